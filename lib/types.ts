@@ -1,0 +1,170 @@
+/**
+ * The shared nouns. Everything else imports from here and nothing is imported, so these are the words of
+ * the project: one word for one thing.
+ *
+ * @module
+ */
+
+/** What a message carries: text as a string, bytes as an array. JSON is its text, never a parsed value. */
+export type Data = string | Uint8Array;
+
+/** A place in one channel. `offset` counts 1, 2, 3 ... within `epoch`; 0 is before the first. */
+export interface Position {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** A message as a publisher gives it: not numbered yet. */
+export interface Draft {
+  readonly channel: string;
+  readonly data: Data;
+  /** Media type, e.g. `text/plain`, `application/json`, `application/octet-stream`. */
+  readonly contentType: string;
+  /** The publisher's own id of the message: at most 64 bytes. */
+  readonly id?: string;
+  /** Name of the event, for doors that have such a thing. */
+  readonly event?: string;
+  /** The user who published, always taken from the session and never from the message. */
+  readonly user?: string;
+  /** Public id of the session that published. */
+  readonly from?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** A numbered message of a channel, as every subscriber sees it. */
+export interface Publication extends Draft, Position {
+  /** When it was numbered, in milliseconds since 1970. */
+  readonly time: number;
+}
+
+/** A refusal that can cross an isolate: `code` is a key of the table in `errors.ts`. */
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  /** When trying again makes sense, in seconds. */
+  readonly retryAfter?: number;
+}
+
+/** What became of one draft: where it went, or why it was refused. */
+export type PublishResult = Position | { readonly error: Refusal };
+
+/** A read of a channel's history. */
+export interface History {
+  /** Position of the newest publication at the instant of the read. */
+  readonly top: Position;
+  /** What came after `since`, ascending and without a gap, at most `limit`; empty when `recovered` is false. */
+  readonly publications: readonly Publication[];
+  /** False when not everything after `since` is there any more, or `since` is not of this numbering. */
+  readonly recovered: boolean;
+}
+
+/** What a broker can do beyond the least. A missing capability is refused in the door's words, never imitated. */
+export interface BrokerCapabilities {
+  /** `publish(..., { atomic: true })`: all drafts or none. */
+  readonly atomic: boolean;
+  /** What outlives what: the client's disconnection, the process, the node. */
+  readonly survives: "disconnection" | "process" | "node";
+}
+
+/**
+ * Keeps channels: numbers, stores, announces.
+ *
+ * Guarantees: the offsets of a channel are 1, 2, 3 ... without a gap. `publish` numbers, stores and announces as one
+ * step, in the order of its drafts, and resolves after the announcement; calls are served in the order they were made.
+ * Publications come back only through the `announce` callback that the broker was built with.
+ */
+export interface Broker {
+  readonly capabilities: BrokerCapabilities;
+  /** One result per draft, in order. With `atomic` either all are numbered or every result is the same refusal. */
+  publish(drafts: readonly Draft[], options?: { atomic?: boolean }): Promise<PublishResult[]>;
+  /**
+   * What came after `since`, and the top, as of one instant. Without `since`: no publications, only the top.
+   * A channel that nobody has published to has one too: offset 0 of its epoch.
+   */
+  read(channel: string, since?: Position, limit?: number): Promise<History>;
+  /** Somebody here listens to the channel: announce it, and do not forget it. Idempotent. */
+  subscribe(channel: string): Promise<void>;
+  /** Nobody here listens to the channel any more. Idempotent. */
+  unsubscribe(channel: string): Promise<void>;
+  /** Channels known, publications and bytes held. */
+  stats(): { channels: number; publications: number; bytes: number };
+  close(): Promise<void>;
+}
+
+/** What a broker calls with what it has numbered, in order. */
+export type Announce = (publications: readonly Publication[]) => void;
+
+/** A session as the operator sees it. Nothing secret is in it. */
+export interface SessionInfo {
+  readonly id: string;
+  /** Which door: `plain`, `json` ... */
+  readonly door: string;
+  /** The client's address, after `trustedProxies`. */
+  readonly address: string;
+  readonly userAgent: string;
+  readonly user?: string;
+  readonly channels: readonly string[];
+  /** When it connected, in milliseconds since 1970. */
+  readonly since: number;
+  /** Bytes handed to the socket that it has not yet taken. */
+  readonly pending: number;
+  /** Publications queued to it so far. */
+  readonly delivered: number;
+  /** Number of the edge that owns it. */
+  readonly edge: number;
+}
+
+/** One page of sessions, in the order of their ids. */
+export interface SessionPage {
+  readonly sessions: readonly SessionInfo[];
+  /** All sessions there are, not only those of this page. */
+  readonly total: number;
+  /** Give as `after` to get the next page; absent on the last. */
+  readonly next?: string;
+}
+
+/** Is the server ready for traffic, and if not, why. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** In words, for the operator: `starting`, `draining`, `edge 2 is silent`, `over the memory watermark`. */
+  readonly reasons: readonly string[];
+}
+
+/** The last publications, for the admin page: what they were, shortened. */
+export interface Glimpse {
+  readonly channel: string;
+  readonly offset: number;
+  readonly time: number;
+  readonly contentType: string;
+  /** Size of the data in bytes. */
+  readonly bytes: number;
+  /** The first characters of a text; of bytes, nothing. */
+  readonly preview: string;
+}
+
+/** One figure of the metrics: a name of the table in `metrics.ts`, its labels, its value. */
+export interface Sample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** What an edge can ask the hub. All calls go over the worker port, which loses nothing. */
+export interface HubClient {
+  /** Numbers, stores and announces; resolves when that is done. One result per draft, in order. */
+  publish(drafts: readonly Draft[], options?: { atomic?: boolean }): Promise<PublishResult[]>;
+  /** Best-effort message to sessions by id, or to all; resolves to how many it was queued to. */
+  signal(sessions: readonly string[] | "all", message: { data: Data; contentType: string }): Promise<number>;
+  listSessions(options: { limit: number; after?: string }): Promise<SessionPage>;
+  getSession(id: string): Promise<SessionInfo | undefined>;
+  /** Closes one session; false when there is none of that id. */
+  closeSession(id: string, code: number, reason: string): Promise<boolean>;
+  /** Every isolate's figures, added up where they add up. */
+  samples(): Promise<readonly Sample[]>;
+  readiness(): Promise<Readiness>;
+  recent(): Promise<readonly Glimpse[]>;
+  /** A wrong key or password came from this address: counts towards its being blocked for a while. */
+  failedAuth(address: string): void;
+  /** Ends an admin login by the id inside its cookie, on every edge. */
+  revoke(login: string): void;
+}
