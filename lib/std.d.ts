@@ -1,3 +1,5 @@
-declare module "npm:deno-std@1.4.0/cli/parse_args.js" {
-  export function parseArgs(args: readonly string[], options?: { string?: string[] }): { _: string[]; [k: string]: unknown };
-}
+/**
+ * Types of what we use of `@std/*`: the npm package behind the import map is JavaScript without declarations.
+ *
+ * @module
+ */
