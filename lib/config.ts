@@ -91,3 +91,10 @@ export interface Config {
   readonly logLevel: "debug" | "info" | "warning" | "error";
   readonly logFormat: "auto" | "pretty" | "json";
 }
+
+/** The environment, as far as it is read. */
+export interface Env {
+  get(name: string): string | undefined;
+  /** Every variable that may be seen, to find those of ours that are misspelt. */
+  toObject(): Record<string, string>;
+}
