@@ -1,0 +1,168 @@
+import { GongError } from "../errors.ts";
+import type { Announce, Broker, Draft, History, Position, Publication, PublishResult } from "../types.ts";
+
+/** What a publication costs beside its data, roughly, in bytes. */
+const OVERHEAD = 256;
+
+/** Bounds of what is kept, and what a test replaces. */
+export interface MemoryBrokerOptions {
+  /** Publications kept a channel. Default 1,000. */
+  readonly historyCount?: number;
+  /** Bytes kept a channel, data and about 256 each. Default 1 MiB. */
+  readonly historyBytes?: number;
+  /** Seconds a publication is kept. Default 600. */
+  readonly historyAge?: number;
+  /** Bytes kept over all channels; past it the channels longest without a publication lose theirs first. Default 64 MiB. */
+  readonly historyBudget?: number;
+  /** Channels known at once; past it an idle one is forgotten. Default 100,000. */
+  readonly maxChannels?: number;
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly now?: () => number;
+  /** A new random epoch. */
+  readonly newEpoch?: () => string;
+}
+
+interface Channel {
+  readonly epoch: string;
+  offset: number;
+  /** Ascending, without a gap, the last one is `offset`. */
+  kept: Publication[];
+  /** How many at the front of `kept` are gone already; cut off when they are half of it. */
+  head: number;
+  bytes: number;
+  hosted: boolean;
+}
+
+function randomEpoch(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(36).padStart(2, "0")).join("");
+}
+
+function sizeOf(publication: Publication): number {
+  return publication.data.length + OVERHEAD;
+}
+
+/** Keeps channels in memory: they survive the disconnection of a client, and nothing else. */
+export function createMemoryBroker(announce: Announce, options: MemoryBrokerOptions = {}): Broker {
+  const { historyCount = 1000, historyBytes = 1 << 20, historyAge = 600, historyBudget = 64 << 20 } = options;
+  const { maxChannels = 100_000, now = Date.now, newEpoch = randomEpoch } = options;
+  // In the order of their last publication: the idle ones come first.
+  const channels = new Map<string, Channel>();
+  let publications = 0;
+  let bytes = 0;
+
+  function dropOldest(channel: Channel): void {
+    const size = sizeOf(channel.kept[channel.head++]!);
+    channel.bytes -= size;
+    bytes -= size;
+    publications--;
+    if (channel.head * 2 >= channel.kept.length) {
+      channel.kept = channel.kept.slice(channel.head);
+      channel.head = 0;
+    }
+  }
+
+  function kept(channel: Channel): number {
+    return channel.kept.length - channel.head;
+  }
+
+  function expire(channel: Channel): void {
+    const oldest = now() - historyAge * 1000;
+    while (kept(channel) > 0 && channel.kept[channel.head]!.time < oldest) dropOldest(channel);
+  }
+
+  function forgetIdle(): void {
+    for (const [name, channel] of channels) {
+      if (channel.hosted) continue;
+      while (kept(channel) > 0) dropOldest(channel);
+      channels.delete(name);
+      return;
+    }
+    throw new GongError("overloaded", "There are too many channels.", { retryAfter: 60 });
+  }
+
+  function open(name: string): Channel {
+    let channel = channels.get(name);
+    if (!channel) {
+      if (channels.size >= maxChannels) forgetIdle();
+      channel = { epoch: newEpoch(), offset: 0, kept: [], head: 0, bytes: 0, hosted: false };
+      channels.set(name, channel);
+    }
+    return channel;
+  }
+
+  function store(draft: Draft): Publication {
+    const channel = open(draft.channel);
+    const publication = { ...draft, epoch: channel.epoch, offset: ++channel.offset, time: now() };
+    channel.kept.push(publication);
+    publications++;
+    const size = sizeOf(publication);
+    channel.bytes += size;
+    bytes += size;
+    expire(channel);
+    while (kept(channel) > historyCount || channel.bytes > historyBytes && kept(channel) > 0) dropOldest(channel);
+    channels.delete(draft.channel);
+    channels.set(draft.channel, channel);
+    return publication;
+  }
+
+  function keepBudget(): void {
+    for (const channel of channels.values()) {
+      while (bytes > historyBudget && kept(channel) > 0) dropOldest(channel);
+      if (bytes <= historyBudget) return;
+    }
+  }
+
+  /** Opens every channel first, so that an atomic call fails before it numbers anything. */
+  function numberAll(drafts: readonly Draft[], atomic: boolean): { results: PublishResult[]; stored: Publication[] } {
+    const stored: Publication[] = [];
+    if (atomic) { for (const { channel } of drafts) open(channel); }
+    const results = drafts.map((draft): PublishResult => {
+      try {
+        const publication = store(draft);
+        stored.push(publication);
+        return { epoch: publication.epoch, offset: publication.offset };
+      } catch (error) {
+        return { error: GongError.from(error).toRefusal() };
+      }
+    });
+    return { results, stored };
+  }
+
+  function history(channel: Channel, since: Position | undefined, limit: number): History {
+    const top = { epoch: channel.epoch, offset: channel.offset };
+    if (!since) return { top, publications: [], recovered: true };
+    expire(channel);
+    const missed = channel.offset - since.offset;
+    if (since.epoch !== channel.epoch || missed < 0 || missed > kept(channel)) {
+      return { top, publications: [], recovered: false };
+    }
+    const from = channel.kept.length - missed;
+    return { top, publications: channel.kept.slice(from, from + limit), recovered: true };
+  }
+
+  return {
+    capabilities: { atomic: true, survives: "disconnection" },
+    // deno-lint-ignore require-await -- so that a throw becomes a rejection
+    async publish(drafts, { atomic = false } = {}) {
+      const { results, stored } = numberAll(drafts, atomic);
+      keepBudget();
+      if (stored.length > 0) announce(stored);
+      return results;
+    },
+    // deno-lint-ignore require-await
+    async read(name, since, limit = Infinity) {
+      return history(open(name), since, limit);
+    },
+    // deno-lint-ignore require-await
+    async subscribe(name) {
+      open(name).hosted = true;
+    },
+    // deno-lint-ignore require-await
+    async unsubscribe(name) {
+      const channel = channels.get(name);
+      if (channel) channel.hosted = false;
+    },
+    stats: () => ({ channels: channels.size, publications, bytes }),
+    close: () => Promise.resolve(),
+  };
+}

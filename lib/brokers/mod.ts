@@ -1,0 +1,24 @@
+import type { Config } from "../config.ts";
+import { GongError } from "../errors.ts";
+import type { Announce, Broker } from "../types.ts";
+import { createMemoryBroker } from "./memory.ts";
+
+/** URL scheme → factory. */
+const FACTORIES: Readonly<Record<string, (announce: Announce, config: Config) => Broker>> = {
+  "memory:": createMemoryBroker,
+};
+
+/** The schemes that `--broker` accepts. */
+export const BROKER_SCHEMES: readonly string[] = Object.keys(FACTORIES);
+
+/**
+ * Opens the broker that the configuration names.
+ *
+ * @throws {GongError} `bad_request` for a scheme that is not of the registry
+ */
+export function openBroker(config: Config, announce: Announce): Broker {
+  const scheme = config.broker.slice(0, config.broker.indexOf(":") + 1);
+  const factory = Object.hasOwn(FACTORIES, scheme) ? FACTORIES[scheme] : undefined;
+  if (!factory) throw new GongError("bad_request", `There is no broker for ${config.broker}`, { field: "broker" });
+  return factory(announce, config);
+}
