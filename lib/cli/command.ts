@@ -6,6 +6,8 @@
 
 import type { Env } from "../config.ts";
 
+export { UsageError } from "../flags.ts";
+
 /** The outside world of a command. */
 export interface Io {
   readonly stdin: ReadableStream<Uint8Array>;
@@ -30,13 +32,8 @@ export interface Command {
   /**
    * Runs the command with what stands after its name; `--help` was dealt with before.
    *
-   * @returns the exit code: 0 done, 1 failed. Wrong usage is thrown, not returned.
+   * @returns the exit code: 0 done, 1 failed. Wrong usage is thrown, not returned: see `parseFlags` of `flags.ts`.
    * @throws {UsageError} for a wrong flag or argument; the caller prints it and exits 2
    */
   run(args: readonly string[], io: Io): Promise<number>;
-}
-
-/** The command line is wrong: printed with a hint to `--help`, exit code 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
 }
