@@ -46,3 +46,17 @@ declare module "@std/http/etag" {
 declare module "@std/text/closest-string" {
   export function closestString(word: string, words: readonly string[], options?: { caseSensitive?: boolean }): string;
 }
+
+declare module "@std/http/cookie" {
+  interface Cookie {
+    name: string;
+    value: string;
+    maxAge?: number;
+    path?: string;
+    secure?: boolean;
+    httpOnly?: boolean;
+    sameSite?: "Strict" | "Lax" | "None";
+  }
+  export function getCookies(headers: Headers): Record<string, string>;
+  export function setCookie(headers: Headers, cookie: Cookie): void;
+}
