@@ -36,17 +36,6 @@ declare module "@std/cli/parse-args" {
   export function parseArgs(args: string[], options?: ParseOptions): Record<string, unknown> & { _: unknown[] };
 }
 
-declare module "@std/http/etag" {
-  /** An entity tag of the content, e.g. `"1f-wL2..."`, quotes included. */
-  export function eTag(entity: string | Uint8Array): Promise<string>;
-  /** False when one of the tags in `value` (an `If-None-Match` header) is `etag`: nothing to send then. */
-  export function ifNoneMatch(value: string | null, etag: string | undefined): boolean;
-}
-
-declare module "@std/text/closest-string" {
-  export function closestString(word: string, words: readonly string[], options?: { caseSensitive?: boolean }): string;
-}
-
 declare module "@std/http/cookie" {
   interface Cookie {
     name: string;
@@ -59,4 +48,15 @@ declare module "@std/http/cookie" {
   }
   export function getCookies(headers: Headers): Record<string, string>;
   export function setCookie(headers: Headers, cookie: Cookie): void;
+}
+
+declare module "@std/http/etag" {
+  /** An entity tag of the content, e.g. `"1f-wL2..."`, quotes included. */
+  export function eTag(entity: string | Uint8Array): Promise<string>;
+  /** False when one of the tags in `value` (an `If-None-Match` header) is `etag`: nothing to send then. */
+  export function ifNoneMatch(value: string | null, etag: string | undefined): boolean;
+}
+
+declare module "@std/text/closest-string" {
+  export function closestString(word: string, words: readonly string[], options?: { caseSensitive?: boolean }): string;
 }
