@@ -36,6 +36,13 @@ declare module "@std/cli/parse-args" {
   export function parseArgs(args: string[], options?: ParseOptions): Record<string, unknown> & { _: unknown[] };
 }
 
+declare module "@std/fmt/colors" {
+  export function bold(text: string): string;
+  export function dim(text: string): string;
+  export function red(text: string): string;
+  export function yellow(text: string): string;
+}
+
 declare module "@std/http/cookie" {
   interface Cookie {
     name: string;
