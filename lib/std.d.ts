@@ -64,6 +64,11 @@ declare module "@std/http/etag" {
   export function ifNoneMatch(value: string | null, etag: string | undefined): boolean;
 }
 
+declare module "@std/http/status" {
+  /** The phrase of each status code. */
+  export const STATUS_TEXT: Readonly<Record<number, string>>;
+}
+
 declare module "@std/text/closest-string" {
   export function closestString(word: string, words: readonly string[], options?: { caseSensitive?: boolean }): string;
 }
