@@ -10,8 +10,14 @@ import { createKeys, findKey } from "./keys.ts";
 import type { ApiKey, Grant } from "./keys.ts";
 import { createLogins } from "./login.ts";
 import { createOrigins, requestUrl } from "./origins.ts";
+import type { OriginSettings } from "./origins.ts";
 
 export type { Grant } from "./keys.ts";
+
+/** The settings that decide who may do what. */
+export type AuthSettings =
+  & OriginSettings
+  & Pick<Config, "apiKey" | "publicChannels" | "allowPublish" | "adminSession">;
 
 /** What {@linkcode createAuth} needs besides the config. */
 export interface AuthOptions {
@@ -88,7 +94,7 @@ const BEARER = /^Bearer +(\S+)$/i;
  * @throws {RangeError} for a `secret` under 16 bytes.
  * @throws {SyntaxError} for a key or a glob, {@linkcode TypeError} for a URL, that a loaded config cannot have.
  */
-export function createAuth(config: Config, options: AuthOptions): Auth {
+export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
   const { secret, now = Date.now, onFailure = () => {} } = options;
   if (secret.byteLength < 16) throw new RangeError("the secret has to be at least 16 bytes");
   const keys = createKeys(config.apiKey);
