@@ -1,0 +1,357 @@
+/**
+ * The one table of settings. Flags, environment names, keys of the file, help and the table in the README come from it.
+ *
+ * @module
+ */
+
+import * as forms from "./forms.ts";
+import type { Config } from "./schema.ts";
+
+/** How a value is written. `bytes` and `seconds` take units: `64KiB`, `500ms`. */
+export type Kind = "boolean" | "integer" | "bytes" | "seconds" | "text" | "list" | "choice";
+
+/** What a setting can hold. */
+export type Value = boolean | number | string | readonly string[];
+
+/** One row: what there is to know about one setting. */
+interface Row<T extends Value> {
+  readonly group: string;
+  readonly kind: Kind;
+  readonly default: T;
+  /** The default in words, where it depends on something. */
+  readonly otherwise?: string;
+  /** Bounds of a number, in its unit. The least is 0 unless said. */
+  readonly min?: number;
+  readonly max?: number;
+  readonly choices?: readonly string[];
+  /** Brings a text, or each item of a list, into the form it is kept in. */
+  readonly form?: (text: string) => string;
+  /** Never printed. */
+  readonly secret?: true;
+  /** Name of the value in the help. */
+  readonly value?: string;
+  /** One sentence: what it does, and what is special about it. */
+  readonly help: string;
+}
+
+/** A setting with its names. */
+export interface Option extends Row<Value> {
+  /** Name in {@linkcode Config} and in the file. */
+  readonly key: keyof Config;
+  /** Without the dashes. */
+  readonly flag: string;
+  readonly env: string;
+}
+
+/** The longest time a timer can run is 24.8 days. */
+export const MAX_SECONDS = 2_000_000;
+const MiB = 2 ** 20;
+const GiB = 2 ** 30;
+
+const listening = { group: "Listening" };
+const access = { group: "Access" };
+const channels = { group: "Channels" };
+const limits = { group: "Limits" };
+const running = { group: "Running" };
+
+const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
+  host: {
+    ...listening,
+    kind: "text",
+    default: "",
+    otherwise: "0.0.0.0, with --dev 127.0.0.1",
+    form: forms.toListenHost,
+    value: "ADDRESS",
+    help: "Address to listen on.",
+  },
+  port: { ...listening, kind: "integer", default: 8998, max: 65_535, help: "Port to listen on; 0 picks a free one." },
+  isolates: {
+    ...listening,
+    kind: "integer",
+    default: 0,
+    otherwise: "one a core; 1 off Linux",
+    max: 256,
+    help: "Worker isolates that serve connections; 0 is one a core.",
+  },
+  path: {
+    ...listening,
+    kind: "list",
+    default: ["/push"],
+    form: forms.toDoorPath,
+    value: "PATH",
+    help: "Path of the plain WebSocket door; /push is always one.",
+  },
+  publicUrl: {
+    ...listening,
+    kind: "text",
+    default: "",
+    otherwise: "none",
+    form: forms.toOptionalOrigin,
+    value: "ORIGIN",
+    help: "Origin that browsers see, e.g. https://push.example.com, when a proxy stands in front.",
+  },
+  trustedProxies: {
+    ...listening,
+    kind: "list",
+    default: [],
+    form: forms.toNetwork,
+    value: "CIDR",
+    help: "Networks of proxies whose X-Forwarded-For is believed.",
+  },
+  cert: {
+    ...listening,
+    kind: "text",
+    default: "",
+    otherwise: "none",
+    value: "FILE",
+    help: "PEM file with the TLS certificate chain; needs --key.",
+  },
+  key: {
+    ...listening,
+    kind: "text",
+    default: "",
+    otherwise: "none",
+    value: "FILE",
+    help: "PEM file with the TLS private key; needs --cert.",
+  },
+
+  dev: {
+    ...access,
+    kind: "boolean",
+    default: false,
+    help: "Opens subscribing, publishing and the admin page to everybody, on loopback only.",
+  },
+  devRemote: {
+    ...access,
+    kind: "boolean",
+    default: false,
+    help: "Lets --dev listen on other addresses than loopback.",
+  },
+  allowHost: {
+    ...access,
+    kind: "list",
+    default: ["localhost", "127.0.0.1", "[::1]"],
+    form: forms.toHostName,
+    value: "HOST",
+    help: "Host name under which browsers may reach the server, besides that of --public-url.",
+  },
+  allowOrigin: {
+    ...access,
+    kind: "list",
+    default: [],
+    form: forms.toOrigin,
+    value: "ORIGIN",
+    help: "Foreign origin whose pages may connect, e.g. https://app.example.com.",
+  },
+  requireOrigin: {
+    ...access,
+    kind: "boolean",
+    default: false,
+    help: "Refuses requests to doors without an Origin, i.e. what is not a browser.",
+  },
+  apiKey: {
+    ...access,
+    kind: "list",
+    default: [],
+    otherwise: "a random one, shown once on a terminal",
+    form: forms.toApiKey,
+    secret: true,
+    value: "KEY",
+    help: "API key, NAME:SCOPE+SCOPE:SECRET with scopes publish, admin, stats, or SECRET alone for all of them; " +
+      "a flag can be seen in the list of processes.",
+  },
+  apiKeyFile: {
+    ...access,
+    kind: "text",
+    default: "",
+    otherwise: "none",
+    value: "FILE",
+    help: "File with one more such key a line; # starts a comment.",
+  },
+  publicChannels: {
+    ...access,
+    kind: "list",
+    default: ["broadcast"],
+    form: forms.toOpenGlob,
+    value: "PATTERN",
+    help: "Channels that everybody may hear; * is any run of characters.",
+  },
+  allowPublish: {
+    ...access,
+    kind: "list",
+    default: [],
+    form: forms.toOpenGlob,
+    value: "PATTERN",
+    help: "Channels that everybody may publish to.",
+  },
+
+  broker: {
+    ...channels,
+    kind: "text",
+    default: "memory:",
+    form: forms.toBroker,
+    value: "URL",
+    help: "Where channels are kept: memory: is this process.",
+  },
+  historyCount: {
+    ...channels,
+    kind: "integer",
+    default: 1000,
+    max: 1_000_000,
+    help: "Publications kept a channel.",
+  },
+  historyBytes: { ...channels, kind: "bytes", default: MiB, max: GiB, help: "Bytes of history kept a channel." },
+  historyAge: { ...channels, kind: "seconds", default: 600, help: "How long a publication is kept." },
+  historyBudget: {
+    ...channels,
+    kind: "bytes",
+    default: 64 * MiB,
+    max: 64 * GiB,
+    help: "Bytes of history kept over all channels.",
+  },
+  maxChannels: { ...channels, kind: "integer", default: 100_000, min: 1, max: 10_000_000, help: "Channels in all." },
+  maxSubscriptions: {
+    ...channels,
+    kind: "integer",
+    default: 100,
+    min: 1,
+    max: 10_000,
+    help: "Channels that one session may hear.",
+  },
+
+  maxMessage: {
+    ...limits,
+    kind: "bytes",
+    default: 65_536,
+    min: 1,
+    max: 16 * MiB,
+    help: "Largest message and HTTP body; beyond it close 1009, or 413.",
+  },
+  maxConnections: { ...limits, kind: "integer", default: 20_000, min: 1, max: 1_000_000, help: "Sessions in all." },
+  maxPerAddress: {
+    ...limits,
+    kind: "integer",
+    default: 2000,
+    min: 1,
+    max: 1_000_000,
+    help: "Sessions from one address, or one IPv6 /64.",
+  },
+  messageRate: {
+    ...limits,
+    kind: "integer",
+    default: 1000,
+    min: 1,
+    max: 1_000_000,
+    help: "Messages a second that one session may send; twice as many in a burst.",
+  },
+  apiRate: {
+    ...limits,
+    kind: "integer",
+    default: 1000,
+    min: 1,
+    max: 1_000_000,
+    help: "API requests a second from one address to one isolate; twice as many in a burst.",
+  },
+  authFailures: {
+    ...limits,
+    kind: "integer",
+    default: 10,
+    min: 1,
+    max: 1_000_000,
+    help: "Wrong keys a minute from one address, before it is refused for a minute.",
+  },
+  bodyTimeout: {
+    ...limits,
+    kind: "seconds",
+    default: 10,
+    min: 0.001,
+    help: "How long the body of a request may take; beyond it 408.",
+  },
+  outbox: {
+    ...limits,
+    kind: "bytes",
+    default: MiB,
+    min: 1,
+    max: GiB,
+    help: "Bytes queued to one session before it is closed as too slow.",
+  },
+  stuckBudget: {
+    ...limits,
+    kind: "bytes",
+    default: 64 * MiB,
+    max: 64 * GiB,
+    help: "Bytes an isolate lets sockets hold that are closed but do not go; past it the isolate restarts.",
+  },
+  memory: {
+    ...limits,
+    kind: "bytes",
+    default: 2 * GiB,
+    min: 1,
+    max: 1024 * GiB,
+    help: "Resident memory above which new sessions are refused, then the largest queues closed.",
+  },
+  busLag: {
+    ...limits,
+    kind: "bytes",
+    default: 16 * MiB,
+    min: 1,
+    max: GiB,
+    help: "Bytes the slowest isolate may lag before publishing waits.",
+  },
+  busRing: {
+    ...limits,
+    kind: "bytes",
+    default: 16 * MiB,
+    max: GiB,
+    help: "Bytes of batches kept to be repeated to an isolate that missed some.",
+  },
+  publishWait: {
+    ...limits,
+    kind: "seconds",
+    default: 5,
+    help: "How long a publication waits for a lagging isolate before it is refused with 503.",
+  },
+
+  ping: {
+    ...running,
+    kind: "seconds",
+    default: 25,
+    min: 0.01,
+    help: "Time between pings of a silent client; after as long again without an answer it is gone.",
+  },
+  drain: { ...running, kind: "seconds", default: 10, help: "How long shutdown waits for what is queued." },
+  hang: {
+    ...running,
+    kind: "seconds",
+    default: 10,
+    min: 0.01,
+    help: "How long an isolate may be silent before the process ends itself.",
+  },
+  adminSession: { ...running, kind: "seconds", default: 43_200, min: 1, help: "How long a login to /admin lasts." },
+  logLevel: {
+    ...running,
+    kind: "choice",
+    default: "info",
+    choices: ["debug", "info", "warning", "error"],
+    help: "Least grave events that are logged.",
+  },
+  logFormat: {
+    ...running,
+    kind: "choice",
+    default: "auto",
+    choices: ["auto", "pretty", "json"],
+    help: "How they are written; auto is pretty on a terminal and JSON lines otherwise.",
+  },
+};
+
+/** Every setting, in the order in which it is shown. */
+export const OPTIONS: readonly Option[] = Object.entries(ROWS).map(([key, row]) => ({
+  ...row,
+  key: key as keyof Config,
+  flag: key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+  env: `GONG_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`,
+}));
+
+/** The flag that names the file; also as {@linkcode CONFIG_VARIABLE}. */
+export const CONFIG_FLAG = "config";
+export const CONFIG_VARIABLE = "GONG_CONFIG";

@@ -1,0 +1,107 @@
+/**
+ * What can be set, and what came of it.
+ *
+ * @module
+ */
+
+import { UsageError } from "../flags.ts";
+
+/** What a key may do. `admin` includes the others. */
+export type Scope = "publish" | "admin" | "stats";
+
+/** Everything that can be set, resolved and checked. Sizes are bytes, durations seconds. */
+export interface Config {
+  /** Address to listen on. Default `0.0.0.0`, with `dev` `127.0.0.1`. */
+  readonly host: string;
+  /** Default 8998; 0 picks a free one. */
+  readonly port: number;
+  /** Worker isolates that serve. Default: one a core; 1 off Linux. */
+  readonly isolates: number;
+  /** Opens subscribing, publishing and the admin page to everybody, on loopback only. */
+  readonly dev: boolean;
+  /** Lets `dev` listen on other addresses than loopback. */
+  readonly devRemote: boolean;
+  /** What browsers see, e.g. `https://push.example.com`: the own origin behind a proxy. Empty: none. */
+  readonly publicUrl: string;
+  /** Host names under which `Host` and `Origin` count as our own. Default: loopback names. */
+  readonly allowHost: readonly string[];
+  /** Foreign origins that may connect, e.g. `https://app.example.com`. */
+  readonly allowOrigin: readonly string[];
+  /** Refuse requests to doors that carry no `Origin`. */
+  readonly requireOrigin: boolean;
+  /** Paths of the plain door. Default `/push`, which stays whatever is added. */
+  readonly path: readonly string[];
+  /** PEM files for TLS; both or none. */
+  readonly cert: string;
+  readonly key: string;
+
+  /** Keys as `NAME:SCOPE+SCOPE:SECRET`, or only `SECRET` (named `default`, every scope). Secret. */
+  readonly apiKey: readonly string[];
+  /** File with one such key a line; `#` starts a comment. Read by the loader into `apiKey`. */
+  readonly apiKeyFile: string;
+  /** Globs of channels that anyone may hear. Default `broadcast`. */
+  readonly publicChannels: readonly string[];
+  /** Globs of channels that anyone may publish to. Default none. */
+  readonly allowPublish: readonly string[];
+  /** CIDRs of proxies whose `X-Forwarded-For` counts. */
+  readonly trustedProxies: readonly string[];
+
+  /** Where the log of channels is kept. `memory:` only, for now. */
+  readonly broker: string;
+  /** History kept a channel: publications, bytes, seconds; and bytes over all channels. */
+  readonly historyCount: number;
+  readonly historyBytes: number;
+  readonly historyAge: number;
+  readonly historyBudget: number;
+
+  /** Largest message and HTTP body. Default 65,536, at most 16 MiB. */
+  readonly maxMessage: number;
+  /** Sessions in all. */
+  readonly maxConnections: number;
+  /** Sessions an address (an IPv6 /64). */
+  readonly maxPerAddress: number;
+  /** Messages a second that one session may send; twice as many in a burst. */
+  readonly messageRate: number;
+  /** API requests a second that one address may make of one isolate; twice as many in a burst. */
+  readonly apiRate: number;
+  /** Wrong keys a minute from one address before it is refused for a minute. */
+  readonly authFailures: number;
+  /** Bytes queued to one session before it counts as too slow. */
+  readonly outbox: number;
+  /** Bytes held by sockets that were closed but do not go, an edge; past it the edge restarts. */
+  readonly stuckBudget: number;
+  readonly maxSubscriptions: number;
+  readonly maxChannels: number;
+  /** Resident bytes of the process above which new sessions are refused. */
+  readonly memory: number;
+  /** Bytes of batches that the slowest edge may lag, and that the hub holds to repeat. */
+  readonly busLag: number;
+  readonly busRing: number;
+  /** How long a publication waits for a lagging bus before it is refused. */
+  readonly publishWait: number;
+  /** How long a request's body may take. */
+  readonly bodyTimeout: number;
+
+  /** Between pings of a silent client; after as long again without an answer it is gone. */
+  readonly ping: number;
+  /** How long shutdown waits for outboxes. */
+  readonly drain: number;
+  /** How long an edge may be silent before the process ends itself. */
+  readonly hang: number;
+  /** Lifetime of an admin login. */
+  readonly adminSession: number;
+  readonly logLevel: "debug" | "info" | "warning" | "error";
+  readonly logFormat: "auto" | "pretty" | "json";
+}
+
+/** The environment, as far as it is read. */
+export interface Env {
+  get(name: string): string | undefined;
+  /** Every variable that may be seen, to find those of ours that are misspelt. */
+  toObject(): Record<string, string>;
+}
+
+/** A setting is wrong. The message names the setting, where it came from and what would be right; no secret is in it. */
+export class ConfigError extends UsageError {
+  override readonly name = "ConfigError";
+}
