@@ -1,0 +1,77 @@
+/**
+ * Every figure there is: one table, and the rules that stand in it.
+ *
+ * @module
+ */
+
+/** What a figure is and how those of several isolates become one. */
+export interface Metric {
+  readonly type: "counter" | "gauge" | "histogram";
+  /** One sentence for the operator. */
+  readonly help: string;
+  /** Labels that every figure of this name carries. Their values come from small sets: never a channel, user or address. */
+  readonly labels: readonly string[];
+  /** `apart`: one a isolate, told apart by the label `isolate`, which is added by itself. */
+  readonly add: "sum" | "max" | "apart";
+}
+
+function metric(type: Metric["type"], add: Metric["add"], help: string, ...labels: string[]): Metric {
+  return Object.freeze({ type, help, add, labels: Object.freeze(add === "apart" ? [...labels, "isolate"] : labels) });
+}
+
+/** Names, in the order in which they are shown. What only the hub knows, or the whole process has once, is a `max`. */
+export const METRICS = Object.freeze({
+  gong_build_info: metric("gauge", "max", "Versions of the server and of Deno; always 1.", "version", "deno"),
+  gong_ready: metric("gauge", "max", "Whether the server is ready for traffic."),
+  gong_edges: metric("gauge", "max", "Isolates that serve."),
+  gong_edge_restarts_total: metric("counter", "sum", "Isolates that ended and were replaced."),
+  gong_sessions: metric("gauge", "sum", "Clients connected now.", "door"),
+  gong_sessions_opened_total: metric("counter", "sum", "Clients that connected.", "door"),
+  gong_sessions_closed_total: metric("counter", "sum", "Clients that left or were closed.", "reason"),
+  gong_refused_total: metric("counter", "sum", "Requests and handshakes refused.", "reason"),
+  gong_published_total: metric("counter", "sum", "Publications numbered and stored."),
+  gong_delivered_total: metric("counter", "sum", "Publications handed to sockets."),
+  gong_dropped_total: metric("counter", "sum", "Publications that did not reach a session.", "reason"),
+  gong_publish_to_write_seconds: metric("histogram", "sum", "From a publication's numbering to the write to a socket."),
+  gong_channels: metric("gauge", "max", "Channels known."),
+  gong_history_publications: metric("gauge", "max", "Publications kept."),
+  gong_history_bytes: metric("gauge", "max", "Bytes of the publications kept."),
+  gong_outbox_bytes: metric("gauge", "sum", "Bytes queued to sockets."),
+  gong_stuck_sockets: metric("gauge", "sum", "Sockets closed by the server that have not gone."),
+  gong_stuck_bytes: metric("gauge", "sum", "Bytes that such sockets hold."),
+  gong_bus_gaps_total: metric("counter", "sum", "Times an isolate found batches of the bus missing."),
+  gong_bus_replayed_total: metric("counter", "sum", "Batches repeated to isolates that missed them."),
+  gong_bus_lag_bytes: metric("gauge", "max", "Bytes of batches that the slowest isolate has not taken."),
+  gong_event_loop_lag_seconds: metric("gauge", "apart", "How late the isolate's event loop turns."),
+  gong_heap_bytes: metric("gauge", "apart", "Heap that the isolate uses."),
+  gong_open_descriptors: metric("gauge", "max", "File descriptors that the process has open."),
+  process_cpu_seconds_total: metric("counter", "max", "User and system time of the process."),
+  process_resident_memory_bytes: metric("gauge", "max", "Resident memory of the process."),
+  process_start_time_seconds: metric("gauge", "max", "When the process started, in seconds since 1970."),
+});
+
+/** A name of the table. */
+export type MetricName = keyof typeof METRICS;
+
+/** Upper bounds of a histogram's buckets, in seconds; above the last there is `+Inf`. */
+export const BUCKETS: readonly number[] = Object.freeze(
+  [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+);
+
+/** What a name after `_bucket`, `_sum` or `_count` says, for those of a histogram. */
+const PART = /_(?:bucket|sum|count)$/;
+
+/**
+ * The row of the table that a sample belongs to; those of a histogram have its name with a suffix.
+ *
+ * @throws {TypeError} for a name that is not in the table
+ */
+export function metricOf(sample: string): { readonly name: MetricName; readonly metric: Metric } {
+  const table: Readonly<Record<string, Metric>> = METRICS;
+  const name = Object.hasOwn(table, sample) ? sample : sample.replace(PART, "");
+  const metric = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (metric === undefined || (metric.type === "histogram") !== PART.test(sample)) {
+    throw new TypeError(`There is no metric ${sample}.`);
+  }
+  return { name: name as MetricName, metric };
+}
