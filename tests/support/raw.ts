@@ -4,6 +4,7 @@
  * @module
  */
 import { encodeFrame, type Frame, type FrameOptions, OPCODE, parseFrame } from "./frames.ts";
+import { type Fields, handshake } from "./requests.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -15,20 +16,14 @@ export interface RawResponse {
   body: string;
 }
 
-/** What a WebSocket handshake by hand may set. */
-export interface UpgradeOptions {
-  /** Added to the proper headers; an empty value leaves the header of that name out. */
-  headers?: Record<string, string>;
-}
-
 /** One TCP connection. Every wait ends with an error after `patience` milliseconds. */
 export class RawConnection implements Disposable {
-  readonly #conn: Deno.Conn;
+  readonly #conn: Deno.TcpConn;
   readonly #patience: number;
   #bytes = new Uint8Array();
   #ended = false;
 
-  constructor(conn: Deno.Conn, patience: number) {
+  constructor(conn: Deno.TcpConn, patience: number) {
     this.#conn = conn;
     this.#patience = patience;
   }
@@ -101,6 +96,11 @@ export class RawConnection implements Disposable {
       if (this.#ended) return undefined;
       throw error;
     }
+  }
+
+  /** Sends nothing more; reading goes on. */
+  async end(): Promise<void> {
+    await this.#conn.closeWrite();
   }
 
   /** Whatever comes until the server ends the connection. */
@@ -198,20 +198,6 @@ export async function rawRequest(port: number, bytes: string | Uint8Array): Prom
   return await connection.readResponse(method);
 }
 
-/** The text of an upgrade request. */
-export function upgradeRequest(port: number, target: string, options: UpgradeOptions = {}): string {
-  const headers: Record<string, string> = {
-    Host: `127.0.0.1:${port}`,
-    Upgrade: "websocket",
-    Connection: "Upgrade",
-    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-    "Sec-WebSocket-Version": "13",
-    ...options.headers,
-  };
-  const lines = Object.entries(headers).filter(([, value]) => value !== "").map(([name, value]) => `${name}: ${value}`);
-  return [`GET ${target} HTTP/1.1`, ...lines, "", ""].join("\r\n");
-}
-
 /**
  * A WebSocket by hand.
  *
@@ -220,10 +206,10 @@ export function upgradeRequest(port: number, target: string, options: UpgradeOpt
 export async function openWebSocket(
   port: number,
   target = "/push",
-  options: UpgradeOptions = {},
+  fields: Fields = {},
 ): Promise<RawConnection> {
   const connection = await RawConnection.open(port);
-  await connection.write(upgradeRequest(port, target, options));
+  await connection.write(handshake(target, fields));
   const { status, body } = await connection.readResponse();
   if (status !== 101) {
     connection.close();

@@ -2,7 +2,8 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { connect } from "./client.ts";
 import { encodeFrame, OPCODE, parseFrame } from "./frames.ts";
 import { Lines } from "./lines.ts";
-import { openWebSocket, RawConnection, rawRequest, upgradeRequest } from "./raw.ts";
+import { openWebSocket, RawConnection, rawRequest } from "./raw.ts";
+import { handshake, request } from "./requests.ts";
 
 /** A server that echoes, closes with 4000 on "bye", and answers other requests with what they said. */
 function startEcho(): { port: number } & AsyncDisposable {
@@ -38,9 +39,9 @@ Deno.test("parseFrame() reads what encodeFrame() wrote, at every length and neve
 
 Deno.test("rawRequest() reads a chunked answer, and none to HEAD", async () => {
   await using echo = startEcho();
-  const answer = await rawRequest(echo.port, "BREW / HTTP/1.1\r\nHost: a\r\n\r\n");
+  const answer = await rawRequest(echo.port, request("BREW", "/"));
   assertEquals([answer.status, answer.body], [418, "BREW was the method"]);
-  const head = await rawRequest(echo.port, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+  const head = await rawRequest(echo.port, request("HEAD", "/"));
   assertEquals([head.status, head.body], [418, ""]);
 });
 
@@ -60,7 +61,7 @@ Deno.test("RawConnection.sendFrame() sends fragments, and readClose() gives the 
 
 Deno.test("openWebSocket() rejects with the status and text of a refusal", async () => {
   await using echo = startEcho();
-  const refused = await assertRejects(() => openWebSocket(echo.port, "/", { headers: { Upgrade: "" } }), Error);
+  const refused = await assertRejects(() => openWebSocket(echo.port, "/", { Upgrade: "" }), Error);
   assertStringIncludes(refused.message, "418: GET was the method");
 });
 
@@ -68,7 +69,7 @@ Deno.test("RawConnection.readResponse() gives up on a silent server", async () =
   using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   using connection = await RawConnection.open(listener.addr.port, { patience: 20 });
   using _accepted = await listener.accept();
-  await connection.write(upgradeRequest(listener.addr.port, "/"));
+  await connection.write(handshake("/"));
   await assertRejects(() => connection.readResponse(), Error, "nothing came within 20 ms");
 });
 
