@@ -9,3 +9,4 @@ export { defaultConfig, loadConfig, resolveConfig, type Resolved } from "./confi
 export { type Option, OPTIONS } from "./config/options.ts";
 export { type Config, ConfigError, type Env, type Scope } from "./config/schema.ts";
 export { maskConfig, optionsHelp, optionsTable } from "./config/show.ts";
+export { showValue } from "./config/values.ts";

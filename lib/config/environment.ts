@@ -11,13 +11,7 @@ import { ConfigError, type Env } from "./schema.ts";
 const PREFIX = "GONG_";
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_";
 
-/** Names that may be set: of settings, of the file, of what other commands and the tests read. */
-const KNOWN: ReadonlySet<string> = new Set([
-  ...OPTIONS.map((option) => option.env),
-  CONFIG_VARIABLE,
-  "GONG_BINARY",
-  "GONG_URL",
-]);
+const KNOWN: ReadonlySet<string> = new Set([...OPTIONS.map((option) => option.env), CONFIG_VARIABLE]);
 
 /**
  * Refuses a variable that begins with `GONG_` and sets nothing.

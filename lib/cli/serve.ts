@@ -1,0 +1,119 @@
+import { type Config, optionsHelp, resolveConfig } from "../config.ts";
+import { configureLog, createLogger, type Logger } from "../log.ts";
+import type { Running } from "../supervisor.ts";
+import { VERSION } from "../version.ts";
+import type { Command, Io } from "./command.ts";
+import { openSignals, type Signals } from "./signals.ts";
+
+/** What `serve` needs of the process beyond {@linkcode Io}; a test has its own. */
+export interface Parts {
+  start(config: Config, options: { log: Logger }): Promise<Running>;
+  readonly signals: Signals;
+  /** Ends the process at once. */
+  exit(code: number): void;
+}
+
+/** `gong serve`: the server itself. */
+export const command: Command = {
+  name: "serve",
+  summary: "Runs the server",
+  usage: `gong serve runs the server until SIGTERM or SIGINT; a second signal ends it at once. When it is ready it
+prints one line of JSON on standard output; the log goes to standard error.
+
+Usage: gong serve [FLAGS]
+
+A flag --max-message can also be set as GONG_MAX_MESSAGE in the environment, or as "maxMessage" in the file of
+--config. A flag wins over the environment, the environment over the file. Repeatable flags take several values
+joined by commas too. A SIZE is bytes, or 64KiB, 1MiB, 2GiB; a TIME is seconds, or 500ms, 25s, 2m, 12h.
+
+${optionsHelp()}
+Exit code: 0 shut down, 1 failed (e.g. the port is in use), 2 wrong configuration, 130 or 143 second signal.
+`,
+  run: (args, io) =>
+    serve(args, io, { start: startSupervisor, signals: openSignals(), exit: (code) => Deno.exit(code) }),
+};
+
+/**
+ * Runs the server until it has ended.
+ *
+ * @returns the exit code
+ * @throws {ConfigError} for a wrong configuration
+ */
+export async function serve(args: readonly string[], io: Io, parts: Parts): Promise<number> {
+  const { config: given } = resolveConfig(args, io.env, Deno.readTextFileSync);
+  await configureLog({
+    level: given.logLevel,
+    format: given.logFormat,
+    terminal: io.terminal,
+    write: (line) => io.stderr(line),
+  });
+  const log = createLogger("main");
+  const config = openDoors(given, io, log);
+
+  let running: Running | undefined;
+  let stopping = false;
+  const unlisten = parts.signals.listen((signal, code) => {
+    if (running === undefined || stopping) return parts.exit(code);
+    stopping = true;
+    log.info("server.stopping", { signal, drain: config.drain });
+    running.shutdown().catch((error: unknown) => {
+      log.error("server.shutdown_failed", { error });
+      parts.exit(1);
+    });
+  });
+  try {
+    running = await parts.start(config, { log });
+    io.stdout(`${JSON.stringify(readyLine(config, running))}\n`);
+    return await running.finished;
+  } catch (error) {
+    const reason = explain(error, config);
+    if (reason === undefined) throw error;
+    io.stderr(`gong: ${reason}\n`);
+    return 1;
+  } finally {
+    unlisten();
+  }
+}
+
+async function startSupervisor(config: Config, options: { log: Logger }): Promise<Running> {
+  const { startServer } = await import("../supervisor.ts");
+  return await startServer(config, options);
+}
+
+function readyLine(config: Config, { url, port }: Running): Record<string, unknown> {
+  const { isolates, dev } = config;
+  return { event: "ready", url, port, pid: Deno.pid, isolates, version: VERSION, dev };
+}
+
+/** Says what stands open; without a key makes one, and shows it where only a person sees it. */
+function openDoors(config: Config, io: Io, log: Logger): Config {
+  if (config.dev) {
+    const hint = "everybody who reaches this server may subscribe, publish and use /admin (--dev)";
+    if (io.terminal) io.stderr(`gong: ${hint}\n`);
+    else log.warning("server.open", { hint });
+    return config;
+  }
+  if (config.apiKey.length > 0) return config;
+  const secret = randomSecret();
+  const hint = "set API keys with --api-key-file, GONG_API_KEY or --api-key";
+  if (io.terminal) io.stderr(`gong: the API key of this run is ${secret}\ngong: it is not shown again; ${hint}\n`);
+  else log.warning("server.no_key", { hint });
+  return Object.freeze({ ...config, apiKey: Object.freeze([secret]) });
+}
+
+/** 256 bits in the alphabet of a URL. */
+function randomSecret(): string {
+  return crypto.getRandomValues(new Uint8Array(32)).toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+/** What keeps a server from starting without anything being broken, in words. */
+function explain(error: unknown, { host, port }: Config): string | undefined {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `port ${port} is in use on ${host}, by another Gong or another program; --port names another, 0 a free one`;
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) return `${host} is no address of this machine; see --host`;
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return `this user may not listen on port ${port} of ${host}; --port names another`;
+  }
+  return undefined;
+}
