@@ -7,7 +7,7 @@ import type { Config, Scope } from "./config.ts";
 import { GongError } from "./errors.ts";
 import { compileGlobs, isReserved } from "./globs.ts";
 import { createKeys, findKey } from "./keys.ts";
-import type { ApiKey, Grant } from "./keys.ts";
+import type { Grant, HashedKey } from "./keys.ts";
 import { createLogins } from "./login.ts";
 import { createOrigins, requestUrl } from "./origins.ts";
 import type { OriginSettings } from "./origins.ts";
@@ -109,7 +109,7 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
     return config.dev || (grant?.scopes.some((held) => held === scope || held === "admin") ?? false);
   }
 
-  function checkKey(secret: string, address: string): ApiKey {
+  function checkKey(secret: string, address: string): HashedKey {
     const wait = (blocked.get(address) ?? 0) - now();
     if (wait > 0) {
       throw new GongError("rate_limited", "Too many wrong keys came from this address.", {

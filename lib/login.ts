@@ -4,14 +4,14 @@
  * @module
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { getCookies, setCookie } from "@std/http/cookie";
+import { setCookie } from "@std/http/cookie";
 import type { Config } from "./config.ts";
-import type { ApiKey, Grant } from "./keys.ts";
+import type { Grant, HashedKey } from "./keys.ts";
 
 /** What {@linkcode createLogins} needs. */
 export interface LoginOptions {
   readonly config: Pick<Config, "cert" | "publicUrl" | "adminSession">;
-  readonly keys: readonly ApiKey[];
+  readonly keys: readonly HashedKey[];
   /** Shared by all edges. */
   readonly secret: Uint8Array;
   /** Milliseconds since 1970. */
@@ -21,7 +21,7 @@ export interface LoginOptions {
 /** Makes and checks login cookies. */
 export interface Logins {
   /** A new login with the key: the value of a `Set-Cookie` header, and what it grants. */
-  issue(key: ApiKey): { cookie: string; grant: Grant };
+  issue(key: HashedKey): { cookie: string; grant: Grant };
   /** What the request's cookie says, unchecked; undefined when it has none of ours. */
   read(headers: Headers): string | undefined;
   /** What the cookie grants; undefined when it is forged, expired, revoked, or its key is no longer configured. */
@@ -47,14 +47,17 @@ const MAX_REVOKED = 10_000;
 export function createLogins({ config, keys, secret, now }: LoginOptions): Logins {
   const secure = config.cert !== "" || config.publicUrl.toLowerCase().startsWith("https:");
   const name = secure ? "__Host-gong" : "gong";
-  const keyOf = new Map(keys.map((key) => [sign("key", key.digest).subarray(0, 16).toString("base64url"), key]));
-  const idOf = new Map([...keyOf].map(([id, key]) => [key, id]));
+  const keyOf = new Map(keys.map((key) => [idOf(key), key]));
   /** Login → when it expires at the latest, in the order of both. */
   const revoked = new Map<string, number>();
   let voidUntil = 0;
 
   function sign(purpose: string, content: string | Uint8Array) {
     return createHmac("sha256", secret).update(`gong ${purpose}\0`).update(content).digest();
+  }
+
+  function idOf(key: HashedKey): string {
+    return sign("key", key.digest).subarray(0, 16).toString("base64url");
   }
 
   function seconds(): number {
@@ -70,12 +73,17 @@ export function createLogins({ config, keys, secret, now }: LoginOptions): Login
   return {
     issue(key) {
       const login = randomBytes(16).toString("base64url");
-      const content = `${login}.${seconds() + config.adminSession}.${idOf.get(key)}`;
+      const content = `${login}.${seconds() + config.adminSession}.${idOf(key)}`;
       const value = `${content}.${sign("login", content).toString("base64url")}`;
       return { cookie: header(value, config.adminSession), grant: { ...key.grant, login } };
     },
     read(headers) {
-      return getCookies(headers)[name];
+      // Not `getCookies()`, which throws at a nameless pair: another program of this host may have set one.
+      for (const pair of (headers.get("cookie") ?? "").split(";")) {
+        const equals = pair.indexOf("=");
+        if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
+      }
+      return undefined;
     },
     verify(cookie) {
       const [, content = "", login = "", expiry, id = "", mac = ""] = COOKIE.exec(cookie) ?? [];

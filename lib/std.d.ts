@@ -53,7 +53,6 @@ declare module "@std/http/cookie" {
     httpOnly?: boolean;
     sameSite?: "Strict" | "Lax" | "None";
   }
-  export function getCookies(headers: Headers): Record<string, string>;
   export function setCookie(headers: Headers, cookie: Cookie): void;
 }
 
