@@ -37,8 +37,8 @@ const COOKIE = /^(([\w-]{22})\.(\d{1,12})\.([\w-]{22}))\.([\w-]{43})$/;
 const MAX_REVOKED = 10_000;
 
 /**
- * The cookie contains neither the key nor anything a key could be guessed from without `secret`: what stands for the key is an HMAC too.
- * It is named `__Host-gong` where browsers see HTTPS, so that no neighbouring host can set it
+ * The cookie contains neither the key nor anything a key could be guessed from without `secret`: what stands for the
+ * key is an HMAC too. It is named `__Host-gong` where browsers see HTTPS, so that no neighbouring host can set it
  * (RFC 6265bis section 4.1.3.2), and `gong` elsewhere.
  *
  * Revoked logins are remembered until they expire, at most 10,000; past that every login older than the oldest of them
@@ -47,7 +47,11 @@ const MAX_REVOKED = 10_000;
 export function createLogins({ config, keys, secret, now }: LoginOptions): Logins {
   const secure = config.cert !== "" || config.publicUrl.toLowerCase().startsWith("https:");
   const name = secure ? "__Host-gong" : "gong";
-  const keyOf = new Map(keys.map((key) => [idOf(key), key]));
+  const keyOf = new Map<string, HashedKey>();
+  for (const key of keys) {
+    // Of two keys with one secret the first counts, as it does for `findKey()`.
+    if (!keyOf.has(idOf(key))) keyOf.set(idOf(key), key);
+  }
   /** Login → when it expires at the latest, in the order of both. */
   const revoked = new Map<string, number>();
   let voidUntil = 0;
