@@ -36,6 +36,13 @@ declare module "@std/cli/parse-args" {
   export function parseArgs(args: string[], options?: ParseOptions): Record<string, unknown> & { _: unknown[] };
 }
 
+declare module "@std/encoding/base64" {
+  /** Standard alphabet, padded. */
+  export function encodeBase64(data: Uint8Array | string): string;
+  /** @throws {TypeError} for text that is not base64 */
+  export function decodeBase64(text: string): Uint8Array;
+}
+
 declare module "@std/fmt/colors" {
   export function bold(text: string): string;
   export function dim(text: string): string;

@@ -18,7 +18,10 @@ export interface Position {
 export interface Draft {
   readonly channel: string;
   readonly data: Data;
-  /** Media type, e.g. `text/plain`, `application/json`, `application/octet-stream`. */
+  /**
+   * Media type, e.g. `text/plain`, `application/octet-stream`. Of `application/json` the data is valid JSON on one line:
+   * whoever makes a draft sees to it (`draft.ts`), so that doors can put it into their own JSON as it is.
+   */
   readonly contentType: string;
   /** The publisher's own id of the message: at most 64 bytes. */
   readonly id?: string;

@@ -278,7 +278,7 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
   stuckBudget: {
     ...limits,
     kind: "bytes",
-    default: 64 * MiB,
+    default: 256 * MiB,
     max: 64 * GiB,
     help: "Bytes an isolate lets sockets hold that are closed but do not go; past it the isolate restarts.",
   },
@@ -304,6 +304,13 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     default: 16 * MiB,
     max: GiB,
     help: "Bytes of batches kept to be repeated to an isolate that missed some.",
+  },
+  busDrop: {
+    ...limits,
+    kind: "integer",
+    default: 0,
+    max: 100,
+    help: "Percent of the batches lost on purpose, to see them repeated: for tests.",
   },
   publishWait: {
     ...limits,

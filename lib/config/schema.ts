@@ -77,6 +77,8 @@ export interface Config {
   /** Bytes of batches that the slowest edge may lag, and that the hub holds to repeat. */
   readonly busLag: number;
   readonly busRing: number;
+  /** Percent of the batches withheld from the bus on purpose, so that they have to be repeated: for tests. */
+  readonly busDrop: number;
   /** How long a publication waits for a lagging bus before it is refused. */
   readonly publishWait: number;
   /** How long a request's body may take. */

@@ -1,0 +1,39 @@
+/**
+ * A publication as one line of JSON: the JSON door's wire out.
+ *
+ * @module
+ */
+import { encodeBase64 } from "@std/encoding/base64";
+import type { Data, Publication } from "../types.ts";
+
+/**
+ * The publication as one line. `contentType` is left out where the JSON type of `data` says it: a string is
+ * `text/plain`, any other value `application/json`.
+ */
+export function encodeLine(publication: Publication): string {
+  const { channel, epoch, offset, time, data, contentType, id, event, user, from, tags } = publication;
+  // The channel grammar and an epoch's characters need no escape.
+  let line = `{"channel":"${channel}","epoch":"${epoch}","offset":${offset},"time":${time},${
+    encodeData(data, contentType)
+  }`;
+  if (event !== undefined) line += `,"event":${JSON.stringify(event)}`;
+  if (user !== undefined) line += `,"user":${JSON.stringify(user)}`;
+  if (from !== undefined) line += `,"from":"${from}"`;
+  if (id !== undefined) line += `,"messageId":${JSON.stringify(id)}`;
+  if (tags !== undefined) line += `,"tags":${JSON.stringify(tags)}`;
+  return `${line}}`;
+}
+
+/** A message to one session as one line. */
+export function encodeSignal(data: Data, contentType: string): string {
+  return `{"type":"signal",${encodeData(data, contentType)}}`;
+}
+
+/** `"data":...` and what has to be said about it. */
+function encodeData(data: Data, contentType: string): string {
+  const type = `,"contentType":${JSON.stringify(contentType)}`;
+  if (typeof data !== "string") return `"data":"${encodeBase64(data)}","encoding":"base64"${type}`;
+  // JSON text that is a string itself would be taken for text.
+  if (contentType === "application/json") return `"data":${data}${data.startsWith('"') ? type : ""}`;
+  return `"data":${JSON.stringify(data)}${contentType === "text/plain" ? "" : type}`;
+}

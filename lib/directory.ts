@@ -1,0 +1,138 @@
+/**
+ * The edges as the hub sees them: sessions, figures and readiness over all of them.
+ *
+ * @module
+ */
+import { GongError } from "./errors.ts";
+import { type Link, within } from "./link.ts";
+import type { EdgeMethods } from "./methods.ts";
+import { addUp } from "./metrics.ts";
+import type { Data, Readiness, Sample, SessionInfo, SessionPage } from "./types.ts";
+
+/** How long an edge may take to answer before it is left out of a total, in seconds. */
+const PATIENCE = 2;
+/** How long an edge may be silent before the server is not ready, in milliseconds. */
+const SILENT = 3000;
+
+interface Entry {
+  readonly link: Link<EdgeMethods>;
+  /** When it was last heard, by `performance.now()`. */
+  heard: number;
+}
+
+/** Public ids of sessions begin with the number of their edge, in base 36. */
+export function edgeOf(session: string): number {
+  return parseInt(session.slice(0, Math.max(0, session.indexOf("-"))), 36);
+}
+
+/** All edges, by number. */
+export class Directory {
+  readonly #edges = new Map<number, Entry>();
+  readonly #reasons = new Map<string, string>();
+  readonly #ownSamples: () => Sample[];
+
+  constructor(ownSamples: () => Sample[]) {
+    this.#ownSamples = ownSamples;
+  }
+
+  add(edge: number, link: Link<EdgeMethods>): void {
+    this.#edges.set(edge, { link, heard: performance.now() });
+  }
+
+  remove(edge: number): void {
+    this.#edges.get(edge)?.link.close();
+    this.#edges.delete(edge);
+  }
+
+  tell<M extends keyof EdgeMethods>(edge: number, method: M, payload: Parameters<EdgeMethods[M]>[0]): void {
+    this.#edges.get(edge)?.link.notify(method, payload as never);
+  }
+
+  tellAll<M extends keyof EdgeMethods>(method: M, payload: Parameters<EdgeMethods[M]>[0]): void {
+    for (const edge of this.#edges.keys()) this.tell(edge, method, payload);
+  }
+
+  /** Says why the server is not ready, or, without a reason, that this is over. */
+  mark(subject: string, reason?: string): void {
+    if (reason === undefined) this.#reasons.delete(subject);
+    else this.#reasons.set(subject, reason);
+  }
+
+  readiness(): Readiness {
+    const silent = [...this.silences()].filter(([_, silence]) => silence > SILENT);
+    const reasons = [...this.#reasons.values(), ...silent.map(([edge]) => `edge ${edge} is silent`)];
+    if (this.#edges.size === 0) reasons.push("no edge is up");
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  /** Sends every edge a beat that it has to answer. */
+  beat(): void {
+    for (const entry of this.#edges.values()) {
+      entry.link.request("beat", null).then(() => entry.heard = performance.now(), () => {});
+    }
+  }
+
+  /** How long each edge has been silent, in milliseconds. */
+  *silences(): Generator<[edge: number, silence: number]> {
+    const now = performance.now();
+    for (const [edge, { heard }] of this.#edges) yield [edge, now - heard];
+  }
+
+  /** The figures of this isolate and of every edge that answers, added up. */
+  async samples(): Promise<Sample[]> {
+    const all = await this.#ask((link) => link.request("samples", null));
+    return addUp([this.#ownSamples(), ...all]);
+  }
+
+  /** One page of the sessions, in the order of their edges and, within one, of their connecting. */
+  async list({ limit, after }: { limit: number; after?: string }): Promise<SessionPage> {
+    const first = after === undefined ? -1 : edgeOf(after);
+    const pages = await this.#ask((link, edge) => {
+      if (edge < first) return link.request("sessions", { limit: 0 });
+      return link.request("sessions", edge === first ? { limit: limit + 1, after: after! } : { limit: limit + 1 });
+    });
+    const found = pages.flatMap(({ sessions }) => sessions);
+    const total = pages.reduce((sum, page) => sum + page.total, 0);
+    const sessions = found.slice(0, limit);
+    const last = sessions.at(-1);
+    return found.length > limit && last ? { sessions, total, next: last.id } : { sessions, total };
+  }
+
+  async get(id: string): Promise<SessionInfo | undefined> {
+    return await this.#edges.get(edgeOf(id))?.link.request("session", id);
+  }
+
+  async close(order: { id: string; code: number; reason: string }): Promise<boolean> {
+    return await this.#edges.get(edgeOf(order.id))?.link.request("closeSession", order) ?? false;
+  }
+
+  async signal(order: { sessions: readonly string[] | "all"; data: Data; contentType: string }): Promise<number> {
+    const { sessions } = order;
+    const counts = await this.#ask((link, edge) => {
+      const own = sessions === "all" ? sessions : sessions.filter((id) => edgeOf(id) === edge);
+      return own.length === 0 ? Promise.resolve(0) : link.request("signal", { ...order, sessions: own });
+    });
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Asks every edge to drain, and waits for all of them. */
+  async drain(seconds: number): Promise<void> {
+    await this.#ask((link) => link.request("drain", seconds), seconds + PATIENCE);
+  }
+
+  /** Asks one edge to drain, and waits for it. */
+  async drainOne(edge: number, seconds: number): Promise<void> {
+    const link = this.#edges.get(edge)?.link;
+    if (link) await within(seconds + PATIENCE, link.request("drain", seconds)).catch(() => {});
+  }
+
+  /** Answers in the order of the edges, without those that are too slow or go away. */
+  async #ask<T>(ask: (link: Link<EdgeMethods>, edge: number) => Promise<T>, patience = PATIENCE): Promise<T[]> {
+    const asked = [...this.#edges].map(([edge, { link }]) => within(patience, ask(link, edge)));
+    const settled = await Promise.allSettled(asked);
+    for (const result of settled) {
+      if (result.status === "rejected" && !(result.reason instanceof GongError)) throw result.reason;
+    }
+    return settled.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * The JSON door: lines of JSON both ways, several of them in a frame.
+ *
+ * @module
+ */
+import type { SocketDoor } from "../door.ts";
+import { CONTENT_FIELDS, readContent } from "../draft.ts";
+import { encodeLine, encodeSignal } from "../codecs/line.ts";
+import { GongError } from "../errors.ts";
+import { isChannelName } from "../globs.ts";
+import { Fields, parseJson } from "../json.ts";
+import type { Session } from "../session.ts";
+import type { Position } from "../types.ts";
+import { VERSION } from "../version.ts";
+
+const MAX_ID = 64;
+const MAX_MESSAGE_ID = 64;
+const MAX_EVENT = 128;
+
+/** Answers one command. */
+type Answer = (outcome: { ok: object } | { error: GongError }) => void;
+type Command = (session: Session, fields: Fields, answer: Answer) => void;
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  publish(session, fields, answer) {
+    fields.only(["channel", "messageId", "event", ...CONTENT_FIELDS]);
+    const channel = readChannel(fields);
+    const id = bounded(fields, "messageId", MAX_MESSAGE_ID);
+    const event = bounded(fields, "event", MAX_EVENT);
+    const content = readContent(fields, session.maxMessage);
+    session.publish({
+      channel,
+      ...content,
+      ...(id === undefined ? {} : { id }),
+      ...(event === undefined ? {} : { event }),
+    })
+      .then((position) => answer({ ok: position }), (error) => answer({ error: GongError.from(error) }));
+  },
+
+  subscribe(session, fields, answer) {
+    fields.only(["channel", "since"]);
+    const channel = readChannel(fields);
+    session.subscribe(channel, readPosition(fields), {
+      subscribed: (position, recovered) => answer({ ok: { ...position, recovered } }),
+      refused: (error) => answer({ error }),
+    });
+  },
+
+  unsubscribe(session, fields, answer) {
+    fields.only(["channel"]);
+    session.unsubscribe(readChannel(fields));
+    answer({ ok: {} });
+  },
+
+  ping(_session, fields, answer) {
+    fields.only([]);
+    answer({ ok: { time: Date.now() } });
+  },
+};
+const NAMES = Object.keys(COMMANDS);
+
+/** `GET /push?format=json`. */
+export const json: SocketDoor = {
+  name: "json",
+  codec: { name: "json", separator: "\n", encode: encodeLine },
+
+  opened(session) {
+    write(session, { type: "welcome", session: session.id, version: VERSION });
+  },
+
+  received(session, data) {
+    if (typeof data !== "string") throw new GongError("unsupported_type", "Only text frames are accepted.");
+    for (const line of data.split("\n")) {
+      if (session.hasLeft) return;
+      if (line.trim() !== "") receiveLine(session, line);
+    }
+  },
+
+  subscribed(session, channel, position, recovered) {
+    write(session, { type: "subscribed", channel, ...position, recovered });
+  },
+
+  lost(session, channel, position) {
+    write(session, { type: "subscribed", channel, ...position, recovered: false });
+  },
+
+  signal(session, data, contentType) {
+    session.write(encodeSignal(data, contentType));
+  },
+};
+
+function write(session: Session, line: object): void {
+  session.write(JSON.stringify(line));
+}
+
+/** What is not JSON closes the session; a command that is refused is answered. */
+function receiveLine(session: Session, line: string): void {
+  session.count();
+  const fields = new Fields(parseJson(line));
+  const id = fields.get("id");
+  const answer: Answer = (outcome) => {
+    if ("error" in outcome) {
+      const { code, message, retryAfter } = outcome.error;
+      write(session, { id, error: { code, message, retryAfter } });
+    } else if (id !== undefined) write(session, { id, ok: outcome.ok });
+  };
+  try {
+    checkId(fields, id);
+    fields.only(["id", ...NAMES]);
+    const names = fields.names().filter((name) => name !== "id");
+    const [name] = names;
+    if (name === undefined || names.length > 1) {
+      throw new GongError("bad_request", `A line has one command: ${NAMES.join(", ")}.`);
+    }
+    COMMANDS[name]!(session, fields.object(name)!, answer);
+  } catch (error) {
+    answer({ error: GongError.from(error) });
+  }
+}
+
+function checkId(fields: Fields, id: unknown): void {
+  if (id === undefined || typeof id === "number") return;
+  if (typeof id === "string" && id.length <= MAX_ID) return;
+  throw fields.error("id", `\`id\` has to be a number or a string of at most ${MAX_ID} characters.`);
+}
+
+function readChannel(fields: Fields): string {
+  const channel = fields.string("channel");
+  if (channel !== undefined && isChannelName(channel)) return channel;
+  throw fields.error("channel", "`channel` has to be 1 to 128 of `A-Z a-z 0-9 _ . : / % ~ = + ! -`.");
+}
+
+function readPosition(fields: Fields): Position | undefined {
+  const since = fields.string("since");
+  if (since === undefined) return undefined;
+  const [, epoch, offset] = /^([\w-]{1,64}):(\d{1,15})$/.exec(since) ?? [];
+  if (epoch === undefined) throw fields.error("since", "`since` has to be a position, `epoch:offset`.");
+  return { epoch, offset: Number(offset) };
+}
+
+function bounded(fields: Fields, name: string, max: number): string | undefined {
+  const value = fields.string(name);
+  if (value === undefined || new TextEncoder().encode(value).length <= max) return value;
+  throw fields.error(name, `\`${name}\` may have at most ${max} bytes.`);
+}

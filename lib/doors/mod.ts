@@ -1,0 +1,90 @@
+/**
+ * The registry of doors, and how a handshake becomes a session.
+ *
+ * @module
+ */
+import type { Auth, Grant } from "../auth.ts";
+import type { Config } from "../config.ts";
+import type { SocketDoor } from "../door.ts";
+import type { Edge } from "../edge.ts";
+import { GongError } from "../errors.ts";
+import { isChannelName } from "../globs.ts";
+import { checkUpgrade } from "../handshake.ts";
+import { Session } from "../session.ts";
+import { Socket } from "../socket.ts";
+import { json } from "./json.ts";
+import { plain } from "./plain.ts";
+
+/** Doors on `/push`, by the value of `?format=`. */
+const FORMATS: ReadonlyMap<string | null, SocketDoor> = new Map([[null, plain], ["plain", plain], ["json", json]]);
+
+/** The channel of the plain door when none is named. */
+const DEFAULT_CHANNEL = "broadcast";
+/** Characters of `User-Agent` that are kept for the operator. */
+const MAX_USER_AGENT = 160;
+
+/** What a door needs of its edge. */
+export interface DoorOptions {
+  readonly config: Config;
+  readonly edge: Edge;
+  readonly auth: Auth;
+}
+
+/** What the query asks for. */
+interface Wish {
+  readonly door: SocketDoor;
+  readonly channels: readonly string[];
+  readonly echo: boolean;
+}
+
+/**
+ * Answers a request on one of the plain paths: upgrades it, or says why not.
+ *
+ * @throws {GongError} any refusal; nothing was upgraded then
+ */
+export async function push(request: Request, url: URL, address: string, options: DoorOptions): Promise<Response> {
+  const { config, edge, auth } = options;
+  checkUpgrade(request);
+  auth.checkOrigin(request, url);
+  const grant = auth.identify(request, address);
+  const wish = readWish(url, config.maxSubscriptions);
+  checkRights(auth, grant, wish.channels);
+  const userAgent = (request.headers.get("user-agent") ?? "").slice(0, MAX_USER_AGENT);
+  await edge.admit(address);
+  try {
+    const { socket, response } = Socket.upgrade(request, config.ping);
+    socket.listen(new Session(edge, { ...wish, id: edge.registry.newId(), socket, address, userAgent, grant }));
+    return response;
+  } catch (cause) {
+    edge.release(address);
+    throw new GongError("bad_request", "The handshake could not be completed.", { cause });
+  }
+}
+
+function readWish({ searchParams }: URL, maxSubscriptions: number): Wish {
+  const door = FORMATS.get(searchParams.get("format"));
+  if (!door) throw new GongError("bad_request", "`format` has to be `plain` or `json`.", { field: "format" });
+  const echo = searchParams.get("echo") ?? "true";
+  if (echo !== "true" && echo !== "false") {
+    throw new GongError("bad_request", "`echo` has to be `true` or `false`.", { field: "echo" });
+  }
+  const named = [...new Set(searchParams.getAll("channel"))];
+  const channels = named.length === 0 && door === plain ? [DEFAULT_CHANNEL] : named;
+  if (channels.length > maxSubscriptions) {
+    throw new GongError("bad_request", `At most ${maxSubscriptions} channels.`, { field: "channel" });
+  }
+  return { door, channels, echo: echo === "true" };
+}
+
+function checkRights(auth: Auth, grant: Grant | undefined, channels: readonly string[]): void {
+  for (const channel of channels) {
+    if (!isChannelName(channel)) {
+      throw new GongError("bad_request", "A channel name is 1 to 128 of `A-Z a-z 0-9 _ . : / % ~ = + ! -`.", {
+        field: "channel",
+      });
+    }
+    if (auth.may(grant, "subscribe", channel)) continue;
+    if (grant === undefined) throw new GongError("forbidden", `Listening to ${channel} needs a key.`);
+    throw new GongError("forbidden", `Listening to ${channel} is not allowed.`);
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * The plain door: text in is published to the session's first channel, publications come out as they are.
+ *
+ * @module
+ */
+import type { SocketDoor } from "../door.ts";
+import { GongError } from "../errors.ts";
+
+/** `GET /push`. */
+export const plain: SocketDoor = {
+  name: "plain",
+  codec: { name: "plain", encode: ({ data }) => data },
+
+  opened() {},
+
+  received(session, data) {
+    if (typeof data !== "string") throw new GongError("unsupported_type", "Only text frames are accepted.");
+    session.count();
+    const [channel] = session.options.channels;
+    session.publish({ channel: channel!, data, contentType: "text/plain" }).catch((error) => session.refuse(error));
+  },
+
+  subscribed() {},
+
+  // There is no word for it on this wire: better no session than a part, unnoticed.
+  lost(session) {
+    session.close("lost");
+  },
+
+  signal(session, data) {
+    session.write(data);
+  },
+};

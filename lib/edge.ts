@@ -1,0 +1,303 @@
+/**
+ * What a worker isolate owns: its sessions, the channels they hear, and the way from the bus to their sockets.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import type { Auth } from "./auth.ts";
+import { BusReceiver } from "./bus.ts";
+import { decodeBatch, readBatchHead } from "./codecs/batch.ts";
+import type { Config } from "./config.ts";
+import { GongError } from "./errors.ts";
+import { Fanout, packFrames } from "./fanout.ts";
+import { Hosting } from "./hosting.ts";
+import type { Link } from "./link.ts";
+import type { Logger } from "./log.ts";
+import type { EdgeMethods, HubMethods } from "./methods.ts";
+import type { Metrics } from "./metrics.ts";
+import { Registry } from "./registry.ts";
+import type { CloseReason, Session, SessionHost, SessionLimits, SubscribeAnswer } from "./session.ts";
+import type { Data, Draft, Position, Publication, PublishResult } from "./types.ts";
+
+/** What an edge is made of. */
+export interface EdgeOptions {
+  readonly config: Config;
+  /** Counts edges of this process, restarted ones too; part of every session's id. */
+  readonly number: number;
+  readonly busName: string;
+  /** Number of the last batch that this edge need not see. */
+  readonly last: number;
+  readonly link: Link<HubMethods>;
+  readonly auth: Auth;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Stops accepting connections; for {@linkcode EdgeMethods.drain}. */
+  readonly stop?: () => void;
+}
+
+/** One edge. */
+export class Edge implements SessionHost {
+  readonly limits: SessionLimits;
+  readonly registry: Registry;
+  readonly #options: EdgeOptions;
+  readonly #bus: BusReceiver;
+  readonly #hosting: Hosting;
+  readonly #fanout = new Fanout();
+  /** Joins under way, by session and channel: how to cancel each. */
+  readonly #joining = new Map<Session, Map<string, () => void>>();
+  readonly #delivered: { value: number };
+  readonly #gaps: { value: number };
+  readonly #sweep: ReturnType<typeof setInterval>;
+  #inbox: Uint8Array[] = [];
+  #written: Session[] = [];
+  #turn = false;
+  /** Bytes of publications that the hub has not answered. */
+  #publishing = 0;
+  #pressure = false;
+  #draining = false;
+
+  constructor(options: EdgeOptions) {
+    const { config, link, metrics } = options;
+    this.#options = options;
+    this.limits = {
+      maxMessage: config.maxMessage,
+      messages: { rate: config.messageRate, burst: config.messageRate * 2 },
+      outbox: config.outbox,
+      maxSubscriptions: config.maxSubscriptions,
+    };
+    this.#delivered = metrics.counter("gong_delivered_total");
+    this.#gaps = metrics.counter("gong_bus_gaps_total");
+    this.registry = new Registry(options.number, metrics);
+    this.#hosting = new Hosting({
+      read: (channel, since) => link.request("subscribe", since ? { channel, since } : { channel }),
+      release: (channel) => link.notify("unsubscribe", channel),
+      live: (publications) => this.#delivered.value += this.#fanout.deliver(publications),
+      lost: (channel, position) => this.#lose(channel, position),
+      isHeard: (channel) => this.#fanout.has(channel),
+    });
+    this.#bus = new BusReceiver(options.busName, options.last, {
+      batch: (batch) => this.#inbox.push(batch) === 1 && this.#schedule(),
+      replay: (from) => link.request("replay", from),
+      gap: () => this.#gaps.value++,
+      lost: () => this.#loseBatches(),
+    });
+    this.#sweep = setInterval(() => this.#sweepOut(), config.ping * 1000);
+  }
+
+  /** Why nothing new is accepted, if so. */
+  refusal(): GongError | undefined {
+    if (this.#draining) return new GongError("going_away", undefined, { retryAfter: 1 });
+    if (this.#pressure) return new GongError("overloaded", "The server is short of memory.", { retryAfter: 5 });
+    return undefined;
+  }
+
+  /** Counts a new session in, over all edges. Undone by the session's leaving, or by {@linkcode release}. */
+  async admit(address: string): Promise<void> {
+    const refusal = this.refusal();
+    if (refusal) throw refusal;
+    await this.#options.link.request("admit", address);
+  }
+
+  release(address: string): void {
+    this.#options.link.notify("release", address);
+  }
+
+  close(): void {
+    clearInterval(this.#sweep);
+    this.#bus.close();
+  }
+
+  // What sessions ask.
+
+  may(session: Session, action: "subscribe" | "publish", channel: string): boolean {
+    return this.#options.auth.may(session.options.grant, action, channel);
+  }
+
+  async publish(draft: Draft): Promise<PublishResult> {
+    const bytes = draft.data.length;
+    if (this.#publishing > 0 && this.#publishing + bytes > this.#options.config.busLag) {
+      return { error: new GongError("overloaded", undefined, { retryAfter: 1 }).toRefusal() };
+    }
+    this.#publishing += bytes;
+    try {
+      const [result] = await this.#options.link.request("publish", { drafts: [draft], atomic: false });
+      return result!;
+    } finally {
+      this.#publishing -= bytes;
+    }
+  }
+
+  subscribe(session: Session, channel: string, since: Position | undefined, answer?: SubscribeAnswer): void {
+    const joining = this.#joining.get(session) ?? new Map<string, () => void>();
+    const position = session.channels.includes(channel) ? this.#hosting.position(channel) : undefined;
+    if (position) return answer?.subscribed(position, true);
+    if (joining.has(channel)) throw new GongError("conflict", `The subscription to ${channel} is under way.`);
+    if (session.channels.length + joining.size >= this.limits.maxSubscriptions) {
+      throw new GongError("too_many", `At most ${this.limits.maxSubscriptions} subscriptions.`);
+    }
+    this.#joining.set(session, joining.set(channel, () => {}));
+    const cancel = this.#hosting.join(channel, since, {
+      joined: (position, recovered, missed) => {
+        this.#unjoin(session, channel);
+        answer?.subscribed(position, recovered);
+        session.door.subscribed(session, channel, position, recovered);
+        this.#fanout.place(session, [...session.channels, channel]);
+        if (missed.length > 0) this.#deliverMissed(session, missed);
+      },
+      failed: (error) => {
+        this.#unjoin(session, channel);
+        if (answer) answer.refused(error);
+        else session.refuse(error);
+      },
+    });
+    if (joining.has(channel)) joining.set(channel, cancel);
+  }
+
+  unsubscribe(session: Session, channel: string): void {
+    this.#joining.get(session)?.get(channel)?.();
+    this.#unjoin(session, channel);
+    if (!session.channels.includes(channel)) return;
+    this.#fanout.place(session, session.channels.filter((name) => name !== channel));
+    this.#hosting.releaseUnheard(channel);
+  }
+
+  queue(session: Session): void {
+    this.#written.push(session);
+    this.#schedule();
+  }
+
+  opened(session: Session): void {
+    this.registry.add(session);
+    const { id, door, address, channels } = session.options;
+    this.#options.log.info("session.open", { session: id, door: door.name, address });
+    if (this.#draining) return session.close("going_away");
+    try {
+      door.opened(session);
+      for (const channel of channels) session.subscribe(channel);
+    } catch (error) {
+      session.refuse(error);
+    }
+  }
+
+  leave(session: Session, reason: CloseReason): void {
+    for (const cancel of this.#joining.get(session)?.values() ?? []) cancel();
+    this.#joining.delete(session);
+    for (const channel of this.#fanout.remove(session)) this.#hosting.releaseUnheard(channel);
+    this.registry.leave(session, reason);
+    this.release(session.options.address);
+    const { id, door, address } = session.options;
+    this.#options.log.info("session.close", { session: id, door: door.name, address, reason });
+    const { stuckBytes } = this.registry;
+    if (stuckBytes > this.#options.config.stuckBudget) this.#options.link.notify("exhausted", stuckBytes);
+  }
+
+  gone(session: Session): void {
+    this.registry.gone(session);
+  }
+
+  // What the hub asks.
+
+  methods(): EdgeMethods {
+    const { auth, metrics } = this.#options;
+    const { registry } = this;
+    return {
+      remind: (last) => this.#bus.remind(last),
+      beat: () => null,
+      samples: () => {
+        registry.measure();
+        return metrics.samples();
+      },
+      sessions: ({ limit, after }) => ({ sessions: registry.page(limit, after), total: registry.size }),
+      session: (id) => registry.get(id)?.info(this.#options.number),
+      closeSession: ({ id, code, reason }) => {
+        const session = registry.get(id);
+        session?.closeWith(code, reason, "forbidden");
+        return session !== undefined;
+      },
+      signal: ({ sessions, data, contentType }) => this.#signal(sessions, data, contentType),
+      block: ({ address, until }) => auth.block(address, until),
+      revoke: (login) => auth.revoke(login),
+      pressure: (on) => void (this.#pressure = on),
+      shed: (bytes) => registry.shed(bytes),
+      drain: (seconds) => this.#drain(seconds),
+    };
+  }
+
+  #signal(ids: readonly string[] | "all", data: Data, contentType: string): number {
+    let reached = 0;
+    for (const session of ids === "all" ? this.registry.all() : new Set(ids.map((id) => this.registry.get(id)))) {
+      if (!session) continue;
+      session.door.signal(session, data, contentType);
+      reached++;
+    }
+    return reached;
+  }
+
+  async #drain(seconds: number): Promise<void> {
+    this.#draining = true;
+    this.#options.stop?.();
+    for (const session of [...this.registry.all()]) session.close("going_away");
+    await this.registry.empty(seconds);
+  }
+
+  // From the bus to the sockets.
+
+  /** What this turn brings is handled at its end. */
+  #schedule(): void {
+    if (this.#turn) return;
+    this.#turn = true;
+    setImmediate(() => {
+      this.#turn = false;
+      this.#takeInbox();
+      this.#flush();
+    });
+  }
+
+  #takeInbox(): void {
+    const inbox = this.#inbox;
+    if (inbox.length === 0) return;
+    this.#inbox = [];
+    const publications: Publication[] = [];
+    for (const batch of inbox) decodeBatch(batch, (channel) => this.#hosting.has(channel), publications);
+    this.#hosting.receive(publications);
+    this.#options.link.notify("acknowledge", readBatchHead(inbox.at(-1)!).number);
+    const now = performance.timeOrigin + performance.now();
+    for (const batch of inbox) {
+      const { born, count } = readBatchHead(batch);
+      this.#options.metrics.observe("gong_publish_to_write_seconds", Math.max(0, now - born) / 1000, count);
+    }
+  }
+
+  #flush(): void {
+    const written = this.#written;
+    this.#written = [];
+    for (const session of written) session.flush();
+  }
+
+  /** What came before the loss is delivered first: the channels stand behind it. */
+  #loseBatches(): void {
+    this.#takeInbox();
+    this.#hosting.repairAll();
+  }
+
+  #lose(channel: string, position: Position): void {
+    this.#options.log.warning("channel.lost", { epoch: position.epoch, offset: position.offset });
+    for (const session of [...this.#fanout.listeners(channel)]) session.door.lost(session, channel, position);
+  }
+
+  #deliverMissed(session: Session, missed: readonly Publication[]): void {
+    const { codec } = session.door;
+    const heard = session.options.echo ? missed : missed.filter(({ from }) => from !== session.id);
+    session.deliver(packFrames(heard.map((publication) => codec.encode(publication)), codec));
+    this.#delivered.value += heard.length;
+  }
+
+  #unjoin(session: Session, channel: string): void {
+    const joining = this.#joining.get(session);
+    if (joining?.delete(channel) && joining.size === 0) this.#joining.delete(session);
+  }
+
+  #sweepOut(): void {
+    for (const session of [...this.registry.all()]) if (session.isDead()) session.close("stalled");
+  }
+}

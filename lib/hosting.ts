@@ -1,0 +1,245 @@
+/**
+ * The channels that an edge hosts: where each one stands, and how those who come later join history and live. Answers of
+ * the hub overtake what the bus brings, so whoever joins first holds what comes live, then reads, then gets the one
+ * after the other; each offset once, in ascending order.
+ *
+ * @module
+ */
+import { GongError } from "./errors.ts";
+import type { History, Position, Publication } from "./types.ts";
+
+/** What a {@linkcode Hosting} asks and tells. */
+export interface HostingOptions {
+  /** Hosts the channel from now on; history after `since` and top of one instant. */
+  readonly read: (channel: string, since?: Position) => Promise<History>;
+  /** Nobody here listens to the channel any more. */
+  readonly release: (channel: string) => void;
+  /** The next publications for all who listen, in order. */
+  readonly live: (publications: readonly Publication[]) => void;
+  /** What all who listen have missed up to this position is gone for good. */
+  readonly lost: (channel: string, position: Position) => void;
+  /** Whether anybody listens to the channel, beside those who are about to. */
+  readonly isHeard: (channel: string) => boolean;
+  /** How long to wait before a failed repair is tried again, in milliseconds. Default 100. */
+  readonly retry?: number;
+}
+
+/** Somebody who wants to hear a channel. One of the two is called, once, unless it is cancelled before. */
+export interface Joiner {
+  /** It stands at `position`, `missed` follows, then it hears what is live. */
+  joined(position: Position, recovered: boolean, missed: readonly Publication[]): void;
+  failed(error: GongError): void;
+}
+
+/** A join that is under way. */
+interface Joining {
+  readonly joiner: Joiner;
+  readonly since: Position | undefined;
+  /** What the bus brought since the hub was asked. */
+  held: Publication[];
+  /** What the hub answered. */
+  read: Reading | undefined;
+  /** Counts the times that it was asked; an answer to an earlier question is void. */
+  round: number;
+}
+
+interface Reading {
+  readonly top: Position;
+  readonly publications: readonly Publication[];
+  readonly recovered: boolean;
+}
+
+interface Hosted {
+  readonly channel: string;
+  /** Where those who listen stand; unknown until the first answer. */
+  position: Position | undefined;
+  /** While what was lost is read again: what came live in the meantime. */
+  repairing: Publication[] | undefined;
+  readonly joinings: Set<Joining>;
+}
+
+/** All channels of an edge. */
+export class Hosting {
+  readonly #options: HostingOptions;
+  readonly #hosted = new Map<string, Hosted>();
+  #live: Publication[] = [];
+
+  constructor(options: HostingOptions) {
+    this.#options = options;
+  }
+
+  /** Whether publications of the channel are wanted. */
+  has(channel: string): boolean {
+    return this.#hosted.has(channel);
+  }
+
+  /** Where those who listen to the channel stand. */
+  position(channel: string): Position | undefined {
+    return this.#hosted.get(channel)?.position;
+  }
+
+  /** Joins; answers at once when nothing was missed and the channel is known. Returns how to cancel. */
+  join(channel: string, since: Position | undefined, joiner: Joiner): () => void {
+    const hosted = this.#open(channel);
+    if (!since && hosted.position && !hosted.repairing) {
+      joiner.joined(hosted.position, true, []);
+      return () => {};
+    }
+    const joining: Joining = { joiner, since, held: [], read: undefined, round: 0 };
+    hosted.joinings.add(joining);
+    void this.#ask(hosted, joining);
+    return () => {
+      if (hosted.joinings.delete(joining)) this.releaseUnheard(channel);
+    };
+  }
+
+  /** Gives the channel up if nobody listens to it or is about to. */
+  releaseUnheard(channel: string): void {
+    const hosted = this.#hosted.get(channel);
+    if (!hosted || hosted.joinings.size > 0 || this.#options.isHeard(channel)) return;
+    this.#hosted.delete(channel);
+    this.#options.release(channel);
+  }
+
+  /** Takes what the bus brought, in its order. */
+  receive(publications: readonly Publication[]): void {
+    const joined = new Set<Hosted>();
+    for (const publication of publications) {
+      const hosted = this.#hosted.get(publication.channel);
+      if (!hosted) continue;
+      for (const joining of hosted.joinings) joining.held.push(publication);
+      if (hosted.joinings.size > 0) joined.add(hosted);
+      this.#accept(hosted, publication);
+    }
+    this.#flush();
+    for (const hosted of joined) this.#completeAll(hosted);
+  }
+
+  /** The bus has lost something, nobody knows what: every channel is read again from where it stands. */
+  repairAll(): void {
+    for (const hosted of this.#hosted.values()) {
+      if (hosted.position) this.#repair(hosted, hosted.position);
+      else this.#askAll(hosted);
+    }
+  }
+
+  #open(channel: string): Hosted {
+    let hosted = this.#hosted.get(channel);
+    if (!hosted) {
+      hosted = { channel, position: undefined, repairing: undefined, joinings: new Set() };
+      this.#hosted.set(channel, hosted);
+    }
+    return hosted;
+  }
+
+  /** One publication for those who listen: passed on, dropped as known, or held while a repair is under way. */
+  #accept(hosted: Hosted, publication: Publication): void {
+    const { position } = hosted;
+    if (hosted.repairing) return void hosted.repairing.push(publication);
+    if (!position) return;
+    const { epoch, offset } = publication;
+    if (epoch !== position.epoch) this.#lose(hosted, { epoch, offset: offset - 1 });
+    else if (offset <= position.offset) return;
+    else if (offset > position.offset + 1) return this.#repair(hosted, position, publication);
+    hosted.position = { epoch, offset };
+    this.#live.push(publication);
+  }
+
+  #flush(): void {
+    const live = this.#live;
+    if (live.length === 0) return;
+    this.#live = [];
+    this.#options.live(live);
+  }
+
+  #lose(hosted: Hosted, position: Position): void {
+    this.#flush();
+    hosted.position = position;
+    this.#options.lost(hosted.channel, position);
+  }
+
+  #askAll(hosted: Hosted): void {
+    for (const joining of hosted.joinings) void this.#ask(hosted, joining);
+  }
+
+  /** Reads again what lies after `since`, while what comes live is held; whoever joins asks again too. */
+  #repair(hosted: Hosted, since: Position, first?: Publication): void {
+    const held: Publication[] = first ? [first] : [];
+    hosted.repairing = held;
+    this.#askAll(hosted);
+    const isVoid = () => hosted.repairing !== held || this.#hosted.get(hosted.channel) !== hosted;
+    this.#read(hosted.channel, since).then((reading) => {
+      if (isVoid()) return;
+      hosted.repairing = undefined;
+      if (!reading.recovered) this.#lose(hosted, reading.top);
+      for (const publication of reading.publications) this.#accept(hosted, publication);
+      for (const publication of held) this.#accept(hosted, publication);
+      this.#flush();
+      this.#completeAll(hosted);
+    }, () => {
+      setTimeout(() => isVoid() || this.#repair(hosted, since), this.#options.retry ?? 100);
+    });
+  }
+
+  /** Everything after `since`, page by page, up to the top of the last page. */
+  async #read(channel: string, since: Position | undefined): Promise<Reading> {
+    const publications: Publication[] = [];
+    for (let from = since;;) {
+      const page = await this.#options.read(channel, from);
+      const { top, recovered } = page;
+      if (!recovered) return { top, publications: [], recovered };
+      for (const publication of page.publications) publications.push(publication);
+      const last = publications.at(-1);
+      if (!from || !last || last.offset >= top.offset) return { top, publications, recovered };
+      from = { epoch: last.epoch, offset: last.offset };
+    }
+  }
+
+  async #ask(hosted: Hosted, joining: Joining): Promise<void> {
+    const round = ++joining.round;
+    joining.held = [];
+    joining.read = undefined;
+    const isVoid = () => joining.round !== round || !hosted.joinings.has(joining);
+    try {
+      const reading = await this.#read(hosted.channel, joining.since);
+      if (isVoid()) return;
+      joining.read = reading;
+      this.#begin(hosted, joining, reading.top);
+      this.#completeAll(hosted);
+    } catch (error) {
+      if (isVoid()) return;
+      hosted.joinings.delete(joining);
+      joining.joiner.failed(GongError.from(error));
+      this.releaseUnheard(hosted.channel);
+    }
+  }
+
+  /** The first answer says where the channel stands. */
+  #begin(hosted: Hosted, joining: Joining, top: Position): void {
+    if (hosted.position) return;
+    hosted.position = top;
+    for (const publication of joining.held) {
+      if (publication.epoch === top.epoch) this.#accept(hosted, publication);
+    }
+    this.#flush();
+  }
+
+  /** Lets in whoever has its answer, as soon as the bus has brought what the answer knew. */
+  #completeAll(hosted: Hosted): void {
+    const { position, repairing } = hosted;
+    if (!position || repairing) return;
+    for (const joining of hosted.joinings) {
+      const { read } = joining;
+      if (!read || read.top.epoch === position.epoch && read.top.offset > position.offset) continue;
+      hosted.joinings.delete(joining);
+      complete(joining, read, position);
+    }
+  }
+}
+
+function complete({ joiner, since, held }: Joining, { top, publications, recovered }: Reading, live: Position): void {
+  // The numbering changed after the answer: who resumes has lost something, who is new has not.
+  if (live.epoch !== top.epoch) return joiner.joined(live, since === undefined, []);
+  const later = held.filter(({ epoch, offset }) => epoch === top.epoch && offset > top.offset && offset <= live.offset);
+  joiner.joined(recovered && since ? since : top, recovered, [...publications, ...later]);
+}

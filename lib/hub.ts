@@ -1,0 +1,235 @@
+/**
+ * The main isolate: the broker, the bus, and what is counted over all edges.
+ *
+ * @module
+ */
+import { openBroker } from "./brokers/mod.ts";
+import { BusSender } from "./bus.ts";
+import { encodeBatch } from "./codecs/batch.ts";
+import type { Config } from "./config.ts";
+import { Directory } from "./directory.ts";
+import { Guard } from "./guard.ts";
+import { Intake } from "./intake.ts";
+import { Link, type Port } from "./link.ts";
+import type { Logger } from "./log.ts";
+import type { EdgeMethods, HubMethods } from "./methods.ts";
+import type { Metrics } from "./metrics.ts";
+import { setImmediate } from "node:timers";
+import type { Broker, Glimpse, History, Position, Publication, Sample } from "./types.ts";
+
+/** What edges say that concerns whoever runs them. */
+export interface HubEvents {
+  ready(edge: number): void;
+  failed(edge: number, reason: string): void;
+  /** The edge's stuck sockets hold too much: it wants to be drained and replaced. */
+  exhausted(edge: number, bytes: number): void;
+}
+
+/** What a hub needs beside its configuration. */
+export interface HubOptions {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Name of the BroadcastChannel: one a server, so that two of them in a process do not mix. */
+  readonly busName: string;
+  readonly events?: HubEvents;
+  /** Brings figures up to date that the hub does not know. */
+  readonly measure?: () => void;
+  /** Opens the broker; by default the one that the configuration names. */
+  readonly openBroker?: typeof openBroker;
+}
+
+/** How long the bus may be silent before edges that lag are reminded, in milliseconds. */
+const REMIND = 50;
+/** Publications read at once for a resume. */
+const PAGE = 1000;
+/** Publications remembered for the admin page, and characters shown of each. */
+const RECENT = 50;
+const PREVIEW = 200;
+/** The admin page's live feed: numbered by the hub, never stored. */
+export const ADMIN_CHANNEL = "$admin";
+
+/** The hub: one a server. */
+export class Hub {
+  readonly directory: Directory;
+  readonly #options: HubOptions;
+  readonly #broker: Broker;
+  readonly #bus: BusSender;
+  readonly #intake: Intake;
+  readonly #guard: Guard;
+  readonly #hosts = new Map<string, Set<number>>();
+  readonly #published: { value: number };
+  readonly #replayed: { value: number };
+  #pending: Publication[] = [];
+  #born = 0;
+  #recent: Publication[] = [];
+  #feed = 0;
+  #reminder: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(config: Config, options: HubOptions) {
+    this.#options = options;
+    const { busDrop } = config;
+    const withhold = { withhold: () => Math.random() * 100 < busDrop };
+    this.#bus = new BusSender(options.busName, { ring: config.busRing, ...(busDrop > 0 ? withhold : {}) });
+    this.#broker = (options.openBroker ?? openBroker)(config, (publications) => this.#announce(publications));
+    this.#intake = new Intake(this.#broker, {
+      bytes: config.busLag,
+      wait: config.publishWait,
+      open: () => this.#bus.lag() <= config.busLag,
+    });
+    this.#guard = new Guard(config);
+    this.#published = options.metrics.counter("gong_published_total");
+    this.#replayed = options.metrics.counter("gong_bus_replayed_total");
+    this.directory = new Directory(() => this.#ownSamples());
+  }
+
+  /** Number of the last batch that an edge which starts now need not see. */
+  join(edge: number): number {
+    return this.#bus.join(edge);
+  }
+
+  /** The edge is up: serves its requests, and counts it in. Call {@linkcode join} before it starts. */
+  attach(edge: number, port: Port): Link<EdgeMethods> {
+    const { log } = this.#options;
+    const link = new Link<EdgeMethods>(port, this.#methods(edge), (error, method) => {
+      log.error("hub.fault", { edge, method, error: String(error) });
+    });
+    this.directory.add(edge, link);
+    return link;
+  }
+
+  /** The edge is gone, with everything that was its. Returns how many sessions went with it. */
+  detach(edge: number): number {
+    this.directory.remove(edge);
+    this.#bus.leave(edge);
+    for (const channel of [...this.#hosts.keys()]) this.#unhost(edge, channel);
+    this.#intake.resume();
+    return this.#guard.releaseEdge(edge);
+  }
+
+  /** Whether an edge hosts the channel: somebody may be listening. */
+  isHosted(channel: string): boolean {
+    return this.#hosts.has(channel);
+  }
+
+  /** Publishes to the admin page's feed: numbered, not stored. */
+  feed(data: string): void {
+    const position = { epoch: "feed", offset: ++this.#feed };
+    this.#announce([{ channel: ADMIN_CHANNEL, data, contentType: "application/json", time: Date.now(), ...position }]);
+  }
+
+  /** The last publications, newest first. */
+  recent(): Glimpse[] {
+    return this.#recent.map(glimpse).reverse();
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#reminder);
+    this.#intake.close();
+    await this.#broker.close();
+    this.#bus.close();
+  }
+
+  #methods(edge: number): HubMethods {
+    const { directory } = this;
+    const { events } = this.#options;
+    return {
+      ready: () => events?.ready(edge),
+      failed: (reason) => events?.failed(edge, reason),
+      publish: ({ drafts, atomic }) => this.#intake.publish(drafts, atomic),
+      subscribe: ({ channel, since }) => this.#subscribe(edge, channel, since),
+      unsubscribe: (channel) => this.#unhost(edge, channel),
+      admit: (address) => this.#guard.admit(edge, address),
+      release: (address) => this.#guard.release(edge, address),
+      acknowledge: (number) => {
+        this.#bus.acknowledge(edge, number);
+        this.#intake.resume();
+      },
+      replay: (from) => {
+        const replay = this.#bus.replay(from);
+        this.#replayed.value += replay.batches.length;
+        return replay;
+      },
+      signal: (order) => directory.signal(order),
+      listSessions: (page) => directory.list(page),
+      getSession: (id) => directory.get(id),
+      closeSession: (order) => directory.close(order),
+      samples: () => directory.samples(),
+      readiness: () => directory.readiness(),
+      recent: () => this.recent(),
+      failedAuth: (address) => {
+        const until = this.#guard.fail(address);
+        if (until !== undefined) directory.tellAll("block", { address, until });
+      },
+      revoke: (login) => directory.tellAll("revoke", login),
+      exhausted: (bytes) => events?.exhausted(edge, bytes),
+    };
+  }
+
+  async #subscribe(edge: number, channel: string, since?: Position): Promise<History> {
+    const hosts = this.#hosts.get(channel);
+    if (hosts) hosts.add(edge);
+    else this.#hosts.set(channel, new Set([edge]));
+    if (channel === ADMIN_CHANNEL) {
+      return { top: { epoch: "feed", offset: this.#feed }, publications: [], recovered: true };
+    }
+    try {
+      await this.#broker.subscribe(channel);
+      return await this.#broker.read(channel, since, PAGE);
+    } catch (error) {
+      this.#unhost(edge, channel);
+      throw error;
+    }
+  }
+
+  #unhost(edge: number, channel: string): void {
+    const hosts = this.#hosts.get(channel);
+    if (!hosts?.delete(edge) || hosts.size > 0) return;
+    this.#hosts.delete(channel);
+    void this.#broker.unsubscribe(channel).catch((error) => {
+      this.#options.log.error("broker.fault", { error: String(error) });
+    });
+  }
+
+  #announce(publications: readonly Publication[]): void {
+    if (this.#pending.length === 0) {
+      this.#born = performance.timeOrigin + performance.now();
+      setImmediate(() => this.#flush());
+    }
+    for (const publication of publications) this.#pending.push(publication);
+  }
+
+  #flush(): void {
+    const publications = this.#pending;
+    this.#pending = [];
+    this.#bus.send((number) => encodeBatch(number, this.#born, publications));
+    this.#published.value += publications.length;
+    const shown = publications.filter(({ channel }) => channel !== ADMIN_CHANNEL).slice(-RECENT);
+    this.#recent = [...this.#recent, ...shown].slice(-RECENT);
+    this.#reminder ??= setTimeout(() => this.#remind(this.#bus.last), REMIND);
+  }
+
+  /** Silence since `seen`: whoever lags is told the newest number, until all have it. */
+  #remind(seen: number): void {
+    const behind = this.#bus.behind();
+    const { last } = this.#bus;
+    if (seen === last) { for (const edge of behind) this.directory.tell(edge, "remind", last); }
+    this.#reminder = behind.length > 0 ? setTimeout(() => this.#remind(last), REMIND) : undefined;
+  }
+
+  #ownSamples(): Sample[] {
+    const { metrics, measure } = this.#options;
+    measure?.();
+    const { channels, publications, bytes } = this.#broker.stats();
+    metrics.gauge("gong_channels", {}, channels);
+    metrics.gauge("gong_history_publications", {}, publications);
+    metrics.gauge("gong_history_bytes", {}, bytes);
+    metrics.gauge("gong_bus_lag_bytes", {}, this.#bus.lag());
+    return metrics.samples();
+  }
+}
+
+function glimpse({ channel, offset, time, contentType, data }: Publication): Glimpse {
+  const isText = typeof data === "string";
+  const bytes = isText ? new TextEncoder().encode(data).length : data.length;
+  return { channel, offset, time, contentType, bytes, preview: isText ? data.slice(0, PREVIEW) : "" };
+}

@@ -1,0 +1,66 @@
+/**
+ * What hub and edges ask of each other over a worker port.
+ *
+ * @module
+ */
+import type { Replay } from "./bus.ts";
+import type {
+  Data,
+  Draft,
+  Glimpse,
+  History,
+  Position,
+  PublishResult,
+  Readiness,
+  Sample,
+  SessionInfo,
+  SessionPage,
+} from "./types.ts";
+
+/** What the hub asks of an edge. */
+export interface EdgeMethods {
+  /** The newest batch has this number; what is missing up to there was dropped. */
+  remind(last: number): void;
+  /** Answers when the edge's event loop turns. */
+  beat(payload: null): null;
+  samples(payload: null): Sample[];
+  sessions(page: { after?: string; limit: number }): { sessions: SessionInfo[]; total: number };
+  session(id: string): SessionInfo | undefined;
+  closeSession(order: { id: string; code: number; reason: string }): boolean;
+  signal(order: { sessions: readonly string[] | "all"; data: Data; contentType: string }): number;
+  block(order: { address: string; until: number }): void;
+  revoke(login: string): void;
+  /** Refuse new sessions, or accept them again. */
+  pressure(on: boolean): void;
+  /** Close the sessions with the largest outboxes until about so many bytes are free. */
+  shed(bytes: number): void;
+  /** Accept nothing more, close every session with 1001 and resolve when they are gone or the seconds are over. */
+  drain(seconds: number): Promise<void>;
+}
+
+/** What an edge asks of the hub. */
+export interface HubMethods {
+  /** The edge's listener is open, at the start or again. */
+  ready(payload: null): void;
+  /** The edge's listener could not be opened, or failed. It will try again. */
+  failed(reason: string): void;
+  publish(order: { drafts: readonly Draft[]; atomic: boolean }): Promise<PublishResult[]>;
+  /** The edge hosts the channel from now on; answers history and top of one instant. */
+  subscribe(order: { channel: string; since?: Position }): Promise<History>;
+  unsubscribe(channel: string): void;
+  admit(address: string): void;
+  release(address: string): void;
+  acknowledge(number: number): void;
+  replay(from: number): Replay;
+  signal(order: { sessions: readonly string[] | "all"; data: Data; contentType: string }): Promise<number>;
+  listSessions(page: { limit: number; after?: string }): Promise<SessionPage>;
+  getSession(id: string): Promise<SessionInfo | undefined>;
+  closeSession(order: { id: string; code: number; reason: string }): Promise<boolean>;
+  samples(payload: null): Promise<Sample[]>;
+  readiness(payload: null): Readiness;
+  recent(payload: null): Glimpse[];
+  failedAuth(address: string): void;
+  revoke(login: string): void;
+  /** The edge's stuck sockets hold too much: it wants to be drained and replaced. */
+  exhausted(bytes: number): void;
+}

@@ -1,0 +1,308 @@
+/**
+ * One client of a WebSocket door: its rights, its subscriptions, and the bounded queue to it.
+ *
+ * @module
+ */
+import type { Grant } from "./auth.ts";
+import type { SocketDoor } from "./door.ts";
+import { type ErrorCode, ERRORS, GongError } from "./errors.ts";
+import { type RateLimits, TokenBucket } from "./rates.ts";
+import type { Socket, SocketEvents } from "./socket.ts";
+import type { Data, Draft, Position, PublishResult, SessionInfo } from "./types.ts";
+
+/** What a session asks of the edge that owns it. */
+export interface SessionHost {
+  readonly limits: SessionLimits;
+  /** Whether the session's rights allow it. */
+  may(session: Session, action: "subscribe" | "publish", channel: string): boolean;
+  publish(draft: Draft): Promise<PublishResult>;
+  subscribe(session: Session, channel: string, since: Position | undefined, answer?: SubscribeAnswer): void;
+  unsubscribe(session: Session, channel: string): void;
+  /** The session has queued something: flush it at the end of this turn. */
+  queue(session: Session): void;
+  opened(session: Session): void;
+  /** It counts no more: no channel, no address, no count. Told once, whoever closed it. */
+  leave(session: Session, reason: CloseReason): void;
+  /** Its socket is gone too. */
+  gone(session: Session): void;
+}
+
+/** Told once what became of a subscription, before anything of the channel is delivered. */
+export interface SubscribeAnswer {
+  /** The session hears the channel from this position on. */
+  subscribed(position: Position, recovered: boolean): void;
+  refused(error: GongError): void;
+}
+
+/** Bounds of every session. */
+export interface SessionLimits {
+  /** Bytes of one message in. */
+  readonly maxMessage: number;
+  /** Messages in. */
+  readonly messages: RateLimits;
+  /** Bytes that may be queued to it. */
+  readonly outbox: number;
+  readonly maxSubscriptions: number;
+}
+
+/** Why a session ended: `client` closed it, its peer `vanished`, or a code of the table in `errors.ts`. */
+export type CloseReason = "client" | "vanished" | ErrorCode;
+
+/** What is written to several sessions at once: encoded once, counted once. */
+export interface Parcel {
+  /** One element a frame. */
+  readonly frames: readonly Data[];
+  /** Bytes of each frame. */
+  readonly bytes: readonly number[];
+  /** How many publications it holds. */
+  readonly count: number;
+}
+
+/** What is known of a session when it is made. */
+export interface SessionOptions {
+  readonly id: string;
+  readonly door: SocketDoor;
+  readonly socket: Socket;
+  readonly address: string;
+  readonly userAgent: string;
+  readonly grant: Grant | undefined;
+  /** Channels to hear from the start; the first is where the plain door publishes. */
+  readonly channels: readonly string[];
+  /** Whether it hears its own publications. */
+  readonly echo: boolean;
+}
+
+const encoder = new TextEncoder();
+
+/** Bytes of a text or block on the wire. */
+export function byteLength(data: Data): number {
+  return typeof data === "string" ? encoder.encode(data).length : data.length;
+}
+
+/** One client. */
+export class Session implements SocketEvents {
+  readonly options: SessionOptions;
+  /** When it connected, in milliseconds since 1970. */
+  readonly since = Date.now();
+  /** Channels it hears now, in the order of subscribing; shared with all who hear the same. */
+  channels: readonly string[] = NONE;
+  readonly #host: SessionHost;
+  #bucket: TokenBucket | undefined;
+  #outbox: Data[] | undefined;
+  #outboxBytes = 0;
+  #delivered = 0;
+  /** All bytes handed to the socket, and how many it had taken at the last sweep. */
+  #sent = 0;
+  #taken = 0;
+  #sweeps = 0;
+  /** How much may be sent before `pending` has to be asked again: it costs a call into the engine. */
+  #room = 0;
+  #left = false;
+
+  constructor(host: SessionHost, options: SessionOptions) {
+    this.#host = host;
+    this.options = options;
+  }
+
+  get id(): string {
+    return this.options.id;
+  }
+
+  get door(): SocketDoor {
+    return this.options.door;
+  }
+
+  /** True once it is closed, also while the closing handshake is under way. */
+  get hasLeft(): boolean {
+    return this.#left;
+  }
+
+  /** Bytes between this server and the client: queued here or in the socket. */
+  get pending(): number {
+    return this.#outboxBytes + this.options.socket.pending;
+  }
+
+  info(edge: number): SessionInfo {
+    const { id, door, address, userAgent } = this.options;
+    const { channels, since, pending } = this;
+    return { id, door: door.name, address, userAgent, channels, since, pending, delivered: this.#delivered, edge };
+  }
+
+  /** Bytes that one message may have. */
+  get maxMessage(): number {
+    return this.#host.limits.maxMessage;
+  }
+
+  // What doors do with a session.
+
+  /**
+   * Counts one message in; a door whose frames hold several calls it for each.
+   *
+   * @throws {GongError} `rate_limited`
+   */
+  count(): void {
+    const { messages } = this.#host.limits;
+    this.#bucket ??= new TokenBucket(messages);
+    if (!this.#bucket.take()) throw new GongError("rate_limited", `At most ${messages.rate} messages a second.`);
+  }
+
+  may(action: "subscribe" | "publish", channel: string): boolean {
+    return this.#host.may(this, action, channel);
+  }
+
+  /**
+   * Publishes as this session.
+   *
+   * @throws {GongError} `forbidden` without the right to; with what the broker refused
+   */
+  async publish(draft: Draft): Promise<Position> {
+    if (!this.may("publish", draft.channel)) {
+      throw new GongError("forbidden", `Publishing to ${draft.channel} is not allowed.`);
+    }
+    const result = await this.#host.publish({ ...draft, from: this.id });
+    if ("error" in result) throw GongError.fromRefusal(result.error);
+    return result;
+  }
+
+  /**
+   * Subscribes; `answer` and then the door's `subscribed` follow, at once or when the hub has answered. A channel that
+   * it hears already is left as it is. Without `answer` a refusal of the hub closes the session.
+   *
+   * @throws {GongError} `forbidden` without the right to, `too_many` over the bound of subscriptions
+   */
+  subscribe(channel: string, since?: Position, answer?: SubscribeAnswer): void {
+    if (!this.may("subscribe", channel)) throw new GongError("forbidden", `Listening to ${channel} is not allowed.`);
+    this.#host.subscribe(this, channel, since, answer);
+  }
+
+  unsubscribe(channel: string): void {
+    this.#host.unsubscribe(this, channel);
+  }
+
+  /** Queues one frame, or one line of a frame, to this client alone. */
+  write(data: Data): void {
+    if (this.#left) return;
+    this.#enqueue(data, byteLength(data));
+  }
+
+  /** Ends it with the code's close code; what is queued is still sent. */
+  close(code: ErrorCode, message: string = ERRORS[code].text): void {
+    this.closeWith(ERRORS[code].close, message, code);
+  }
+
+  closeWith(closeCode: number, message: string, reason: CloseReason): void {
+    if (this.#left) return;
+    this.flush();
+    this.#leave(reason);
+    this.options.socket.close(closeCode, message);
+  }
+
+  // What the edge does with it.
+
+  /** Hands it what its channels brought; at once, or behind what is queued already. */
+  deliver(parcel: Parcel): void {
+    if (this.#left) return;
+    this.#delivered += parcel.count;
+    const { frames, bytes } = parcel;
+    for (let i = 0; i < frames.length && !this.#left; i++) {
+      if (this.#outbox) this.#enqueue(frames[i]!, bytes[i]!);
+      else this.#send(frames[i]!, bytes[i]!);
+    }
+  }
+
+  /** Sends what is queued, joined where the door's wire allows it. */
+  flush(): void {
+    const outbox = this.#outbox;
+    if (!outbox) return;
+    const bytes = this.#outboxBytes;
+    this.#outbox = undefined;
+    this.#outboxBytes = 0;
+    const { separator } = this.door.codec;
+    if (separator !== undefined && outbox.length > 1) {
+      this.#send(outbox.join(separator), bytes + (outbox.length - 1) * separator.length);
+    } else {
+      for (const data of outbox) this.#send(data, byteLength(data));
+    }
+  }
+
+  /**
+   * Called once a ping interval: true when the socket has taken nothing for two of them although something waits, or
+   * the engine has given the peer up.
+   */
+  isDead(): boolean {
+    if (!this.options.socket.isOpen) return true;
+    const taken = this.#sent - this.options.socket.pending;
+    const stalls = taken < this.#sent && taken === this.#taken;
+    this.#taken = taken;
+    this.#sweeps = stalls ? this.#sweeps + 1 : 0;
+    return this.#sweeps >= 2;
+  }
+
+  // What the socket says.
+
+  opened(): void {
+    this.#host.opened(this);
+  }
+
+  received(data: Data): void {
+    try {
+      this.#checkSize(data);
+      this.door.received(this, data);
+    } catch (error) {
+      this.refuse(error);
+    }
+  }
+
+  closed(_code: number, _reason: string, clean: boolean): void {
+    this.#leave(clean ? "client" : "vanished");
+    this.#host.gone(this);
+  }
+
+  /** Closes it for an error that its client caused, or with `internal` for any other. */
+  refuse(error: unknown): void {
+    const { code, message } = GongError.from(error);
+    this.close(code, message);
+  }
+
+  #checkSize(data: Data): void {
+    const { maxMessage } = this;
+    // A character is at most three bytes of UTF-8 for one UTF-16 unit.
+    if (data.length > maxMessage || data.length * 3 > maxMessage && byteLength(data) > maxMessage) {
+      throw new GongError("too_large", `A message may have at most ${maxMessage} bytes.`);
+    }
+  }
+
+  #enqueue(data: Data, bytes: number): void {
+    if (!this.#outbox) {
+      this.#outbox = [];
+      this.#host.queue(this);
+    }
+    this.#outbox.push(data);
+    this.#outboxBytes += bytes;
+    if (this.#outboxBytes > this.#host.limits.outbox) this.#tooSlow();
+  }
+
+  #send(data: Data, bytes: number): void {
+    if ((this.#room -= bytes) < 0) {
+      this.#room = this.#host.limits.outbox - this.options.socket.pending - bytes;
+      if (this.#room < 0) return this.#tooSlow();
+    }
+    this.#sent += bytes;
+    this.options.socket.send(data);
+  }
+
+  /** Nothing more is sent: it would only wait in the socket behind what is not read. */
+  #tooSlow(): void {
+    this.#outbox = undefined;
+    this.#outboxBytes = 0;
+    this.close("slow");
+  }
+
+  #leave(reason: CloseReason): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#host.leave(this, reason);
+  }
+}
+
+const NONE: readonly string[] = Object.freeze([]);

@@ -1,0 +1,96 @@
+/**
+ * The WebSocket engine: the only user of `Deno.upgradeWebSocket`. Doors and sessions see only this class.
+ *
+ * What this engine cannot do: `terminate` (a peer that does not read keeps its TCP connection after `close`, until the
+ * isolate ends), compression, and a bound on a frame before it is whole (64 MiB is Deno's own).
+ *
+ * @module
+ */
+import type { Data } from "./types.ts";
+
+/** Longest close reason (RFC 6455 section 5.5: 125 bytes with the code). */
+const MAX_REASON = 123;
+
+/** What a {@linkcode Socket} tells its owner. */
+export interface SocketEvents {
+  opened(): void;
+  received(data: Data): void;
+  /**
+   * The last call, once: nothing of the socket is left.
+   *
+   * @param clean whether there was a closing handshake, whoever began it
+   */
+  closed(code: number, reason: string, clean: boolean): void;
+}
+
+/** One WebSocket connection. It listens itself, so that none of its handlers is a closure of its own. */
+export class Socket {
+  readonly #ws: WebSocket;
+  #events: SocketEvents | undefined;
+  #closing = false;
+
+  private constructor(ws: WebSocket) {
+    this.#ws = ws;
+    ws.binaryType = "arraybuffer";
+    ws.addEventListener("open", this);
+    ws.addEventListener("message", this);
+    ws.addEventListener("close", this);
+  }
+
+  /**
+   * Answers a request that passed `checkUpgrade` of `handshake.ts`. {@linkcode listen} has to follow at once.
+   *
+   * @param ping seconds of silence before a ping; after as long again without an answer the connection is closed
+   */
+  static upgrade(request: Request, ping: number): { socket: Socket; response: Response } {
+    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: ping * 2 });
+    return { socket: new Socket(socket), response };
+  }
+
+  listen(events: SocketEvents): void {
+    this.#events = events;
+  }
+
+  /** Bytes handed over that the peer has not taken; 0 once closing. */
+  get pending(): number {
+    return this.#ws.bufferedAmount;
+  }
+
+  /** False from the first close on, whoever began it, also when Deno gave up on a silent peer. */
+  get isOpen(): boolean {
+    return !this.#closing && this.#ws.readyState === WebSocket.OPEN;
+  }
+
+  send(data: Data): void {
+    if (this.isOpen) this.#ws.send(data as string);
+  }
+
+  /** Begins the closing handshake. A reason of more than 123 bytes is cut between two characters. */
+  close(code: number, reason: string): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#ws.close(code, cut(reason));
+  }
+
+  handleEvent(event: Event): void {
+    switch (event.type) {
+      case "open":
+        return this.#events?.opened();
+      case "message": {
+        if (this.#closing) return;
+        const { data } = event as MessageEvent<string | ArrayBuffer>;
+        return this.#events?.received(typeof data === "string" ? data : new Uint8Array(data));
+      }
+      case "close": {
+        const { code, reason, wasClean } = event as CloseEvent;
+        return this.#events?.closed(code, reason, wasClean);
+      }
+    }
+  }
+}
+
+function cut(reason: string): string {
+  const bytes = new TextEncoder().encode(reason);
+  if (bytes.length <= MAX_REASON) return reason;
+  return new TextDecoder().decode(bytes.subarray(0, MAX_REASON), { stream: true });
+}

@@ -1,0 +1,248 @@
+/**
+ * Runs a server: the hub in this isolate, an edge in each worker, and whatever happens to them.
+ *
+ * @module
+ */
+import { Worker } from "node:worker_threads";
+import type { Config } from "./config.ts";
+import { AdminFeed } from "./admin_feed.ts";
+import { GongError } from "./errors.ts";
+import { Hub } from "./hub.ts";
+import type { Port } from "./link.ts";
+import type { Logger } from "./log.ts";
+import { Metrics } from "./metrics.ts";
+import { measureProcess, residentBytes, watchIsolate } from "./vitals.ts";
+import type { WorkerData } from "./worker.ts";
+
+/** A server that runs. */
+export interface Running {
+  /** Where it is reached, e.g. `http://127.0.0.1:8998`. */
+  readonly url: string;
+  readonly port: number;
+  /** Resolves with the exit code when it has ended. */
+  readonly finished: Promise<number>;
+  /** Ends it: nothing new is accepted, sessions are closed with 1001, outboxes have `config.drain` seconds. */
+  shutdown(): Promise<void>;
+}
+
+/** What {@linkcode startServer} needs beside the configuration. */
+export interface SupervisorOptions {
+  readonly log: Logger;
+  /** Whether the log goes to a terminal; workers cannot find out. */
+  readonly terminal?: boolean;
+}
+
+/** Between beats to the edges, and looks at memory, in milliseconds. */
+const BEAT = 1000;
+/** Before an edge that died is started again, in milliseconds; doubled, up to a second, while it does not come up. */
+const FIRST_RESTART = 50;
+/** Seconds that an edge gets to close its sessions before it is replaced. */
+const REPLACE_DRAIN = 2;
+
+interface EdgeProcess {
+  readonly number: number;
+  readonly worker: Worker;
+  restartAfter: number;
+}
+
+/**
+ * Starts a server and resolves when every edge listens.
+ *
+ * @throws {Deno.errors.AddrInUse} when the port is taken, by another Gong too
+ */
+export async function startServer(config: Config, options: SupervisorOptions): Promise<Running> {
+  const port = claimPort(config);
+  const supervisor = new Supervisor(config, port, options);
+  try {
+    await supervisor.start();
+  } catch (error) {
+    await supervisor.end(1);
+    throw error;
+  }
+  const scheme = config.cert ? "https" : "http";
+  return {
+    url: `${scheme}://${urlHost(config.host)}:${port}`,
+    port,
+    finished: supervisor.finished,
+    shutdown: () => supervisor.shutdown(),
+  };
+}
+
+/** The edges share the port, so that none of them would notice somebody else on it: ask for it alone first. */
+function claimPort({ host, port }: Config): number {
+  const listener = Deno.listen({ hostname: host, port });
+  const claimed = listener.addr.port;
+  listener.close();
+  return claimed;
+}
+
+function urlHost(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+class Supervisor {
+  readonly finished: Promise<number>;
+  readonly #config: Config;
+  readonly #port: number;
+  readonly #log: Logger;
+  readonly #terminal: boolean;
+  readonly #metrics = new Metrics({ isolate: "hub" });
+  readonly #busName = `gong-${crypto.randomUUID()}`;
+  readonly #secret = crypto.getRandomValues(new Uint8Array(32));
+  readonly #tls: WorkerData["tls"];
+  readonly #hub: Hub;
+  readonly #feed: AdminFeed;
+  readonly #edges = new Map<number, EdgeProcess>();
+  readonly #starting = new Map<number, (failure?: string) => void>();
+  readonly #timers: ReturnType<typeof setInterval>[] = [];
+  readonly #stopWatching: () => void;
+  #finish: (code: number) => void = () => {};
+  #started = 0;
+  #pressure = 0;
+  #ending = false;
+
+  constructor(config: Config, port: number, { log, terminal = false }: SupervisorOptions) {
+    this.#config = config;
+    this.#port = port;
+    this.#log = log;
+    this.#terminal = terminal;
+    this.#tls = config.cert
+      ? { cert: Deno.readTextFileSync(config.cert), key: Deno.readTextFileSync(config.key) }
+      : undefined;
+    this.finished = new Promise((resolve) => this.#finish = resolve);
+    this.#hub = new Hub(config, {
+      log,
+      metrics: this.#metrics,
+      busName: this.#busName,
+      measure: () => this.#measure(),
+      events: {
+        ready: (edge) => this.#ready(edge),
+        failed: (edge, reason) => this.#starting.get(edge)?.(reason),
+        exhausted: (edge, bytes) => void this.#replace(edge, bytes),
+      },
+    });
+    this.#feed = new AdminFeed(this.#hub);
+    this.#stopWatching = watchIsolate(this.#metrics);
+  }
+
+  async start(): Promise<void> {
+    this.#hub.directory.mark("start", "starting");
+    await Promise.all(Array.from({ length: this.#config.isolates }, () => this.#startFirst()));
+    this.#hub.directory.mark("start");
+    this.#timers.push(setInterval(() => this.#beat(), BEAT));
+  }
+
+  async shutdown(): Promise<void> {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#hub.directory.mark("end", "draining");
+    this.#log.info("server.drain", { seconds: this.#config.drain });
+    await this.#hub.directory.drain(this.#config.drain);
+    await this.end(0);
+  }
+
+  /** Ends everything at once. */
+  async end(code: number): Promise<void> {
+    this.#ending = true;
+    this.#timers.forEach(clearInterval);
+    this.#stopWatching();
+    this.#feed.close();
+    for (const { worker } of this.#edges.values()) await worker.terminate();
+    await this.#hub.close();
+    this.#finish(code);
+  }
+
+  #startFirst(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { number } = this.#spawn(FIRST_RESTART);
+      this.#starting.set(number, (failure) => {
+        this.#starting.delete(number);
+        if (failure === undefined) return resolve();
+        reject(failure.includes("AddrInUse") ? new Deno.errors.AddrInUse(failure) : new GongError("internal", failure));
+      });
+    });
+  }
+
+  #spawn(restartAfter: number): EdgeProcess {
+    const number = ++this.#started;
+    const workerData: WorkerData = {
+      config: this.#config,
+      number,
+      port: this.#port,
+      busName: this.#busName,
+      last: this.#hub.join(number),
+      secret: this.#secret,
+      tls: this.#tls,
+      terminal: this.#terminal,
+    };
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData });
+    const edge = { number, worker, restartAfter };
+    this.#edges.set(number, edge);
+    this.#hub.attach(number, worker as Port);
+    worker.on("error", (error: unknown) => this.#log.error("edge.error", { edge: number, error: String(error) }));
+    worker.on("exit", (code: number) => this.#lose(edge, code));
+    return edge;
+  }
+
+  #ready(number: number): void {
+    const edge = this.#edges.get(number);
+    if (edge) edge.restartAfter = FIRST_RESTART;
+    this.#log.info("edge.ready", { edge: number });
+    this.#starting.get(number)?.();
+  }
+
+  /** The edge's isolate is gone, and its sessions with it: another takes its place. */
+  #lose(edge: EdgeProcess, code: number): void {
+    const { number } = edge;
+    if (!this.#edges.delete(number)) return;
+    const sessions = this.#hub.detach(number);
+    if (this.#ending) return;
+    this.#metrics.count("gong_edge_restarts_total");
+    this.#metrics.count("gong_sessions_closed_total", { reason: "edge" }, sessions);
+    this.#log.error("edge.lost", { edge: number, code, sessions });
+    this.#starting.get(number)?.(`edge ${number} exited with ${code}`);
+    setTimeout(() => {
+      if (!this.#ending) this.#spawn(Math.min(edge.restartAfter * 2, 1000));
+    }, edge.restartAfter);
+  }
+
+  /** Ends an edge whose sockets will not go: only the end of its isolate frees them. */
+  async #replace(number: number, bytes: number): Promise<void> {
+    const edge = this.#edges.get(number);
+    if (!edge || this.#ending) return;
+    this.#log.warning("edge.exhausted", { edge: number, bytes });
+    await this.#hub.directory.drainOne(number, REPLACE_DRAIN);
+    await edge.worker.terminate();
+  }
+
+  #beat(): void {
+    this.#hub.directory.beat();
+    for (const [edge, silence] of this.#hub.directory.silences()) {
+      if (silence < this.#config.hang * 1000) continue;
+      this.#log.error("edge.hangs", { edge, seconds: Math.round(silence / 1000) });
+      // Such a worker cannot be ended, only the process can.
+      this.#finish(70);
+      return;
+    }
+    this.#watchMemory();
+  }
+
+  /** Over the watermark new sessions are refused; a second look later the largest outboxes go. */
+  #watchMemory(): void {
+    const over = residentBytes() - this.#config.memory;
+    const { directory } = this.#hub;
+    if (over <= 0 && this.#pressure > 0) directory.tellAll("pressure", false);
+    if (over > 0 && this.#pressure === 0) directory.tellAll("pressure", true);
+    if (over > 0 && this.#pressure > 0) directory.tellAll("shed", over / Math.max(1, this.#edges.size));
+    if (over > 0 !== this.#pressure > 0) this.#log.warning("memory.watermark", { over: over > 0 });
+    this.#pressure = over > 0 ? this.#pressure + 1 : 0;
+    directory.mark("memory", over > 0 ? "over the memory watermark" : undefined);
+  }
+
+  #measure(): void {
+    measureProcess(this.#metrics);
+    this.#metrics.gauge("gong_edges", {}, this.#edges.size);
+    this.#metrics.gauge("gong_ready", {}, this.#hub.directory.readiness().ready ? 1 : 0);
+  }
+}

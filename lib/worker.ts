@@ -1,0 +1,103 @@
+/**
+ * Entry of a worker isolate: one edge, serving on the shared port.
+ *
+ * @module
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { createAuth } from "./auth.ts";
+import type { Config } from "./config.ts";
+import { Edge } from "./edge.ts";
+import { createHubClient } from "./hub_client.ts";
+import { Link, type Port } from "./link.ts";
+import { configureLog, createLogger } from "./log.ts";
+import type { EdgeMethods, HubMethods } from "./methods.ts";
+import { Metrics } from "./metrics.ts";
+import { createHandler } from "./server.ts";
+import { watchIsolate } from "./vitals.ts";
+
+/** What the supervisor gives a worker at its start. */
+export interface WorkerData {
+  readonly config: Config;
+  readonly number: number;
+  readonly port: number;
+  readonly busName: string;
+  /** Number of the last batch that this edge need not see. */
+  readonly last: number;
+  /** Signs admin logins; shared by all edges. */
+  readonly secret: Uint8Array;
+  /** PEM, when the server speaks TLS. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly terminal: boolean;
+}
+
+/** How long to wait before a listener that failed is opened again, in milliseconds; doubled up to a second. */
+const FIRST_RETRY = 50;
+
+async function main(data: WorkerData, port: Port): Promise<void> {
+  const { config, number, busName, last, secret } = data;
+  await configureLog({ level: config.logLevel, format: config.logFormat, terminal: data.terminal });
+  const log = createLogger("edge").with({ edge: number });
+  const metrics = new Metrics({ isolate: String(number) });
+  const stop = new AbortController();
+  const auth = createAuth(config, { secret, onFailure: (address) => hub.failedAuth(address) });
+  // The link hands requests to the edge, and the edge asks over the link.
+  const methods: Partial<EdgeMethods> = {};
+  const link = new Link<HubMethods>(port, methods, (error, method) => {
+    log.error("edge.fault", { method, error: String(error) });
+  });
+  const hub = createHubClient(link);
+  const edge = new Edge({
+    ...{ config, number, busName, last, link, auth, log, metrics },
+    stop: () => stop.abort(),
+  });
+  Object.assign(methods, edge.methods());
+  watchIsolate(metrics);
+  await serve(data, createHandler({ config, edge, hub, auth, log, metrics }), stop.signal, {
+    ready: () => link.notify("ready", null),
+    failed: (reason) => {
+      log.error("listener.failed", { reason });
+      metrics.count("gong_refused_total", { reason: "listener" });
+      link.notify("failed", reason);
+    },
+  });
+}
+
+/** What becomes of a listener. */
+interface ListenerEvents {
+  ready(): void;
+  failed(reason: string): void;
+}
+
+/**
+ * Serves until `stop`. A listener that fails, as it does when descriptors run out, leaves its connections alone and is
+ * opened again as soon as that works.
+ */
+async function serve(
+  { config, port, tls }: WorkerData,
+  handler: Deno.ServeHandler<Deno.NetAddr>,
+  stop: AbortSignal,
+  events: ListenerEvents,
+): Promise<void> {
+  let wait = FIRST_RETRY;
+  while (!stop.aborted) {
+    try {
+      const server = Deno.serve({
+        ...{ hostname: config.host, port, reusePort: Deno.build.os === "linux", ...tls },
+        onListen: () => {
+          wait = FIRST_RETRY;
+          events.ready();
+        },
+      }, handler);
+      const onStop = () => void server.shutdown();
+      stop.addEventListener("abort", onStop);
+      await server.finished.finally(() => stop.removeEventListener("abort", onStop));
+    } catch (error) {
+      events.failed(String(error));
+    }
+    if (stop.aborted) return;
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    wait = Math.min(wait * 2, 1000);
+  }
+}
+
+if (parentPort) await main(workerData as WorkerData, parentPort as Port);
