@@ -43,13 +43,15 @@ export interface Auth {
    * @throws {GongError} `bad_request`, `misdirected`, `forbidden`.
    */
   checkOrigin(request: Request, url: URL): void;
+  /** Whether a page of ours sent this: no other origin, and without `Origin` only GET and HEAD. */
+  isOwn(request: Request, url: URL): boolean;
   /**
    * Who sends this, by `X-API-Key`, `Authorization: Bearer` or login cookie, in that order; undefined is nobody we know.
-   * A request that brings our cookie has to pass the origin check, and the cookie counts only when it comes
-   * from our own pages: not from `allowOrigin`, and without `Origin` only for GET and HEAD.
+   * A request that brings our cookie, and with `dev` every request, has to pass the origin check. The cookie counts
+   * only when it comes from our own pages: not from `allowOrigin`, and without `Origin` only for GET and HEAD.
    *
    * @throws {GongError} `bad_request`: two different keys; `unauthorized`: a wrong key, or another scheme than Bearer;
-   * `rate_limited`: any key from a blocked address; `forbidden`, `misdirected`: a cookie with a foreign origin or host.
+   * `rate_limited`: any key from a blocked address; `forbidden`, `misdirected`, `bad_request`: the origin check.
    */
   identify(request: Request, address: string): Grant | undefined;
   /** Whether the grant, or nobody, may do this to the channel. See the table at {@linkcode createAuth}. */
@@ -128,10 +130,12 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
     checkOrigin(request, url) {
       origins.checkOrigin(request, url);
     },
+    isOwn: origins.isOwn,
     identify(request, address) {
       const cookie = logins.read(request.headers);
-      const url = cookie === undefined ? undefined : requestUrl(request);
-      // Our own pages' GET requests have no origin, so the cookie cannot require one.
+      // A foreign page must not use what the browser brings along: our cookie, or with `dev` being on this machine.
+      const url = cookie === undefined && !config.dev ? undefined : requestUrl(request);
+      // Our own pages' GET requests have no origin, so one cannot be required.
       if (url !== undefined) origins.checkOrigin(request, url, false);
       const key = ignoresKeys ? undefined : presentedKey(request.headers);
       if (key !== undefined) return checkKey(key, address).grant;

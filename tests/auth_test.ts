@@ -266,6 +266,30 @@ Deno.test("identify() with dev looks at keys only where some are configured, and
   ) assertEquals(refusal(check).code, "misdirected");
 });
 
+Deno.test("identify() with dev refuses what a foreign page sends, since everybody is admin there", () => {
+  const { identify } = auth({ dev: true, apiKey: [] });
+  const table: [origin: string | undefined, method: string, expected: "ok" | ErrorCode][] = [
+    [undefined, "POST", "ok"],
+    ["http://localhost", "POST", "ok"],
+    ["https://app.example.com", "POST", "ok"],
+    ["https://evil.example", "POST", "forbidden"],
+    ["https://evil.example", "GET", "forbidden"],
+    ["null", "POST", "forbidden"],
+  ];
+  for (const [origin, method, expected] of table) {
+    const asked = request(origin === undefined ? {} : { origin }, method);
+    if (expected === "ok") assertEquals(identify(asked, CLIENT), undefined);
+    else assertEquals(refusal(() => identify(asked, CLIENT)).code, expected, origin);
+  }
+});
+
+Deno.test("isOwn() tells our own pages from those that may only connect", () => {
+  const { isOwn } = auth();
+  const url = new URL("http://localhost/");
+  const origins = ["http://localhost", "https://app.example.com", "https://evil.example"];
+  assertEquals(origins.map((origin) => isOwn(request({ origin }, "POST"), url)), [true, false, false]);
+});
+
 Deno.test("checkOrigin() follows requireOrigin", () => {
   const url = new URL("http://localhost/push");
   auth().checkOrigin(request(), url);
