@@ -21,7 +21,6 @@ async function capture(options: Partial<LogOptions> = {}): Promise<string[]> {
 /** Everything outside printable ASCII, but for the line end that ends the line. */
 function active(line: string): string[] {
   assert(line.endsWith("\n"));
-  // deno-lint-ignore no-control-regex
   return line.slice(0, -1).match(/[^\x20-\x7e]/g) ?? [];
 }
 

@@ -113,7 +113,7 @@ export function isLoopback(host: string): boolean {
 export function toDoorPath(text: string): string {
   const path = text.length > 1 && text.endsWith("/") ? text.slice(0, -1) : text;
   const base = "http://host";
-  if (!path.startsWith("/") || !URL.canParse(base + path) || new URL(base + path).href !== base + path) {
+  if (!/^\/(?!\/)/.test(path) || !URL.canParse(base + path) || new URL(base + path).href !== base + path) {
     throw new SyntaxError("expected a path as it stands in a URL, e.g. /push");
   }
   if (/[?#]/.test(path)) throw new SyntaxError("a path has no query and no fragment");
