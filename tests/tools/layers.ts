@@ -9,6 +9,54 @@
 export const LAYERS: readonly string[] = [
   "lib/types.ts",
   "lib/errors.ts",
+  "lib/flags.ts",
+  "lib/units.ts",
+  "lib/globs.ts",
+  "lib/address.ts",
+  "lib/config/",
+  "lib/config.ts",
+  "lib/version.ts",
+  "lib/log_format.ts",
+  "lib/log.ts",
+  "lib/metrics/",
+  "lib/metrics.ts",
+  "lib/codecs/",
+  "lib/json.ts",
+  "lib/body.ts",
+  "lib/problem.ts",
+  "lib/draft.ts",
+  "lib/rates.ts",
+  "lib/guard.ts",
+  "lib/keys.ts",
+  "lib/login.ts",
+  "lib/origins.ts",
+  "lib/auth.ts",
+  "lib/handshake.ts",
+  "lib/brokers/",
+  "lib/link.ts",
+  "lib/bus.ts",
+  "lib/methods.ts",
+  "lib/intake.ts",
+  "lib/directory.ts",
+  "lib/hub.ts",
+  "lib/hub_client.ts",
+  "lib/admin_feed.ts",
+  "lib/vitals.ts",
+  "lib/socket.ts",
+  "lib/door.ts",
+  "lib/session.ts",
+  "lib/registry.ts",
+  "lib/fanout.ts",
+  "lib/hosting.ts",
+  "lib/edge.ts",
+  "lib/doors/",
+  "lib/api.ts",
+  "lib/pages.ts",
+  "lib/admin.ts",
+  "lib/server.ts",
+  "lib/worker.ts",
+  "lib/supervisor.ts",
+  "lib/cli/",
   "main.ts",
 ];
 
@@ -35,8 +83,8 @@ const RESERVED: readonly { name: string; pattern: RegExp; allowed: (path: string
 ];
 
 /** A statement `import ... from "x"`, `export ... from "x"` or `import "x"`, as the formatter lays it out. */
-const STATIC_IMPORT = /^(?:import|export)\b[^"';]*?["'](\.[^"']+)["']/gm;
-const DYNAMIC_IMPORT = /\bimport\(\s*["'](\.[^"']+)["']/g;
+const STATIC_IMPORT = /^(?:import|export)\b[^"';]*?["'](\.[^"']+\.ts)["']/gm;
+const DYNAMIC_IMPORT = /\bimport\(\s*["'](\.[^"']+\.ts)["']/g;
 
 /**
  * Every violation in `files` (path from the root → text), as one sentence each.
@@ -125,7 +173,7 @@ async function readProgram(root: URL): Promise<Map<string, string>> {
     }
   }
   await walk("lib/");
-  return files;
+  return new Map([...files].sort());
 }
 
 if (import.meta.main) {
