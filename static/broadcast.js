@@ -1,0 +1,79 @@
+/**
+ * The broadcast form.
+ *
+ * @module
+ */
+
+import { call, Refused } from "./api.js";
+import { visible } from "./text.js";
+
+/** Makes the form publish. `onLoggedOut` is called when the server no longer knows the login. */
+export function createBroadcast({ form, channel, message, publish, answer, onLoggedOut }) {
+  let id = "";
+
+  function say(text, trouble = false) {
+    answer.textContent = text;
+    answer.classList.toggle("trouble", trouble);
+  }
+
+  /** The body, as the API takes it. @throws {SyntaxError} for text that is not the JSON it is said to be */
+  function compose() {
+    const channels = channel.value.split(/[\s,]+/).filter((name) => name !== "");
+    const where = channels.length === 1 ? { channel: channels[0] } : { channels };
+    const text = message.value;
+    if (form.elements.format.value === "text") return { ...where, data: text, id };
+    const value = JSON.parse(text);
+    // A JSON string is said to be JSON by its type: without that the API takes it for text and drops the quotes.
+    if (typeof value === "string") return { ...where, data: text, contentType: "application/json", id };
+    // As it was written: a number may have more digits than this page's own can hold.
+    return `{"data":${text},${JSON.stringify({ ...where, id }).slice(1)}`;
+  }
+
+  async function submit() {
+    if (publish.disabled) return;
+    // The same message sent again after an answer that got lost is published once: its id stays until it is taken.
+    id ||= randomId();
+    let body;
+    try {
+      body = compose();
+    } catch (error) {
+      say(`This is not JSON: ${error.message}`, true);
+      message.focus();
+      return;
+    }
+    publish.disabled = true;
+    say("Publishing …");
+    try {
+      const { positions = [] } = await call("POST", "api/publish", body) ?? {};
+      say(`Published: ${positions.map(({ channel, epoch, offset }) => `${channel}@${epoch}:${offset}`).join(", ")}`);
+      message.value = "";
+      id = "";
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      if (error.status === 401) return onLoggedOut();
+      if (error.status === 409) id = "";
+      say(visible(error.message) + (error.field ? ` (${visible(error.field)})` : ""), true);
+    } finally {
+      publish.disabled = false;
+    }
+    message.focus();
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit();
+  });
+  form.addEventListener("input", () => {
+    id = "";
+  });
+  message.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
+    event.preventDefault();
+    if (form.reportValidity()) submit();
+  });
+}
+
+/** Not `crypto.randomUUID`: pages served without TLS don't have it. */
+function randomId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
