@@ -18,7 +18,8 @@ Exit code: 0 valid, 2 not valid.
   run: (args, io) => Promise.resolve(check(args, io)),
 };
 
-function check(args: readonly string[], io: Io): number {
+/** Prints the configuration in effect. @throws {ConfigError} when there is none. */
+export function check(args: readonly string[], io: Io): number {
   const { config, sources } = resolveConfig(args, io.env, Deno.readTextFileSync);
   const rows = OPTIONS.map((option) => ({
     name: `--${option.flag}`,

@@ -1,13 +1,13 @@
 import { type Config, optionsHelp, resolveConfig } from "../config.ts";
 import { configureLog, createLogger, type Logger } from "../log.ts";
-import type { Running } from "../supervisor.ts";
+import type { Running, SupervisorOptions } from "../supervisor.ts";
 import { VERSION } from "../version.ts";
 import type { Command, Io } from "./command.ts";
 import { openSignals, type Signals } from "./signals.ts";
 
 /** What `serve` needs of the process beyond {@linkcode Io}; a test has its own. */
 export interface Parts {
-  start(config: Config, options: { log: Logger }): Promise<Running>;
+  start(config: Config, options: SupervisorOptions): Promise<Running>;
   readonly signals: Signals;
   /** Ends the process at once. */
   exit(code: number): void;
@@ -62,7 +62,7 @@ export async function serve(args: readonly string[], io: Io, parts: Parts): Prom
     });
   });
   try {
-    running = await parts.start(config, { log });
+    running = await parts.start(config, { log, terminal: io.terminal });
     io.stdout(`${JSON.stringify(readyLine(config, running))}\n`);
     return await running.finished;
   } catch (error) {
@@ -75,7 +75,7 @@ export async function serve(args: readonly string[], io: Io, parts: Parts): Prom
   }
 }
 
-async function startSupervisor(config: Config, options: { log: Logger }): Promise<Running> {
+async function startSupervisor(config: Config, options: SupervisorOptions): Promise<Running> {
   const { startServer } = await import("../supervisor.ts");
   return await startServer(config, options);
 }
