@@ -30,6 +30,8 @@ export interface SupervisorOptions {
   readonly log: Logger;
   /** Whether the log goes to a terminal; workers cannot find out. */
   readonly terminal?: boolean;
+  /** Starts an isolate; a test may start one with faults. */
+  readonly createWorker?: (workerData: WorkerData) => Worker;
 }
 
 /** Between beats to the edges, and looks at memory, in milliseconds. */
@@ -81,12 +83,17 @@ function urlHost(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
 
+function createEdgeWorker(workerData: WorkerData): Worker {
+  return new Worker(new URL("./worker.ts", import.meta.url), { workerData });
+}
+
 class Supervisor {
   readonly finished: Promise<number>;
   readonly #config: Config;
   readonly #port: number;
   readonly #log: Logger;
   readonly #terminal: boolean;
+  readonly #createWorker: (workerData: WorkerData) => Worker;
   readonly #metrics = new Metrics({ isolate: "hub" });
   readonly #busName = `gong-${crypto.randomUUID()}`;
   readonly #secret = crypto.getRandomValues(new Uint8Array(32));
@@ -102,11 +109,13 @@ class Supervisor {
   #pressure = 0;
   #ending = false;
 
-  constructor(config: Config, port: number, { log, terminal = false }: SupervisorOptions) {
+  constructor(config: Config, port: number, options: SupervisorOptions) {
+    const { log, terminal = false, createWorker = createEdgeWorker } = options;
     this.#config = config;
     this.#port = port;
     this.#log = log;
     this.#terminal = terminal;
+    this.#createWorker = createWorker;
     this.#tls = config.cert
       ? { cert: Deno.readTextFileSync(config.cert), key: Deno.readTextFileSync(config.key) }
       : undefined;
@@ -176,7 +185,7 @@ class Supervisor {
       tls: this.#tls,
       terminal: this.#terminal,
     };
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData });
+    const worker = this.#createWorker(workerData);
     const edge = { number, worker, restartAfter };
     this.#edges.set(number, edge);
     this.#hub.attach(number, worker as Port);
