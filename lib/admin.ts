@@ -10,16 +10,19 @@ import { GongError } from "./errors.ts";
 import { isChannelName } from "./globs.ts";
 import { Fields, parseJsonBytes } from "./json.ts";
 import type { Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
 import { problem } from "./problem.ts";
 import type { HubClient } from "./types.ts";
 
 /** What {@linkcode createAdmin} needs. */
 export interface AdminOptions {
-  readonly config: Pick<Config, "dev" | "publicUrl" | "maxMessage" | "maxSubscriptions" | "bodyTimeout">;
+  readonly config: Pick<Config, "dev" | "maxMessage" | "maxSubscriptions" | "bodyTimeout">;
   readonly auth: Auth;
   readonly hub: Pick<HubClient, "revoke">;
   /** Gets an entry for each login, failed login and logout. */
   readonly log: Logger;
+  /** Counts refusals. */
+  readonly metrics: Pick<Metrics, "count">;
 }
 
 /** Answers a request, or leaves a path that is not its own to others. */
@@ -37,15 +40,11 @@ type Route = (request: Request, url: URL, address: string) => Response | Promise
  * What changes something needs JSON, which no form of a foreign page can send, and an `Origin` that is our own: neither
  * none nor one of `allowOrigin`.
  */
-export function createAdmin({ config, auth, hub, log }: AdminOptions): AdminHandler {
-  const publicOrigin = config.publicUrl === "" ? undefined : new URL(config.publicUrl).origin;
-
+export function createAdmin({ config, auth, hub, log, metrics }: AdminOptions): AdminHandler {
   /** The body of a request for a change. */
   async function readChange(request: Request, url: URL): Promise<Fields> {
     auth.checkOrigin(request, url);
-    const origin = request.headers.get("origin");
-    if (origin === null) throw new GongError("forbidden", "An `Origin` header is required here.", { field: "Origin" });
-    if (origin !== publicOrigin && origin !== url.origin) {
+    if (!auth.isOwn(request, url)) {
       throw new GongError("forbidden", "Only the server's own pages may do this.", { field: "Origin" });
     }
     const type = request.headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
@@ -105,10 +104,10 @@ export function createAdmin({ config, auth, hub, log }: AdminOptions): AdminHand
     const unheard = channels.find((name) => !auth.may(grant, "subscribe", name));
     const publish = auth.may(grant, "publish", channels[0]!);
     const reason = unheard !== undefined
-      ? refusal(grant, "Listening", unheard)
+      ? describe(grant, "Listening", "listen", unheard)
       : publish
       ? undefined
-      : refusal(grant, "Publishing", channels[0]!);
+      : describe(grant, "Publishing", "publish", channels[0]!);
     return json({ subscribe: unheard === undefined, publish, reason, maxMessage: config.maxMessage });
   }
 
@@ -127,16 +126,15 @@ export function createAdmin({ config, auth, hub, log }: AdminOptions): AdminHand
       return await found.route(request, url, address);
     } catch (thrown) {
       const error = GongError.from(thrown);
+      metrics.count("gong_refused_total", { reason: error.code });
       if (error.code === "internal") log.error("admin.failed", { path: url.pathname, error: thrown });
       return problem(error, { allow: found.methods });
     }
   };
 }
 
-function refusal(grant: Grant | undefined, action: string, channel: string): string {
-  return grant === undefined
-    ? `${action} to ${channel} needs a login.`
-    : `${grant.name} may not do this to ${channel}.`;
+function describe(grant: Grant | undefined, acting: string, act: string, channel: string): string {
+  return grant === undefined ? `${acting} to ${channel} needs a login.` : `${grant.name} may not ${act} to ${channel}.`;
 }
 
 function json(value: unknown): Response {

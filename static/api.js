@@ -20,7 +20,7 @@ export async function call(method, path, body) {
   const options = { method, cache: "no-store", signal: AbortSignal.timeout(15_000) };
   if (body !== undefined) {
     options.headers = { "content-type": "application/json" };
-    options.body = typeof body === "string" ? body : JSON.stringify(body);
+    options.body = JSON.stringify(body);
   }
   let response, value;
   try {

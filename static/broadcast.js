@@ -20,13 +20,11 @@ export function createBroadcast({ form, channel, message, publish, answer, onLog
   function compose() {
     const channels = channel.value.split(/[\s,]+/).filter((name) => name !== "");
     const where = channels.length === 1 ? { channel: channels[0] } : { channels };
-    const text = message.value;
-    if (form.elements.format.value === "text") return { ...where, data: text, id };
-    const value = JSON.parse(text);
-    // A JSON string is said to be JSON by its type: without that the API takes it for text and drops the quotes.
-    if (typeof value === "string") return { ...where, data: text, contentType: "application/json", id };
-    // As it was written: a number may have more digits than this page's own can hold.
-    return `{"data":${text},${JSON.stringify({ ...where, id }).slice(1)}`;
+    const data = message.value;
+    if (form.elements.format.value === "text") return { ...where, data, id };
+    JSON.parse(data);
+    // As it was written: this page's own numbers cannot hold every digit.
+    return { ...where, data: data.trim(), contentType: "application/json", id };
   }
 
   async function submit() {
@@ -44,8 +42,10 @@ export function createBroadcast({ form, channel, message, publish, answer, onLog
     publish.disabled = true;
     say("Publishing …");
     try {
-      const { positions = [] } = await call("POST", "api/publish", body) ?? {};
-      say(`Published: ${positions.map(({ channel, epoch, offset }) => `${channel}@${epoch}:${offset}`).join(", ")}`);
+      const { positions = [], errors = [] } = await call("POST", "api/publish", body) ?? {};
+      const taken = positions.map(({ channel, epoch, offset }) => `${channel}@${epoch}:${offset}`).join(", ");
+      const refused = errors.map(({ channel, message }) => `${channel}: ${message}`).join(" ");
+      say(visible(`Published: ${taken}${refused && `. Refused: ${refused}`}`), refused !== "");
       message.value = "";
       id = "";
     } catch (error) {
