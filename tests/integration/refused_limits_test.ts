@@ -1,0 +1,49 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { startGong } from "../support/gong.ts";
+import { openWebSocket, rawRequest } from "../support/raw.ts";
+import { check, RETRY, TEXT } from "../support/refusals.ts";
+import { get, handshake, post } from "../support/requests.ts";
+
+Deno.test("gong serve refuses new sessions above the memory watermark, and says so in /ready", async () => {
+  await using gong = await startGong(["--isolates", "1", "--memory", "1"]);
+  await gong.line(/memory\.watermark/);
+  // Over the same port of the hub as the line that was waited for, but to the edge: ask until it has come through.
+  let answer = await rawRequest(gong.port, handshake("/push"));
+  for (let i = 0; i < 100 && answer.status === 101; i++) answer = await rawRequest(gong.port, handshake("/push"));
+  check({ title: "", send: "", status: 503, headers: { ...TEXT, ...RETRY } }, answer);
+  const ready = await rawRequest(gong.port, get("/ready"));
+  assertEquals(ready.status, 503);
+  assertStringIncludes(ready.body, "memory");
+});
+
+Deno.test("gong serve refuses requests of an address over its rate with 429", async () => {
+  await using gong = await startGong(["--isolates", "1", "--api-rate", "1"]);
+  const statuses = new Set<number>();
+  for (let i = 0; i < 4; i++) {
+    const answer = await rawRequest(gong.port, post("/api/publish", '{"channel":"a","data":1}'));
+    statuses.add(answer.status);
+    if (answer.status === 429) assertMatch(answer.headers.get("retry-after") ?? "", RETRY["retry-after"]);
+  }
+  assertEquals([...statuses], [200, 429]);
+});
+
+Deno.test("gong serve refuses a connection too many, and admits one again when one has gone", async (t) => {
+  for (const [flag, status] of [["--max-connections", 503], ["--max-per-address", 429]] as const) {
+    await t.step(flag, async () => {
+      await using gong = await startGong(["--isolates", "2", flag, "2"]);
+      const open = await Promise.all([1, 2].map(() => openWebSocket(gong.port)));
+      check(
+        { title: "", send: "", status, headers: { ...TEXT, ...RETRY } },
+        await rawRequest(gong.port, handshake("/push")),
+      );
+      open[0]?.close();
+      let answer: number;
+      const deadline = Date.now() + 10_000;
+      do answer = (await rawRequest(gong.port, handshake("/push"))).status; while (
+        answer !== 101 && Date.now() < deadline
+      );
+      assertEquals(answer, 101);
+      open[1]?.close();
+    });
+  }
+});
