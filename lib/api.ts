@@ -1,0 +1,109 @@
+/**
+ * The HTTP API: which path does what, and what a request has to pass before it does.
+ *
+ * @module
+ */
+import { type Action, type ApiOptions, bodyLimit, HEADERS, type Resource } from "./api/call.ts";
+import { publish } from "./api/publish.ts";
+import { closeSession, getSession, listSessions } from "./api/sessions.ts";
+import { createReady, health, metrics, recent, stats } from "./api/state.ts";
+import { ByteBudget } from "./body.ts";
+import type { Scope } from "./config.ts";
+import { GongError } from "./errors.ts";
+import { problem } from "./problem.ts";
+import { TokenBuckets } from "./rates.ts";
+
+export type { ApiOptions } from "./api/call.ts";
+
+/** Answers a request; undefined when the path is not one of the API. It never throws. */
+export type Api = (request: Request, url: URL, address: string) => Promise<Response | undefined>;
+
+/** Addresses whose rate is remembered. */
+const MAX_ADDRESSES = 10_000;
+/** What all bodies that are being read may hold: so many bytes, or four of the largest. */
+const BODIES = 64 * 2 ** 20;
+const SESSIONS = "/api/sessions/";
+
+/**
+ * The API of one edge: `/api/...`, `/metrics`, `/health` and `/ready`, as PROTOCOL.md has them.
+ *
+ * The order of the checks: host and origin, method, rate of the address, key, type of the body, body.
+ */
+export function createApi(options: ApiOptions): Api {
+  const { config, auth, log, metrics: figures, hub, now } = options;
+  const rate = { rate: config.apiRate, burst: config.apiRate * 2, capacity: MAX_ADDRESSES };
+  const buckets = new TokenBuckets(now === undefined ? rate : { ...rate, now });
+  const budget = new ByteBudget(Math.max(BODIES, bodyLimit(config.maxMessage) * 4));
+  const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
+    ["/api/publish", { POST: publish }],
+    ["/api/sessions", { GET: listSessions }],
+    [SESSIONS, { GET: getSession, DELETE: closeSession }],
+    ["/api/recent", { GET: recent }],
+    ["/api/stats", { GET: stats }],
+    ["/metrics", { GET: metrics }],
+    ["/health", { GET: health }],
+    ["/ready", { GET: createReady(hub) }],
+  ]);
+
+  /** Lets the request in, and runs it. */
+  async function perform(action: Action, request: Request, url: URL, address: string): Promise<Response> {
+    if (action.scope === "none") {
+      return await action.run({ options, request, url, address, grant: undefined, budget });
+    }
+    if (!buckets.take(address)) {
+      throw new GongError("rate_limited", undefined, { retryAfter: buckets.retryAfter(address) });
+    }
+    const grant = auth.identify(request, address);
+    checkScope(action.scope, grant);
+    return await action.run({ options, request, url, address, grant, budget });
+  }
+
+  function checkScope(scope: Scope, grant: Parameters<typeof auth.require>[0]): void {
+    // Where a channel is open to everybody, the channel decides.
+    if (scope === "publish" && config.allowPublish.length > 0) return;
+    auth.require(grant, scope);
+  }
+
+  async function answer(resource: Resource | undefined, request: Request, url: URL, address: string) {
+    if (request.headers.has("origin")) auth.checkOrigin(request, url);
+    else auth.checkHost(request, url);
+    if (resource === undefined) throw new GongError("not_found", "There is nothing at this path.");
+    if (request.method === "OPTIONS") {
+      return new Response(null, { status: 204, headers: { ...HEADERS, allow: methodsOf(resource).join(", ") } });
+    }
+    // Deno leaves the body out of an answer to HEAD.
+    const action = resource[(request.method === "HEAD" ? "GET" : request.method) as keyof Resource];
+    if (action === undefined || !methodsOf(resource).includes(request.method)) {
+      throw new GongError("method_not_allowed");
+    }
+    return await perform(action, request, url, address);
+  }
+
+  return async (request, url, address) => {
+    const resource = find(resources, url.pathname);
+    if (resource === undefined && !url.pathname.startsWith("/api/")) return undefined;
+    try {
+      return await answer(resource, request, url, address);
+    } catch (thrown) {
+      const error = GongError.from(thrown);
+      const { code, cause } = error;
+      figures.count("gong_refused_total", { reason: code });
+      const fields = { path: url.pathname, method: request.method, address, code };
+      if (code === "internal") log.error("api.failed", { ...fields, error: cause });
+      else if (code === "unauthorized" || code === "forbidden") log.info("api.refused", fields);
+      else log.debug("api.refused", fields);
+      return problem(error, resource === undefined ? {} : { allow: methodsOf(resource) });
+    }
+  };
+}
+
+function find(resources: ReadonlyMap<string, Resource>, path: string): Resource | undefined {
+  const isSession = path.startsWith(SESSIONS) && path.lastIndexOf("/") === SESSIONS.length - 1 &&
+    path.length > SESSIONS.length;
+  return path === SESSIONS ? undefined : resources.get(isSession ? SESSIONS : path);
+}
+
+function methodsOf(resource: Resource): string[] {
+  const own = Object.keys(resource);
+  return [...own, ...(own.includes("GET") ? ["HEAD"] : []), "OPTIONS"];
+}

@@ -1,0 +1,174 @@
+/**
+ * `POST /api/publish`: to channels, in batches, and to sessions.
+ *
+ * @module
+ */
+import { type ErrorCode, ERRORS, GongError } from "../errors.ts";
+import { Fields } from "../json.ts";
+import type { Draft, PublishResult } from "../types.ts";
+import { type Action, type Call, json, readObject } from "./call.ts";
+import { PUBLICATION_FIELDS, readDrafts, readSignal, weigh } from "./publication.ts";
+
+const MAX_BATCH = 1000;
+const MAX_SESSIONS = 1000;
+const MAX_SESSION_ID = 128;
+/** Bytes that one request may become, a copy a channel: so many, or four of the largest messages. */
+const MAX_COPIES = 16 * 2 ** 20;
+const FORMS = ["channel", "channels", "publications", "sessions"];
+
+/** A publication of a batch: what it became, or why it became nothing. */
+type Item = readonly Draft[] | GongError;
+/** What came of one publication, as it is answered. */
+type Outcome = ReturnType<typeof sortResults>;
+
+/** The rights over a channel are looked at for each publication. */
+export const publish: Action = {
+  scope: "publish",
+  async run(call) {
+    const body = await readObject(call);
+    body.only([...FORMS, ...PUBLICATION_FIELDS]);
+    const forms = FORMS.filter((name) => body.has(name));
+    if (forms.length !== 1) {
+      throw new GongError(
+        "bad_request",
+        "Exactly one of `channel`, `channels`, `publications` and `sessions` is expected.",
+      );
+    }
+    if (forms[0] === "publications") return await publishBatch(call, body);
+    if (forms[0] === "sessions") return await signal(call, body);
+    return await publishOne(call, body);
+  },
+};
+
+async function publishOne(call: Call, body: Fields): Promise<Response> {
+  const drafts = readDrafts(body, publicationOptions(call));
+  checkCopies(call, drafts);
+  const outcome = sortResults(drafts, await call.options.hub.publish(drafts));
+  record(call, drafts, outcome.failed.length);
+  if (outcome.failed.length === drafts.length) throw outcome.failed[0]!;
+  count(call, outcome.failed);
+  return json(outcome.body);
+}
+
+async function publishBatch(call: Call, body: Fields): Promise<Response> {
+  body.only(["publications"]);
+  const publications = body.array("publications")!;
+  if (publications.length === 0 || publications.length > MAX_BATCH) {
+    throw body.error("publications", `A batch has 1 to ${MAX_BATCH} publications.`);
+  }
+  const items = publications.map((publication, index): Item => {
+    try {
+      return readDrafts(new Fields(publication, `${body.pointer("publications")}/${index}`), publicationOptions(call));
+    } catch (error) {
+      return GongError.from(error);
+    }
+  });
+  const drafts = items.flatMap((item) => item instanceof GongError ? [] : item);
+  if (drafts.length > MAX_BATCH) {
+    throw body.error("publications", `A batch has at most ${MAX_BATCH} publications, counted once a channel.`);
+  }
+  checkCopies(call, drafts);
+  const results = drafts.length === 0 ? [] : await call.options.hub.publish(drafts);
+  let next = 0;
+  const outcomes = items.map((item): Outcome => {
+    if (item instanceof GongError) return { body: { error: describe(item) }, failed: [item] };
+    const outcome = sortResults(item, results.slice(next, next += item.length));
+    return outcome.failed.length < item.length
+      ? outcome
+      : { body: { error: describe(outcome.failed[0]!) }, failed: outcome.failed };
+  });
+  const failed = outcomes.flatMap((outcome) => outcome.failed);
+  record(call, drafts, failed.length);
+  const whole = commonRefusal(outcomes);
+  if (whole) throw whole;
+  count(call, failed);
+  return json({ results: outcomes.map((outcome) => outcome.body) });
+}
+
+async function signal(call: Call, body: Fields): Promise<Response> {
+  const { auth, config, hub, log } = call.options;
+  // A session belongs to no channel that could be open to everybody.
+  const { name } = auth.require(call.grant, "publish");
+  const message = readSignal(body, config.maxMessage);
+  const sessions = readSessions(body);
+  const reached = await hub.signal(sessions, message);
+  log.debug("api.signal", { name, address: call.address, reached, bytes: weigh(message.data) });
+  return json({ reached });
+}
+
+function readSessions(body: Fields): readonly string[] | "all" {
+  const sessions = body.get("sessions");
+  if (sessions === "all") return sessions;
+  if (!Array.isArray(sessions)) throw body.error("sessions", '`sessions` has to be an array of ids, or "all".');
+  if (sessions.length === 0 || sessions.length > MAX_SESSIONS) {
+    throw body.error("sessions", `\`sessions\` has to name 1 to ${MAX_SESSIONS} sessions.`);
+  }
+  const wrong = sessions.findIndex((id) => typeof id !== "string" || id === "" || id.length > MAX_SESSION_ID);
+  if (wrong >= 0) {
+    throw new GongError("bad_request", "This is not the id of a session.", {
+      field: `${body.pointer("sessions")}/${wrong}`,
+    });
+  }
+  if (new Set(sessions).size < sessions.length) throw body.error("sessions", "`sessions` names a session twice.");
+  return sessions;
+}
+
+/** Where the drafts of one publication went, and why some went nowhere. */
+function sortResults(drafts: readonly Draft[], results: readonly PublishResult[]) {
+  const positions: { channel: string; epoch: string; offset: number }[] = [];
+  const errors: { channel: string; code: ErrorCode; message: string; retryAfter?: number }[] = [];
+  const failed: GongError[] = [];
+  for (const [index, { channel }] of drafts.entries()) {
+    const result = results[index]!;
+    if ("error" in result) {
+      const error = GongError.fromRefusal(result.error);
+      failed.push(error);
+      errors.push({ channel, ...describe(error) });
+    } else {
+      positions.push({ channel, epoch: result.epoch, offset: result.offset });
+    }
+  }
+  const body: Record<string, unknown> = errors.length === 0 ? { positions } : { positions, errors };
+  return { body, failed };
+}
+
+/**
+ * The refusal of a whole batch: nothing was taken, for a reason that lies in none of its publications. A client that
+ * looks at the status alone then knows to come back, or to bring a key.
+ */
+function commonRefusal(outcomes: readonly Outcome[]): GongError | undefined {
+  const first = outcomes[0]!.failed[0];
+  if (first === undefined || !(ERRORS[first.code].retry || first.code === "unauthorized")) return undefined;
+  const isCommon = outcomes.every(({ body, failed }) => "error" in body && failed[0]!.code === first.code);
+  return isCommon ? first : undefined;
+}
+
+function describe({ code, message, field, retryAfter }: GongError) {
+  return {
+    code,
+    message,
+    ...(field === undefined ? {} : { field }),
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  };
+}
+
+function checkCopies(call: Call, drafts: readonly Draft[]): void {
+  const limit = Math.max(MAX_COPIES, call.options.config.maxMessage * 4);
+  const bytes = drafts.reduce((sum, { data }) => sum + data.length, 0);
+  if (bytes > limit) throw new GongError("too_large", `All copies together are larger than ${limit} bytes.`);
+}
+
+function publicationOptions({ options, grant }: Call) {
+  return { auth: options.auth, grant, maxMessage: options.config.maxMessage };
+}
+
+function record({ options, grant, address }: Call, drafts: readonly Draft[], failed: number): void {
+  const bytes = drafts.reduce((sum, { data }) => sum + data.length, 0);
+  const name = grant?.name ?? "anonymous";
+  options.log.debug("api.publish", { name, address, channels: drafts.length, bytes, failed });
+}
+
+/** What is refused in part; a refusal of the whole is counted with every other. */
+function count({ options }: Call, failed: readonly GongError[]): void {
+  for (const { code } of failed) options.metrics.count("gong_refused_total", { reason: code });
+}

@@ -1,0 +1,77 @@
+/**
+ * `/api/sessions`: who is connected.
+ *
+ * @module
+ */
+import { ERRORS, GongError } from "../errors.ts";
+import { type Action, type Call, HEADERS, json } from "./call.ts";
+
+const DEFAULT_LIMIT = 50;
+const MAX_LIMIT = 500;
+/** What any id is made of; anything else is nobody's. */
+const SESSION_ID = /^[\w.~-]{1,128}$/;
+
+/** `GET /api/sessions`: one page. */
+export const listSessions: Action = {
+  scope: "admin",
+  async run({ url, options }) {
+    const query = readQuery(url, ["limit", "after"]);
+    const limit = Number(query.get("limit") ?? DEFAULT_LIMIT);
+    const after = query.get("after");
+    if (!/^\d{1,3}$/.test(query.get("limit") ?? "1") || limit < 1 || limit > MAX_LIMIT) {
+      throw new GongError("bad_request", `\`limit\` has to be 1 to ${MAX_LIMIT}.`, { field: "limit" });
+    }
+    if (after !== undefined && !SESSION_ID.test(after)) {
+      throw new GongError("bad_request", "`after` has to be the id of a session.", { field: "after" });
+    }
+    return json(await options.hub.listSessions(after === undefined ? { limit } : { limit, after }));
+  },
+};
+
+/** `GET /api/sessions/ID`. */
+export const getSession: Action = {
+  scope: "admin",
+  async run(call) {
+    const session = await call.options.hub.getSession(idOf(call));
+    if (session === undefined) throw noSession();
+    return json(session);
+  },
+};
+
+/** `DELETE /api/sessions/ID`. */
+export const closeSession: Action = {
+  scope: "admin",
+  async run(call) {
+    const { hub, auth, log } = call.options;
+    const session = idOf(call);
+    const { name } = auth.require(call.grant, "admin");
+    const closed = await hub.closeSession(session, ERRORS.forbidden.close, "Closed by the operator.");
+    if (!closed) throw noSession();
+    log.info("api.session_closed", { session, name, address: call.address });
+    return new Response(null, { status: 204, headers: HEADERS });
+  },
+};
+
+function idOf({ url }: Call): string {
+  const id = url.pathname.slice(url.pathname.lastIndexOf("/") + 1);
+  if (!SESSION_ID.test(id)) throw noSession();
+  return id;
+}
+
+function noSession(): GongError {
+  return new GongError("not_found", "There is no session of this id.");
+}
+
+/** The parameters of a query, each at most once. */
+function readQuery({ searchParams }: URL, names: readonly string[]): Map<string, string> {
+  const query = new Map<string, string>();
+  for (const [name, value] of searchParams) {
+    const field = name.slice(0, 64);
+    if (!names.includes(name)) {
+      throw new GongError("bad_request", `There is no parameter ${JSON.stringify(field)}.`, { field });
+    }
+    if (query.has(name)) throw new GongError("bad_request", `\`${name}\` is given twice.`, { field });
+    query.set(name, value);
+  }
+  return query;
+}

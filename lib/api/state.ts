@@ -1,0 +1,65 @@
+/**
+ * How the server is: figures, the last publications, health.
+ *
+ * @module
+ */
+import { within } from "../link.ts";
+import { PROMETHEUS_TYPE, renderJson, renderPrometheus } from "../metrics.ts";
+import type { HubClient, Readiness } from "../types.ts";
+import { type Action, HEADERS, json } from "./call.ts";
+
+/** Publications of `GET /api/recent`. */
+const RECENT = 50;
+/** How long the hub may take to say whether it is ready, in seconds. */
+const PATIENCE = 2;
+
+/** `GET /api/recent`: newest first. */
+export const recent: Action = {
+  scope: "stats",
+  async run({ options }) {
+    return json({ publications: (await options.hub.recent()).slice(0, RECENT) });
+  },
+};
+
+/** `GET /api/stats`. */
+export const stats: Action = {
+  scope: "stats",
+  async run({ options }) {
+    return json(renderJson(await options.hub.samples()));
+  },
+};
+
+/** `GET /metrics`. */
+export const metrics: Action = {
+  scope: "stats",
+  async run({ options }) {
+    const text = renderPrometheus(await options.hub.samples());
+    return new Response(text, { headers: { ...HEADERS, "content-type": PROMETHEUS_TYPE } });
+  },
+};
+
+/** `GET /health`: answered by whoever lives. */
+export const health: Action = {
+  scope: "none",
+  run() {
+    return Promise.resolve(json({ status: "ok" }));
+  },
+};
+
+/**
+ * `GET /ready`. A balancer asks without a key and must not be refused, so it is not limited; instead those who ask at
+ * the same time share one question to the hub, and a hub that does not answer is not ready.
+ */
+export function createReady(hub: HubClient, patience: number = PATIENCE): Action {
+  let asked: Promise<Readiness> | undefined;
+  return {
+    scope: "none",
+    async run() {
+      asked ??= within(patience, hub.readiness())
+        .catch((): Readiness => ({ ready: false, reasons: ["the hub does not answer"] }))
+        .finally(() => asked = undefined);
+      const readiness = await asked;
+      return json(readiness, readiness.ready ? 200 : 503);
+    },
+  };
+}
