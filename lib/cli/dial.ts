@@ -27,57 +27,76 @@ export interface Trust {
 /** Settings of {@linkcode dial}. */
 export interface DialOptions {
   readonly trust?: Trust;
-  /** Ends the attempt, and only that: the connection stays. Its reason is what is thrown. */
+  /** Seconds for connecting and for `use`. Default 10. */
+  readonly timeout?: number;
+  /** Ends the attempt; its reason is what is thrown. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Connects to the host and port of `url`; with TLS when its scheme is `wss:` or `https:`.
+ * Connects to the host and port of `url`, with TLS when its scheme is `wss:` or `https:`, and lets `use` talk there.
  *
- * Deno 2.6 tells a certificate that it does not trust only at the first write: pass what the socket reports later
- * through {@linkcode explain} too.
+ * Deno 2.6 tells a certificate that it does not trust only at the first write: what the socket reports to `use` is for
+ * {@linkcode explain}.
  *
- * @throws {ConnectError}
+ * @param use gets the socket and a signal for when the time is over; when it throws, the connection is ended
+ * @throws {ConnectError} when there is no connection in time
  */
-export function dial(url: URL, options: DialOptions = {}): Promise<Socket> {
-  const { trust = {}, signal } = options;
+export async function dial<T>(
+  url: URL,
+  options: DialOptions,
+  use: (socket: Socket, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { trust = {}, timeout = 10, signal } = options;
+  const limit = new AbortController();
+  const late = () => limit.abort(new ConnectError(`${url.host} did not answer within ${timeout} s`));
+  const timer = setTimeout(late, timeout * 1000);
+  const end = signal === undefined ? limit.signal : AbortSignal.any([limit.signal, signal]);
+  const socket = connect(url, trust);
+  // An error that nobody listens to would end the process, be it the second one.
+  socket.on("error", () => {});
+  try {
+    await settled(socket, url, end);
+    socket.setNoDelay(true);
+    return await use(socket, end);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function connect(url: URL, { ca, insecure = false }: Trust): Socket {
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const secure = isSecure(url);
-  const port = Number(url.port || (secure ? 443 : 80));
+  if (!isSecure(url)) return connectTcp({ host, port: Number(url.port || 80) });
+  return connectTls({
+    host,
+    port: Number(url.port || 443),
+    // A name is sent for a host name only (RFC 6066 section 3).
+    servername: isIP(host) ? "" : host,
+    // Without it a server may choose HTTP/2, which nobody here speaks.
+    ALPNProtocols: ["http/1.1"],
+    rejectUnauthorized: !insecure,
+    ...ca !== undefined && { ca },
+  });
+}
+
+/** Waits for the connection. */
+function settled(socket: Socket, url: URL, signal: AbortSignal): Promise<void> {
+  const ready = isSecure(url) ? "secureConnect" : "connect";
   return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const socket = secure
-      ? connectTls({
-        host,
-        port,
-        // A name is sent for a host name only (RFC 6066 section 3).
-        servername: isIP(host) ? "" : host,
-        // Without it a server may choose HTTP/2, which these requests are not.
-        ALPNProtocols: ["http/1.1"],
-        rejectUnauthorized: trust.insecure !== true,
-        ...trust.ca === undefined ? {} : { ca: trust.ca },
-      })
-      : connectTcp({ host, port });
-    const fail = (error: unknown) => {
+    const finish = (settle: () => void) => {
+      socket.off(ready, onReady).off("error", onError);
+      signal.removeEventListener("abort", onAbort);
       settle();
-      // What comes after the failure is of no use, and unheard it would end the process.
-      socket.on("error", () => {});
-      socket.destroy();
-      reject(error);
     };
-    const onError = (error: Error) => fail(explain(error, url));
-    const onAbort = () => fail(signal?.reason);
-    const settle = () => {
-      socket.off("error", onError);
-      signal?.removeEventListener("abort", onAbort);
-    };
-    socket.once("error", onError);
-    signal?.addEventListener("abort", onAbort);
-    socket.once(secure ? "secureConnect" : "connect", () => {
-      settle();
-      socket.setNoDelay(true);
-      resolve(socket);
-    });
+    const onReady = () => finish(resolve);
+    const onError = (error: Error) => finish(() => reject(explain(error, url)));
+    const onAbort = () => finish(() => reject(signal.reason));
+    if (signal.aborted) return reject(signal.reason);
+    socket.on(ready, onReady).on("error", onError);
+    signal.addEventListener("abort", onAbort);
   });
 }
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../lib/flags.ts";
-import { DEFAULT_WS_URL, parseWsUrl } from "../../lib/cli/ws_url.ts";
+import { DEFAULT_HTTP_URL, DEFAULT_WS_URL, parseHttpUrl, parseWsUrl } from "../../lib/cli/ws_url.ts";
 
 const COMPLETED: readonly [string, string][] = [
   [DEFAULT_WS_URL, "ws://127.0.0.1:8998/push"],
@@ -56,6 +56,21 @@ for (const [text, says] of REFUSED) {
 }
 
 Deno.test("parseWsUrl() refuses a password in the address and does not repeat it", () => {
-  const error = assertThrows(() => parseWsUrl("ws://me:hunter2@example.com/"), UsageError, "--api-key");
-  assertEquals(error.message.includes("hunter2"), false);
+  for (const text of ["ws://me:hunter2@example.com/", "me:hunter2@example.com", "wss://me:hunter2@:port"]) {
+    const error = assertThrows(() => parseWsUrl(text), UsageError, "--api-key");
+    assertEquals(error.message.includes("hunter2"), false);
+  }
+});
+
+Deno.test("parseHttpUrl() completes in the same way", () => {
+  assertEquals(parseHttpUrl(DEFAULT_HTTP_URL).href, "http://127.0.0.1:8998/");
+  assertEquals(parseHttpUrl(":8998").href, "http://127.0.0.1:8998/");
+  assertEquals(parseHttpUrl("https://example.com").href, "https://example.com/");
+  assertEquals(parseHttpUrl("example.com:8998/gong").href, "http://example.com:8998/gong");
+});
+
+Deno.test("parseHttpUrl() tells a WebSocket address how to be written", () => {
+  assertThrows(() => parseHttpUrl("ws://127.0.0.1:8998"), UsageError, "write http://");
+  assertThrows(() => parseHttpUrl("wss://example.com"), UsageError, "write https://");
+  assertThrows(() => parseHttpUrl("file:///etc"), UsageError, "only http:// and https://");
 });
