@@ -153,8 +153,8 @@ Deno.test("gong serve removes a peer that vanished within two pings", async () =
   await using gong = await startGong(["--isolates", "1", "--ping", "0.3"]);
   using silent = await openWebSocket(gong.port);
   assertEquals((await silent.readFrame()).opcode, OPCODE.ping);
-  // It is read, so that the connection lives, but no pong is sent.
-  await silent.readToEnd();
+  // Neither a pong nor the answer to the closing handshake is sent.
+  await silent.readClose();
   const line = await gong.line(/session\.close|disconnect/);
   assertStringIncludes(line, "vanished");
   const figures = await rawRequest(gong.port, get("/api/sessions"));

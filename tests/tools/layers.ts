@@ -50,6 +50,7 @@ export const LAYERS: readonly string[] = [
   "lib/hosting.ts",
   "lib/edge.ts",
   "lib/doors/",
+  "lib/api/",
   "lib/api.ts",
   "lib/pages.ts",
   "lib/admin.ts",
