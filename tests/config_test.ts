@@ -231,14 +231,17 @@ Deno.test("resolveConfig() wants certificate and key together, and readable PEM 
 
 Deno.test("resolveConfig() refuses files that cannot be read or are not JSON objects, without quoting them", () => {
   assertEquals(refusal({ args: ["--config", "nope"] }), "--config nope: there is no file nope");
-  const denied = () => {
-    throw new Deno.errors.PermissionDenied("Permission denied (os error 13)");
-  };
-  assertThrows(
-    () => resolveConfig(["--config", "x"], environment({}), denied),
-    ConfigError,
-    "--config x: x cannot be read: Permission denied",
-  );
+  const cases: [Error, string][] = [
+    [new Deno.errors.PermissionDenied("Permission denied (os error 13)"), "x cannot be read: Permission denied"],
+    [new Deno.errors.NotCapable(), "x is in none of the folders that this program is permitted to read"],
+  ];
+  for (const [error, reason] of cases) {
+    const refuse = () => {
+      throw error;
+    };
+    const load = () => resolveConfig(["--config", "x"], environment({}), refuse);
+    assertThrows(load, ConfigError, `--config x: ${reason}`);
+  }
   for (const text of ["", "{", `{"apiKey": ["hunter2hunter2hu"] x`, `{"apiKey": hunter2}`, `"hunter2`]) {
     const message = refusal({ args: ["--config", "bad"], files: { bad: text } });
     assertMatch(message, /^--config bad: this is not JSON: ./);

@@ -178,6 +178,9 @@ function readOrRefuse(path: string, readFile: ReadFile, where: string): string {
     return readFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw new ConfigError(`${where}: there is no file ${path}`);
+    if (error instanceof Deno.errors.NotCapable) {
+      throw new ConfigError(`${where}: ${path} is in none of the folders that this program is permitted to read`);
+    }
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`${where}: ${path} cannot be read: ${reason}`);
   }
