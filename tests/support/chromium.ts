@@ -9,6 +9,17 @@ const PLACES = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-dev-shm-usage",
+  // Nothing but the server under test is to be asked for anything.
+  "--disable-quic",
+  "--disable-sync",
+  "--disable-background-networking",
+  "--disable-component-update",
+];
+
 /** Path of the browser, if this machine has one. */
 export function findChromium(): string | undefined {
   return [Deno.env.get("CHROMIUM") ?? "", ...PLACES].find((path) => {
@@ -25,7 +36,7 @@ export async function launchChromium(): Promise<Browser & AsyncDisposable> {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error("no Chromium here: install it, or name it in CHROMIUM");
   // No sandbox: it does not start as root, and only pages of the server under test are opened.
-  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+  const browser = await chromium.launch({ executablePath, args: [...FLAGS] });
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
 }
 

@@ -1,0 +1,112 @@
+/**
+ * What the browser tests of one file share: a Chromium, and what they ask of each page.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
+import { browserTest, findChromium, launchChromium } from "../support/chromium.ts";
+
+/** How a page is opened. */
+export interface VisitOptions extends BrowserContextOptions {
+  /** Runs before the page's own scripts. */
+  before?: () => void;
+  /** Console errors that this test brings about; every other error of the console or of a script fails it. */
+  expected?: RegExp;
+  /** Opens the page beside that one, with its cookies, storage and permissions. */
+  beside?: Page;
+}
+
+/** Opens pages, and sees to it that they end without an error. */
+export interface Visitor {
+  visit(url: string, options?: VisitOptions): Promise<Page>;
+}
+
+/** Tests that share one browser; each has contexts of its own. */
+export interface Suite {
+  test(name: string, run: (visitor: Visitor) => Promise<void>): void;
+}
+
+/** To be called once, at the top of a test file. */
+export function createSuite(): Suite {
+  let browser: (Browser & AsyncDisposable) | undefined;
+  const there = findChromium() !== undefined;
+  if (!there) console.warn("No Chromium here: the tests in a browser are ignored. Install it, or name it in CHROMIUM.");
+  Deno.test.beforeAll(async () => {
+    if (there) browser = await launchChromium();
+  });
+  Deno.test.afterAll(async () => await browser?.close());
+  return {
+    test(name, run) {
+      browserTest(name, async () => {
+        if (browser === undefined) throw new Error("no Chromium here");
+        await runWith(browser, run);
+      });
+    },
+  };
+}
+
+async function runWith(browser: Browser, run: (visitor: Visitor) => Promise<void>): Promise<void> {
+  const errors: string[] = [];
+  async function visit(url: string, options: VisitOptions = {}): Promise<Page> {
+    const { before, expected, beside, ...rest } = options;
+    const context = beside?.context() ?? await browser.newContext(rest);
+    context.setDefaultTimeout(10_000);
+    const page = await context.newPage();
+    if (before !== undefined) await page.addInitScript(before);
+    // A breach of the policy is an error of the console too.
+    page.on("console", (message) => {
+      const text = `${message.text()} (${message.location().url})`;
+      if (message.type() === "error" && !expected?.test(text)) errors.push(text);
+    });
+    page.on("pageerror", (error) => errors.push(String(error.stack)));
+    page.on("dialog", (dialog) => {
+      errors.push(`a dialog: ${dialog.message()}`);
+      dialog.dismiss();
+    });
+    await page.goto(url);
+    return page;
+  }
+  try {
+    await run({ visit });
+    assertEquals(errors, []);
+  } finally {
+    await Promise.all(browser.contexts().map((context) => context.close()));
+  }
+}
+
+/** Waits until the page is connected. */
+export async function opened(page: Page): Promise<Page> {
+  await page.locator("#state[data-phase=open]").waitFor();
+  return page;
+}
+
+/** Waits until the element has exactly this text. */
+export async function says(locator: Locator, text: string | RegExp): Promise<void> {
+  const matches = (have: string) => typeof text === "string" ? have === text : text.test(have);
+  await until(async () => matches((await locator.textContent() ?? "").trim()), async () => {
+    return `not ${text} but ${await locator.textContent()}`;
+  });
+}
+
+/** Waits for what no locator waits for, at most 10 s; `describe` says what was there instead. */
+export async function until(
+  holds: () => Promise<boolean>,
+  describe: () => Promise<string> = () => Promise.resolve("never came true"),
+): Promise<void> {
+  const end = performance.now() + 10_000;
+  while (!await holds()) {
+    if (performance.now() > end) throw new Error(await describe());
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** Texts that harm a page that takes them for markup, for an address or for a direction. */
+export const HOSTILE: readonly string[] = [
+  "<img src=x onerror=alert(1)>",
+  "</script><script>alert(1)</script>",
+  "javascript:alert(1)",
+  '"><svg onload=alert(1)>',
+  "{{constructor.constructor('alert(1)')()}}",
+  "\u202Egpj.exe\u2066\u0007\u001b[31m",
+];
