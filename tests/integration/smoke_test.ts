@@ -116,9 +116,6 @@ Deno.test("gong serve speaks TLS with --cert and --key, and gong console wss wit
   const recent = await fetch(`https://localhost:${gong.port}/api/recent`, { client });
   assertEquals((await recent.json()).publications[0].preview, "over TLS");
 });
-  assertEquals(code, 0, stderr);
-  assertStringIncludes(stdout, "over TLS");
-});
 
 Deno.test("gong serve may not read where it has no business, and does not ask", async () => {
   for (const path of ["/etc/shadow", "/etc/passwd", "/root/.ssh/id_rsa", "/proc/1/environ"]) {
