@@ -1,0 +1,268 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { Page } from "playwright-core";
+import { connect } from "../support/client.ts";
+import { type Gong, startGong } from "../support/gong.ts";
+import { controlsOutside, focused, groundColour, isTooWide, showsFocus } from "./in_page.js";
+import { createSuite, HOSTILE, opened, says, until, type Visitor } from "./suite.ts";
+
+const suite = createSuite();
+const KEY = "correct-horse-battery";
+const PUBLISHER = "publisher-publisher";
+const KEYS = ["--api-key", `ops:admin:${KEY}`, "--api-key", `app:publish:${PUBLISHER}`];
+/** Asking who is logged in is answered by 401 when nobody is. */
+const LOGGED_OUT = /401/;
+
+/** Open to everybody, and behind keys. */
+let dev: Gong, closed: Gong;
+Deno.test.beforeAll(async () => {
+  [dev, closed] = await Promise.all([
+    startGong(["--isolates", "2"]),
+    startGong(["--isolates", "1", "--auth-failures", "1000", ...KEYS], { dev: false }),
+  ]);
+});
+Deno.test.afterAll(async () => {
+  await Promise.all([dev.kill(), closed.kill()]);
+});
+
+async function logIn(visit: Visitor["visit"], key = KEY): Promise<Page> {
+  const page = await visit(`${closed.url}/admin`, { expected: LOGGED_OUT });
+  await page.getByLabel("Key").fill(key);
+  await page.getByRole("button", { name: "Log in" }).click();
+  return await opened(page);
+}
+
+const rowOf = (page: Page, text: string) => page.locator("#rows tr", { hasText: text });
+
+suite.test("two tabs show what the broadcast form sent, and the form where it went", async ({ visit }) => {
+  const tabs = [await opened(await visit(dev.url)), await opened(await visit(dev.url))];
+  const admin = await opened(await visit(`${dev.url}/admin`));
+  await admin.getByLabel("Message").fill("hello, everyone");
+  await admin.getByRole("button", { name: "Publish" }).click();
+  for (const tab of tabs) await says(tab.locator("#messages bdi"), "hello, everyone");
+  await says(admin.locator("#broadcast-answer"), /^Published: broadcast@[\w-]+:\d+$/);
+  assertEquals(await admin.getByLabel("Message").inputValue(), "");
+  await says(admin.locator("#recent-list .what").first(), "hello, everyone");
+});
+
+suite.test("the broadcast form sends JSON as it was written, to several channels, and no broken JSON", async ({ visit }) => {
+  await using listener = await connect(`${dev.ws}/push?channel=j:1`);
+  const admin = await opened(await visit(`${dev.url}/admin`, { expected: /403/ }));
+  await admin.getByLabel("Channel").fill("j:1, j:2");
+  await admin.getByLabel("JSON").check();
+  await admin.getByLabel("Message").fill('{"a":12345678901234567890,"b":"</script>"}');
+  await admin.keyboard.press("Control+Enter");
+  assertEquals(await listener.nextText(), '{"a":12345678901234567890,"b":"</script>"}');
+  await says(admin.locator("#broadcast-answer"), /^Published: j:1@[\w-]+:1, j:2@[\w-]+:1$/);
+
+  await admin.getByLabel("Message").fill('"text"');
+  await admin.keyboard.press("Control+Enter");
+  assertEquals(await listener.nextText(), '"text"');
+
+  await admin.getByLabel("Message").fill("{broken");
+  await admin.keyboard.press("Control+Enter");
+  await says(admin.locator("#broadcast-answer"), /^This is not JSON: /);
+  assertEquals(await admin.getByLabel("Message").inputValue(), "{broken");
+
+  await admin.getByLabel("Channel").fill("$admin");
+  await admin.getByLabel("Text").check();
+  await admin.getByRole("button", { name: "Publish" }).click();
+  await says(admin.locator("#broadcast-answer"), /^Channels whose name begins with `\$` .*\(\/channel\)$/);
+});
+
+suite.test("logging in takes the key, refuses a wrong one, and lasts over a reload until logging out", async ({ visit }) => {
+  const page = await visit(`${closed.url}/admin`, { expected: LOGGED_OUT });
+  await page.getByLabel("Key").fill("wrong-wrong-wrong-wrong");
+  await page.getByRole("button", { name: "Log in" }).click();
+  await says(page.getByRole("alert"), "The key is not valid.");
+  assertEquals(await page.locator("#desk").isVisible(), false);
+
+  await page.getByLabel("Key").fill(KEY);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await opened(page);
+  await says(page.locator("#who"), "ops");
+  assertEquals(await page.locator("#key").inputValue(), "");
+  const cookies = await page.context().cookies();
+  assertEquals(cookies.map(({ name, httpOnly, sameSite }) => [name, httpOnly, sameSite]), [["gong", true, "Strict"]]);
+  assert(!JSON.stringify(cookies).includes(KEY));
+  await page.reload();
+  await opened(page);
+
+  await page.getByRole("button", { name: "Log out" }).click();
+  await says(page.locator("#login-answer"), "You are logged out.");
+  await page.reload();
+  await page.getByLabel("Key").waitFor();
+  assertEquals(await page.context().cookies(), []);
+});
+
+suite.test("a login that ended elsewhere ends on this page too", async ({ visit }) => {
+  const page = await logIn(visit);
+  const other = await visit(`${closed.url}/admin`, { beside: page, expected: LOGGED_OUT });
+  await opened(other);
+  await other.getByRole("button", { name: "Log out" }).click();
+  await page.getByLabel("Key").waitFor();
+  await says(page.locator("#login-answer"), "The login has ended.");
+});
+
+suite.test("a key that may only publish gets only the form", async ({ visit }) => {
+  const page = await logIn(visit, PUBLISHER);
+  for (const name of ["Broadcast"]) assert(await page.getByRole("region", { name }).isVisible(), name);
+  for (const name of ["Figures", "Last publications", "Connections"]) {
+    assert(!await page.getByRole("region", { name }).isVisible(), name);
+  }
+  await page.getByLabel("Message").fill("from the publisher");
+  await page.keyboard.press("Control+Enter");
+  await says(page.locator("#broadcast-answer"), /^Published: /);
+});
+
+suite.test("a connection is closed at the second press, and its tab does not come back by itself", async ({ visit }) => {
+  const admin = await opened(await visit(`${dev.url}/admin`));
+  const tab = await opened(await visit(`${dev.url}/?channel=to-be-closed`));
+  await using other = await connect(`${dev.ws}/push?channel=to-be-left`);
+  const row = rowOf(admin, "to-be-closed");
+  await row.getByRole("button").click();
+  await says(row.getByRole("button"), "Really?");
+  // A double click is one press too quickly.
+  await row.getByRole("button").dblclick();
+  assertEquals(await tab.locator("#state").getAttribute("data-phase"), "open");
+  await rowOf(admin, "to-be-left").getByRole("button").focus();
+  await says(row.getByRole("button"), "Close");
+
+  await row.getByRole("button").click();
+  await admin.waitForTimeout(350);
+  await row.getByRole("button").click();
+  await says(admin.locator("#connections-answer"), /^Closed [\w-]+\.$/);
+  await row.waitFor({ state: "detached" });
+  await says(tab.locator("#state"), /^Closed: 4403, .+\.$/);
+  await tab.getByRole("button", { name: "Connect now" }).click();
+  await opened(tab);
+  assertEquals(other.buffered, 0);
+  other.send("still there");
+  assertEquals(await other.nextText(), "still there");
+});
+
+suite.test("what clients say of themselves stays text in the table and in the list", async ({ visit }) => {
+  const admin = await opened(await visit(`${dev.url}/admin`));
+  // A header has no control characters; the stage shows those.
+  const texts = HOSTILE.slice(0, 5);
+  const clients = await Promise.all(
+    texts.map((text, at) => connect(`${dev.ws}/push?channel=hostile${at}`, { headers: { "user-agent": text } })),
+  );
+  for (const [at, text] of texts.entries()) {
+    clients[at]!.send(text);
+    await says(admin.locator("#recent-list .what").first(), text);
+    // Deno puts its own name first.
+    const agent = rowOf(admin, `hostile${at}`).locator(".agent");
+    await until(
+      async () => (await agent.textContent() ?? "").endsWith(text),
+      async () => `${await agent.textContent()}`,
+    );
+  }
+  assertEquals(await admin.locator("main :is(img, script, a)").count(), 0);
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+suite.test("the figures move by themselves: connections, published, delivered", async ({ visit }) => {
+  const admin = await opened(await visit(`${dev.url}/admin`));
+  const figure = (name: string) => admin.locator(".figure", { hasText: name });
+  await until(async () => Number(await figure("Connections").locator(".value").textContent()) >= 1);
+  const before = await figure("Published a second").locator(".note").textContent();
+  await using client = await connect(`${dev.ws}/push?channel=figures`);
+  for (const name of ["Published a second", "Delivered a second"]) {
+    for (let message = 0; message < 40; message++) client.send("x");
+    await until(async () => Number(await figure(name).locator(".value").textContent()) > 5);
+  }
+  assert(await figure("Published a second").locator(".note").textContent() !== before);
+  for (const name of ["Memory", "Edges", "Publish to write", "CPU", "Queued", "Closed"]) {
+    const value = admin.locator(".small div", { has: admin.getByText(name, { exact: true }) }).locator(".value");
+    await until(
+      async () => /\d/.test(await value.textContent() ?? ""),
+      async () => `${name}: ${await value.textContent()}`,
+    );
+  }
+  const points = (await figure("Connections").locator("path").last().getAttribute("d") ?? "").split("L").length;
+  assert(points >= 2, "a line is drawn");
+});
+
+suite.test("without its live feed the page asks instead", async ({ visit }) => {
+  const admin = await visit("about:blank", { expected: /WebSocket connection/ });
+  await admin.routeWebSocket(/\/push/, (socket) => socket.close({ code: 1013 }));
+  await admin.goto(`${dev.url}/admin`);
+  await says(admin.locator("#state"), "Not live, reconnecting …");
+  await using client = await connect(`${dev.ws}/push?channel=polled`);
+  client.send("found by asking");
+  await says(admin.locator("#recent-list .what").first(), "found by asking");
+  await says(admin.locator(".figure .value").first(), /^\d+$/);
+});
+
+suite.test("the admin page needs no pointer: log in, publish, close a connection, log out", async ({ visit }) => {
+  await using client = await connect(`${closed.ws}/push`);
+  const page = await visit(`${closed.url}/admin`, { expected: LOGGED_OUT });
+  const { keyboard } = page;
+  await page.getByLabel("Key").waitFor();
+  const press = async (key: string) => {
+    await keyboard.press(key);
+    assert(await page.evaluate(showsFocus), `no focus is seen on ${await page.evaluate(focused)}`);
+  };
+  assertEquals(await page.evaluate(focused), "input Key");
+  await keyboard.type(KEY);
+  await keyboard.press("Enter");
+  await opened(page);
+  await until(async () => await page.evaluate(focused) === "textarea Message");
+  await keyboard.type("by keyboard");
+  await press("Tab");
+  assertEquals(await page.evaluate(focused), "button Publish");
+  await keyboard.press("Enter");
+  assertEquals(await client.nextText(), "by keyboard");
+
+  await rowOf(page, "broadcast").waitFor();
+  await until(async () => await page.evaluate(focused) === "textarea Message");
+  const order: string[] = [];
+  for (let at = 0; at < 10 && !order.at(-1)?.startsWith("button Close session"); at++) {
+    await press("Tab");
+    order.push(await page.evaluate(focused));
+  }
+  assertEquals(
+    order.slice(0, -1),
+    [
+      "button Publish",
+      "ol Last publications",
+      "input Find by session id",
+      "button Find",
+    ].filter((name) => order.includes(name)),
+  );
+  // The page's own session may be the first.
+  const id = (await rowOf(page, "broadcast").locator(".session .name").textContent())!;
+  while (await page.evaluate(focused) !== `button Close session ${id}`) await press("Tab");
+  await keyboard.press("Enter");
+  assertEquals(await page.evaluate(focused), `button Really close session ${id}?`);
+  await keyboard.press("Escape");
+  assertEquals(await page.evaluate(focused), `button Close session ${id}`);
+  await keyboard.press("Enter");
+  await page.waitForTimeout(350);
+  await keyboard.press("Enter");
+  assertEquals((await client.closed).code, 4403);
+  await says(page.locator("#connections-answer"), `Closed ${id}.`);
+  assertMatch(await page.evaluate(focused), /^(button Close session|input Find by session id)/);
+
+  await page.getByRole("button", { name: "Log out" }).focus();
+  await keyboard.press("Enter");
+  await until(async () => await page.evaluate(focused) === "input Key");
+});
+
+suite.test("the admin page fits 360 pixels, and follows the reader's colours", async ({ visit }) => {
+  await using _client = await connect(`${dev.ws}/push?channel=${"long".repeat(30)}`, {
+    headers: { "user-agent": "x".repeat(150) },
+  });
+  const colours: string[] = [];
+  for (const colorScheme of ["light", "dark"] as const) {
+    const page = await opened(await visit(`${dev.url}/admin`, { viewport: { width: 360, height: 640 }, colorScheme }));
+    await rowOf(page, "longlong").waitFor();
+    await page.getByLabel("Message").fill("x".repeat(300));
+    await page.keyboard.press("Control+Enter");
+    await says(page.locator("#broadcast-answer"), /^Published/);
+    assert(!await page.evaluate(isTooWide), "the page scrolls sideways");
+    assertEquals(await page.evaluate(controlsOutside), []);
+    colours.push(await page.evaluate(groundColour));
+  }
+  assert(colours[0] !== colours[1], `both ${colours[0]}`);
+});
