@@ -23,10 +23,11 @@ export interface MemoryBrokerOptions {
 }
 
 interface Channel {
+  readonly name: string;
   readonly epoch: string;
   offset: number;
-  /** Ascending, without a gap, the last one is `offset`. */
-  kept: Publication[];
+  /** Ascending, without a gap, the last one is `offset`; those before `head` are gone. */
+  kept: (Publication | undefined)[];
   /** How many at the front of `kept` are gone already; cut off when they are half of it. */
   head: number;
   bytes: number;
@@ -37,24 +38,36 @@ function randomEpoch(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(36).padStart(2, "0")).join("");
 }
 
-function sizeOf(publication: Publication): number {
-  return publication.data.length + OVERHEAD;
+function sizeOf({ data, tags = {} }: Publication): number {
+  let size = data.length + OVERHEAD;
+  for (const name in tags) size += name.length + tags[name]!.length;
+  return size;
+}
+
+/** Makes it the last of the set. */
+function moveToEnd<T>(set: Set<T>, item: T): void {
+  set.delete(item);
+  set.add(item);
 }
 
 /** Keeps channels in memory: they survive the disconnection of a client, and nothing else. */
 export function createMemoryBroker(announce: Announce, options: MemoryBrokerOptions = {}): Broker {
   const { historyCount = 1000, historyBytes = 1 << 20, historyAge = 600, historyBudget = 64 << 20 } = options;
   const { maxChannels = 100_000, now = Date.now, newEpoch = randomEpoch } = options;
-  // In the order of their last publication: the idle ones come first.
   const channels = new Map<string, Channel>();
+  // Both in the order of use, so that neither the next to be forgotten nor the next to lose history is searched for.
+  const idle = new Set<Channel>();
+  const keeping = new Set<Channel>();
   let publications = 0;
   let bytes = 0;
 
   function dropOldest(channel: Channel): void {
-    const size = sizeOf(channel.kept[channel.head++]!);
+    const size = sizeOf(channel.kept[channel.head]!);
+    channel.kept[channel.head++] = undefined;
     channel.bytes -= size;
     bytes -= size;
     publications--;
+    if (kept(channel) === 0) keeping.delete(channel);
     if (channel.head * 2 >= channel.kept.length) {
       channel.kept = channel.kept.slice(channel.head);
       channel.head = 0;
@@ -71,42 +84,45 @@ export function createMemoryBroker(announce: Announce, options: MemoryBrokerOpti
   }
 
   function forgetIdle(): void {
-    for (const [name, channel] of channels) {
-      if (channel.hosted) continue;
-      while (kept(channel) > 0) dropOldest(channel);
-      channels.delete(name);
-      return;
-    }
-    throw new GongError("overloaded", "There are too many channels.", { retryAfter: 60 });
+    const [channel] = idle;
+    if (!channel) throw new GongError("overloaded", "There are too many channels.", { retryAfter: 60 });
+    while (kept(channel) > 0) dropOldest(channel);
+    idle.delete(channel);
+    channels.delete(channel.name);
   }
 
   function open(name: string): Channel {
     let channel = channels.get(name);
     if (!channel) {
       if (channels.size >= maxChannels) forgetIdle();
-      channel = { epoch: newEpoch(), offset: 0, kept: [], head: 0, bytes: 0, hosted: false };
+      channel = { name, epoch: newEpoch(), offset: 0, kept: [], head: 0, bytes: 0, hosted: false };
       channels.set(name, channel);
+      idle.add(channel);
     }
     return channel;
+  }
+
+  function use(channel: Channel): void {
+    if (!channel.hosted) moveToEnd(idle, channel);
   }
 
   function store(draft: Draft): Publication {
     const channel = open(draft.channel);
     const publication = { ...draft, epoch: channel.epoch, offset: ++channel.offset, time: now() };
     channel.kept.push(publication);
+    moveToEnd(keeping, channel);
+    use(channel);
     publications++;
     const size = sizeOf(publication);
     channel.bytes += size;
     bytes += size;
     expire(channel);
     while (kept(channel) > historyCount || channel.bytes > historyBytes && kept(channel) > 0) dropOldest(channel);
-    channels.delete(draft.channel);
-    channels.set(draft.channel, channel);
     return publication;
   }
 
   function keepBudget(): void {
-    for (const channel of channels.values()) {
+    for (const channel of keeping) {
       while (bytes > historyBudget && kept(channel) > 0) dropOldest(channel);
       if (bytes <= historyBudget) return;
     }
@@ -115,7 +131,11 @@ export function createMemoryBroker(announce: Announce, options: MemoryBrokerOpti
   /** Opens every channel first, so that an atomic call fails before it numbers anything. */
   function numberAll(drafts: readonly Draft[], atomic: boolean): { results: PublishResult[]; stored: Publication[] } {
     const stored: Publication[] = [];
-    if (atomic) { for (const { channel } of drafts) open(channel); }
+    try {
+      if (atomic) { for (const { channel } of drafts) use(open(channel)); }
+    } catch (error) {
+      return { results: drafts.map(() => ({ error: GongError.from(error).toRefusal() })), stored };
+    }
     const results = drafts.map((draft): PublishResult => {
       try {
         const publication = store(draft);
@@ -137,7 +157,7 @@ export function createMemoryBroker(announce: Announce, options: MemoryBrokerOpti
       return { top, publications: [], recovered: false };
     }
     const from = channel.kept.length - missed;
-    return { top, publications: channel.kept.slice(from, from + limit), recovered: true };
+    return { top, publications: channel.kept.slice(from, from + limit) as Publication[], recovered: true };
   }
 
   return {
@@ -155,12 +175,16 @@ export function createMemoryBroker(announce: Announce, options: MemoryBrokerOpti
     },
     // deno-lint-ignore require-await
     async subscribe(name) {
-      open(name).hosted = true;
+      const channel = open(name);
+      channel.hosted = true;
+      idle.delete(channel);
     },
     // deno-lint-ignore require-await
     async unsubscribe(name) {
       const channel = channels.get(name);
-      if (channel) channel.hosted = false;
+      if (!channel) return;
+      channel.hosted = false;
+      idle.add(channel);
     },
     stats: () => ({ channels: channels.size, publications, bytes }),
     close: () => Promise.resolve(),

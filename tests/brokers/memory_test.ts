@@ -1,0 +1,46 @@
+import { assert, assertEquals } from "@std/assert";
+import { openBroker } from "../../lib/brokers/mod.ts";
+import { createMemoryBroker } from "../../lib/brokers/memory.ts";
+import { defaultConfig } from "../../lib/config.ts";
+import type { Publication } from "../../lib/types.ts";
+import { testBroker } from "../conformance/broker.ts";
+
+testBroker("memory", createMemoryBroker, { atomic: true, clock: true, bytes: true, forgets: true });
+
+Deno.test("createMemoryBroker() declares what it can do", () => {
+  assertEquals(createMemoryBroker(() => {}).capabilities, { atomic: true, survives: "disconnection" });
+});
+
+Deno.test("createMemoryBroker() makes epochs that no two channels share and a cursor can hold", async () => {
+  const broker = createMemoryBroker(() => {});
+  const epochs = new Set<string>();
+  for (let n = 0; n < 1000; n++) epochs.add((await broker.read(`c${n}`)).top.epoch);
+  assertEquals(epochs.size, 1000);
+  for (const epoch of epochs) assert(/^[0-9a-z]{16}$/.test(epoch), epoch);
+});
+
+Deno.test("createMemoryBroker() finds the next to forget and the next to shorten without a search", async () => {
+  const data = "x".repeat(1000);
+  const many = 50_000;
+  const broker = createMemoryBroker(() => {}, { maxChannels: many, historyBudget: 1_000_000 });
+  for (let n = 0; n < many; n++) {
+    if (n % 2 === 0) await broker.subscribe(`c${n}`);
+    else await broker.publish([{ channel: `c${n}`, data, contentType: "text/plain" }]);
+  }
+  const start = performance.now();
+  for (let n = 0; n < 5000; n++) await broker.publish([{ channel: `d${n}`, data, contentType: "text/plain" }]);
+  const each = (performance.now() - start) / 5000;
+  // A search through all of them takes more than 0.5 ms.
+  assert(each < 0.2, `${each} ms a publication`);
+});
+
+Deno.test("openBroker() opens what the configuration names, within its bounds", async () => {
+  const announced: Publication[] = [];
+  const config = defaultConfig({ historyCount: 2, maxChannels: 2 });
+  const broker = openBroker(config, (publications) => announced.push(...publications));
+  const draft = { channel: "a", data: "1", contentType: "text/plain" };
+  await broker.publish([draft, draft, draft, { ...draft, channel: "b" }, { ...draft, channel: "c" }]);
+  assertEquals(announced.length, 5);
+  assertEquals(broker.stats().channels, 2);
+  await broker.close();
+});
