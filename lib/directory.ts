@@ -6,7 +6,7 @@
 import { GongError } from "./errors.ts";
 import { type Link, within } from "./link.ts";
 import type { EdgeMethods } from "./methods.ts";
-import { addUp } from "./metrics.ts";
+import { addUp, outlasting } from "./metrics.ts";
 import type { Data, Readiness, Sample, SessionInfo, SessionPage } from "./types.ts";
 
 /** How long an edge may take to answer before it is left out of a total, in seconds. */
@@ -16,8 +16,9 @@ const SILENT = 3000;
 
 interface Entry {
   readonly link: Link<EdgeMethods>;
-  /** When it was last heard, by `performance.now()`. */
+  /** When it was last heard, by `performance.now()`, and what it said of itself. */
   heard: number;
+  samples: Sample[];
 }
 
 /** Public ids of sessions begin with the number of their edge, in base 36. */
@@ -30,17 +31,22 @@ export class Directory {
   readonly #edges = new Map<number, Entry>();
   readonly #reasons = new Map<string, string>();
   readonly #ownSamples: () => Sample[];
+  /** What edges that have ended had counted: no total ever falls. */
+  #ended: Sample[] = [];
 
   constructor(ownSamples: () => Sample[]) {
     this.#ownSamples = ownSamples;
   }
 
   add(edge: number, link: Link<EdgeMethods>): void {
-    this.#edges.set(edge, { link, heard: performance.now() });
+    this.#edges.set(edge, { link, heard: performance.now(), samples: [] });
   }
 
   remove(edge: number): void {
-    this.#edges.get(edge)?.link.close();
+    const entry = this.#edges.get(edge);
+    if (!entry) return;
+    entry.link.close();
+    this.#ended = addUp([this.#ended, outlasting(entry.samples)]);
     this.#edges.delete(edge);
   }
 
@@ -65,11 +71,12 @@ export class Directory {
     return { ready: reasons.length === 0, reasons };
   }
 
-  /** Sends every edge a beat that it has to answer. */
-  beat(): void {
-    for (const entry of this.#edges.values()) {
-      entry.link.request("beat", null).then(() => entry.heard = performance.now(), () => {});
-    }
+  /** Sends every edge a beat that it has to answer; resolves when all have, or after a while. */
+  async beat(): Promise<void> {
+    await Promise.allSettled([...this.#edges.values()].map(async (entry) => {
+      entry.samples = await within(PATIENCE, entry.link.request("beat", null));
+      entry.heard = performance.now();
+    }));
   }
 
   /** How long each edge has been silent, in milliseconds. */
@@ -78,10 +85,10 @@ export class Directory {
     for (const [edge, { heard }] of this.#edges) yield [edge, now - heard];
   }
 
-  /** The figures of this isolate and of every edge that answers, added up. */
+  /** The figures of this isolate and of every edge, those that have ended too, added up. */
   async samples(): Promise<Sample[]> {
-    const all = await this.#ask((link) => link.request("samples", null));
-    return addUp([this.#ownSamples(), ...all]);
+    await this.beat();
+    return addUp([this.#ownSamples(), this.#ended, ...[...this.#edges.values()].map(({ samples }) => samples)]);
   }
 
   /** One page of the sessions, in the order of their edges and, within one, of their connecting. */

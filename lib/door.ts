@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Session } from "./session.ts";
-import type { Data, Position, Publication } from "./types.ts";
+import type { ErrorCode, GongError } from "./errors.ts";
+import type { Data, Draft, Position, Publication } from "./types.ts";
 
 /** How publications look on one wire. Encoded once for all sessions that share it. */
 export interface Codec {
@@ -15,19 +15,64 @@ export interface Codec {
   encode(publication: Publication): Data;
 }
 
+/** Told once what became of a subscription, before anything of the channel is delivered. */
+export interface SubscribeAnswer {
+  /** The session hears the channel from this position on. */
+  subscribed(position: Position, recovered: boolean): void;
+  refused(error: GongError): void;
+}
+
+/** What a door may do with a session. */
+export interface DoorSession {
+  /** Its public id. */
+  readonly id: string;
+  /** The channels that it was opened with; the first is where a door without words for it publishes. */
+  readonly named: readonly string[];
+  /** Bytes that one message may have. */
+  readonly maxMessage: number;
+  /** True once it is closed, also while the closing handshake is under way. */
+  readonly hasLeft: boolean;
+  /**
+   * Counts one message in; a door whose frames hold several calls it for each.
+   *
+   * @throws {GongError} `rate_limited`
+   */
+  count(): void;
+  /**
+   * Publishes as this session.
+   *
+   * @throws {GongError} `forbidden` without the right to; with what the broker refused
+   */
+  publish(draft: Draft): Promise<Position>;
+  /**
+   * Subscribes; `answer` and then the door's `subscribed` follow, at once or when the hub has answered. A channel that
+   * it hears already is left as it is. Without `answer` a refusal of the hub closes the session.
+   *
+   * @throws {GongError} `forbidden` without the right to, `too_many` over the bound of subscriptions
+   */
+  subscribe(channel: string, since?: Position, answer?: SubscribeAnswer): void;
+  unsubscribe(channel: string): void;
+  /** Queues one frame, or one line of a frame, to this client alone. */
+  write(data: Data): void;
+  /** Ends it with the code's close code; what is queued is still sent. */
+  close(code: ErrorCode, message?: string): void;
+  /** Ends it for an error that its client caused, or with `internal` for any other. */
+  refuse(error: unknown): void;
+}
+
 /** A door whose sessions hold a WebSocket. */
 export interface SocketDoor {
   /** For metrics and the log. */
   readonly name: string;
   readonly codec: Codec;
   /** The socket is open; nothing was sent yet. */
-  opened(session: Session): void;
+  opened(session: DoorSession): void;
   /** A frame from the client, within its size; the door counts the messages in it. A thrown `GongError` closes the session with its code. */
-  received(session: Session, data: Data): void;
+  received(session: DoorSession, data: Data): void;
   /** The session hears the channel from the position on. */
-  subscribed(session: Session, channel: string, position: Position, recovered: boolean): void;
+  subscribed(session: DoorSession, channel: string, position: Position, recovered: boolean): void;
   /** What lies between the session's position and this one is gone for good; it hears the channel from here on. */
-  lost(session: Session, channel: string, position: Position): void;
+  lost(session: DoorSession, channel: string, position: Position): void;
   /** A message to this session alone, unnumbered. */
-  signal(session: Session, data: Data, contentType: string): void;
+  signal(session: DoorSession, data: Data, contentType: string): void;
 }

@@ -4,9 +4,10 @@
  * @module
  */
 import { decodeBase64 } from "@std/encoding/base64";
+import { byteLength } from "./bytes.ts";
 import { GongError } from "./errors.ts";
-import type { Fields } from "./json.ts";
-import type { Data } from "./types.ts";
+import { type Fields, parseJson } from "./json.ts";
+import type { Data, Draft } from "./types.ts";
 
 /** Data and what kind it is. */
 export interface Content {
@@ -20,6 +21,24 @@ export const CONTENT_FIELDS: readonly string[] = ["data", "contentType", "encodi
 /** `type/subtype` and parameters (RFC 9110 section 8.3.1), as far as a header can hold them. */
 const MEDIA_TYPE = /^[\w!#$&^.+-]{1,60}\/[\w!#$&^.+-]{1,60}(?:;[\x20-\x7e]*)?$/;
 const MAX_MEDIA_TYPE = 127;
+const MAX_ID = 64;
+const MAX_EVENT = 128;
+const MAX_TAGS = 16;
+const MAX_TAG = 256;
+const TAG_NAME = /^[\w.:/-]{1,64}$/;
+const CONTROL = /\p{Cc}/u;
+
+/** The fields that {@linkcode readMessage} reads. */
+export const MESSAGE_FIELDS: readonly string[] = [...CONTENT_FIELDS, "id", "event", "tags"];
+
+/**
+ * Reads everything of a draft but its channel: the content, `id` (at most 64 bytes), `event` (128), `tags` (16 pairs).
+ *
+ * @throws {GongError} as {@linkcode readContent} does
+ */
+export function readMessage(fields: Fields, maxMessage: number): Omit<Draft, "channel"> {
+  return { ...readContent(fields, maxMessage), ...readDetails(fields) };
+}
 
 /**
  * Reads `data`, `contentType` and `encoding`: a string is that text, other JSON is its JSON text, and
@@ -39,8 +58,7 @@ export function readContent(fields: Fields, maxMessage: number): Content {
   }
   const content = encoding ? readBytes(fields, contentType) : readText(fields, contentType);
   const { data } = content;
-  const bytes = typeof data === "string" ? new TextEncoder().encode(data).length : data.length;
-  if (bytes <= maxMessage) return content;
+  if (byteLength(data) <= maxMessage) return content;
   throw new GongError("too_large", `The data may have at most ${maxMessage} bytes.`, { field: fields.pointer("data") });
 }
 
@@ -66,12 +84,44 @@ function readText(fields: Fields, contentType: string | undefined): Content {
   const data = fields.string("data")!;
   if (contentType === undefined || !isJson(contentType)) return { data, contentType: contentType ?? "text/plain" };
   try {
+    const value = parseJson(data);
     // On doors that send lines, a line break would end the publication.
-    return { data: /[\r\n]/.test(data) ? JSON.stringify(JSON.parse(data)) : (JSON.parse(data), data), contentType };
-  } catch (cause) {
-    throw new GongError("bad_request", "`data` is not the JSON that `contentType` says.", {
-      cause,
-      field: fields.pointer("data"),
-    });
+    return { data: /[\r\n]/.test(data) ? JSON.stringify(value) : data, contentType };
+  } catch (error) {
+    throw fields.error("data", `${GongError.from(error).message} \`contentType\` says that \`data\` is.`);
   }
+}
+
+function readDetails(fields: Fields): Pick<Draft, "id" | "event" | "tags"> {
+  const id = readLine(fields, "id", MAX_ID);
+  const event = readLine(fields, "event", MAX_EVENT);
+  const tags = readTags(fields);
+  return {
+    ...(id === undefined ? {} : { id }),
+    ...(event === undefined ? {} : { event }),
+    ...(tags === undefined ? {} : { tags }),
+  };
+}
+
+/** Some doors write it on a line of its own, so it must not end one. */
+function readLine(fields: Fields, name: string, limit: number): string | undefined {
+  const text = fields.string(name);
+  if (text === undefined) return undefined;
+  if (text === "" || byteLength(text) > limit || CONTROL.test(text)) {
+    throw fields.error(name, `\`${name}\` has to be 1 to ${limit} bytes without control characters.`);
+  }
+  return text;
+}
+
+function readTags(fields: Fields): Readonly<Record<string, string>> | undefined {
+  const tags = fields.object("tags");
+  if (tags === undefined) return undefined;
+  const names = tags.names();
+  if (names.length > MAX_TAGS) throw fields.error("tags", `There may be at most ${MAX_TAGS} tags.`);
+  return Object.fromEntries(names.map((name) => {
+    if (!TAG_NAME.test(name) || name === "__proto__") {
+      throw fields.error("tags", "A tag's name has to be 1 to 64 of `A-Z a-z 0-9 _ . : / -`.");
+    }
+    return [name, readLine(tags, name, MAX_TAG)!];
+  }));
 }

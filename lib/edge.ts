@@ -8,15 +8,16 @@ import type { Auth } from "./auth.ts";
 import { BusReceiver } from "./bus.ts";
 import { decodeBatch, readBatchHead } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
+import type { SubscribeAnswer } from "./door.ts";
 import { GongError } from "./errors.ts";
 import { Fanout, packFrames } from "./fanout.ts";
 import { Hosting } from "./hosting.ts";
 import type { Link } from "./link.ts";
 import type { Logger } from "./log.ts";
 import type { EdgeMethods, HubMethods } from "./methods.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Histogram, Metrics } from "./metrics.ts";
 import { Registry } from "./registry.ts";
-import type { CloseReason, Session, SessionHost, SessionLimits, SubscribeAnswer } from "./session.ts";
+import type { CloseReason, Session, SessionHost, SessionLimits } from "./session.ts";
 import type { Data, Draft, Position, Publication, PublishResult } from "./types.ts";
 
 /** What an edge is made of. */
@@ -47,6 +48,7 @@ export class Edge implements SessionHost {
   readonly #joining = new Map<Session, Map<string, () => void>>();
   readonly #delivered: { value: number };
   readonly #gaps: { value: number };
+  readonly #latency: Histogram;
   readonly #sweep: ReturnType<typeof setInterval>;
   #inbox: Uint8Array[] = [];
   #written: Session[] = [];
@@ -67,6 +69,7 @@ export class Edge implements SessionHost {
     };
     this.#delivered = metrics.counter("gong_delivered_total");
     this.#gaps = metrics.counter("gong_bus_gaps_total");
+    this.#latency = metrics.histogram("gong_publish_to_write_seconds");
     this.registry = new Registry(options.number, metrics);
     this.#hosting = new Hosting({
       read: (channel, since) => link.request("subscribe", since ? { channel, since } : { channel }),
@@ -202,8 +205,7 @@ export class Edge implements SessionHost {
     const { registry } = this;
     return {
       remind: (last) => this.#bus.remind(last),
-      beat: () => null,
-      samples: () => {
+      beat: () => {
         registry.measure();
         return metrics.samples();
       },
@@ -261,11 +263,10 @@ export class Edge implements SessionHost {
     for (const batch of inbox) decodeBatch(batch, (channel) => this.#hosting.has(channel), publications);
     this.#hosting.receive(publications);
     this.#options.link.notify("acknowledge", readBatchHead(inbox.at(-1)!).number);
-    const now = performance.timeOrigin + performance.now();
-    for (const batch of inbox) {
-      const { born, count } = readBatchHead(batch);
-      this.#options.metrics.observe("gong_publish_to_write_seconds", Math.max(0, now - born) / 1000, count);
-    }
+    if (publications.length === 0) return;
+    const { born } = readBatchHead(inbox[0]!);
+    const waited = performance.timeOrigin + performance.now() - born;
+    this.#latency.observe(Math.max(0, waited) / 1000, publications.length);
   }
 
   #flush(): void {

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { byteLength } from "./bytes.ts";
 import type { Codec } from "./door.ts";
-import { byteLength, type Parcel, type Session } from "./session.ts";
+import type { Parcel, Session } from "./session.ts";
 import type { Data, Publication } from "./types.ts";
 
 /** All sessions of one codec that hear the same channels. */

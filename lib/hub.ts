@@ -5,6 +5,7 @@
  */
 import { openBroker } from "./brokers/mod.ts";
 import { BusSender } from "./bus.ts";
+import { byteLength } from "./bytes.ts";
 import { encodeBatch } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
 import { Directory } from "./directory.ts";
@@ -230,6 +231,5 @@ export class Hub {
 
 function glimpse({ channel, offset, time, contentType, data }: Publication): Glimpse {
   const isText = typeof data === "string";
-  const bytes = isText ? new TextEncoder().encode(data).length : data.length;
-  return { channel, offset, time, contentType, bytes, preview: isText ? data.slice(0, PREVIEW) : "" };
+  return { channel, offset, time, contentType, bytes: byteLength(data), preview: isText ? data.slice(0, PREVIEW) : "" };
 }

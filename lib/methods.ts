@@ -21,9 +21,8 @@ import type {
 export interface EdgeMethods {
   /** The newest batch has this number; what is missing up to there was dropped. */
   remind(last: number): void;
-  /** Answers when the edge's event loop turns. */
-  beat(payload: null): null;
-  samples(payload: null): Sample[];
+  /** Answers with the edge's figures as soon as its event loop turns. */
+  beat(payload: null): Sample[];
   sessions(page: { after?: string; limit: number }): { sessions: SessionInfo[]; total: number };
   session(id: string): SessionInfo | undefined;
   closeSession(order: { id: string; code: number; reason: string }): boolean;

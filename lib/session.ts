@@ -4,7 +4,8 @@
  * @module
  */
 import type { Grant } from "./auth.ts";
-import type { SocketDoor } from "./door.ts";
+import { byteLength } from "./bytes.ts";
+import type { DoorSession, SocketDoor, SubscribeAnswer } from "./door.ts";
 import { type ErrorCode, ERRORS, GongError } from "./errors.ts";
 import { type RateLimits, TokenBucket } from "./rates.ts";
 import type { Socket, SocketEvents } from "./socket.ts";
@@ -25,13 +26,6 @@ export interface SessionHost {
   leave(session: Session, reason: CloseReason): void;
   /** Its socket is gone too. */
   gone(session: Session): void;
-}
-
-/** Told once what became of a subscription, before anything of the channel is delivered. */
-export interface SubscribeAnswer {
-  /** The session hears the channel from this position on. */
-  subscribed(position: Position, recovered: boolean): void;
-  refused(error: GongError): void;
 }
 
 /** Bounds of every session. */
@@ -72,15 +66,8 @@ export interface SessionOptions {
   readonly echo: boolean;
 }
 
-const encoder = new TextEncoder();
-
-/** Bytes of a text or block on the wire. */
-export function byteLength(data: Data): number {
-  return typeof data === "string" ? encoder.encode(data).length : data.length;
-}
-
 /** One client. */
-export class Session implements SocketEvents {
+export class Session implements DoorSession, SocketEvents {
   readonly options: SessionOptions;
   /** When it connected, in milliseconds since 1970. */
   readonly since = Date.now();
@@ -112,7 +99,10 @@ export class Session implements SocketEvents {
     return this.options.door;
   }
 
-  /** True once it is closed, also while the closing handshake is under way. */
+  get named(): readonly string[] {
+    return this.options.channels;
+  }
+
   get hasLeft(): boolean {
     return this.#left;
   }
@@ -128,18 +118,12 @@ export class Session implements SocketEvents {
     return { id, door: door.name, address, userAgent, channels, since, pending, delivered: this.#delivered, edge };
   }
 
-  /** Bytes that one message may have. */
   get maxMessage(): number {
     return this.#host.limits.maxMessage;
   }
 
   // What doors do with a session.
 
-  /**
-   * Counts one message in; a door whose frames hold several calls it for each.
-   *
-   * @throws {GongError} `rate_limited`
-   */
   count(): void {
     const { messages } = this.#host.limits;
     this.#bucket ??= new TokenBucket(messages);
@@ -150,11 +134,6 @@ export class Session implements SocketEvents {
     return this.#host.may(this, action, channel);
   }
 
-  /**
-   * Publishes as this session.
-   *
-   * @throws {GongError} `forbidden` without the right to; with what the broker refused
-   */
   async publish(draft: Draft): Promise<Position> {
     if (!this.may("publish", draft.channel)) {
       throw new GongError("forbidden", `Publishing to ${draft.channel} is not allowed.`);
@@ -164,12 +143,6 @@ export class Session implements SocketEvents {
     return result;
   }
 
-  /**
-   * Subscribes; `answer` and then the door's `subscribed` follow, at once or when the hub has answered. A channel that
-   * it hears already is left as it is. Without `answer` a refusal of the hub closes the session.
-   *
-   * @throws {GongError} `forbidden` without the right to, `too_many` over the bound of subscriptions
-   */
   subscribe(channel: string, since?: Position, answer?: SubscribeAnswer): void {
     if (!this.may("subscribe", channel)) throw new GongError("forbidden", `Listening to ${channel} is not allowed.`);
     this.#host.subscribe(this, channel, since, answer);
@@ -179,13 +152,11 @@ export class Session implements SocketEvents {
     this.#host.unsubscribe(this, channel);
   }
 
-  /** Queues one frame, or one line of a frame, to this client alone. */
   write(data: Data): void {
     if (this.#left) return;
     this.#enqueue(data, byteLength(data));
   }
 
-  /** Ends it with the code's close code; what is queued is still sent. */
   close(code: ErrorCode, message: string = ERRORS[code].text): void {
     this.closeWith(ERRORS[code].close, message, code);
   }
@@ -258,7 +229,6 @@ export class Session implements SocketEvents {
     this.#host.gone(this);
   }
 
-  /** Closes it for an error that its client caused, or with `internal` for any other. */
   refuse(error: unknown): void {
     const { code, message } = GongError.from(error);
     this.close(code, message);

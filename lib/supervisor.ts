@@ -12,6 +12,7 @@ import type { Port } from "./link.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { measureProcess, residentBytes, watchIsolate } from "./vitals.ts";
+import { VERSION } from "./version.ts";
 import type { WorkerData } from "./worker.ts";
 
 /** A server that runs. */
@@ -43,6 +44,8 @@ const REPLACE_DRAIN = 2;
 
 interface EdgeProcess {
   readonly number: number;
+  /** 0 to `isolates`: an edge that takes the place of another has its slot. */
+  readonly slot: number;
   readonly worker: Worker;
   restartAfter: number;
 }
@@ -133,11 +136,12 @@ class Supervisor {
     });
     this.#feed = new AdminFeed(this.#hub);
     this.#stopWatching = watchIsolate(this.#metrics);
+    this.#metrics.gauge("gong_build_info", { version: VERSION, deno: Deno.version.deno }, 1);
   }
 
   async start(): Promise<void> {
     this.#hub.directory.mark("start", "starting");
-    await Promise.all(Array.from({ length: this.#config.isolates }, () => this.#startFirst()));
+    await Promise.all(Array.from({ length: this.#config.isolates }, (_, slot) => this.#startFirst(slot)));
     this.#hub.directory.mark("start");
     this.#timers.push(setInterval(() => this.#beat(), BEAT));
   }
@@ -162,9 +166,9 @@ class Supervisor {
     this.#finish(code);
   }
 
-  #startFirst(): Promise<void> {
+  #startFirst(slot: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { number } = this.#spawn(FIRST_RESTART);
+      const { number } = this.#spawn(slot, FIRST_RESTART);
       this.#starting.set(number, (failure) => {
         this.#starting.delete(number);
         if (failure === undefined) return resolve();
@@ -173,11 +177,12 @@ class Supervisor {
     });
   }
 
-  #spawn(restartAfter: number): EdgeProcess {
+  #spawn(slot: number, restartAfter: number): EdgeProcess {
     const number = ++this.#started;
     const workerData: WorkerData = {
       config: this.#config,
       number,
+      slot,
       port: this.#port,
       busName: this.#busName,
       last: this.#hub.join(number),
@@ -186,7 +191,7 @@ class Supervisor {
       terminal: this.#terminal,
     };
     const worker = this.#createWorker(workerData);
-    const edge = { number, worker, restartAfter };
+    const edge = { number, slot, worker, restartAfter };
     this.#edges.set(number, edge);
     this.#hub.attach(number, worker as Port);
     worker.on("error", (error: unknown) => this.#log.error("edge.error", { edge: number, error: String(error) }));
@@ -212,7 +217,7 @@ class Supervisor {
     this.#log.error("edge.lost", { edge: number, code, sessions });
     this.#starting.get(number)?.(`edge ${number} exited with ${code}`);
     setTimeout(() => {
-      if (!this.#ending) this.#spawn(Math.min(edge.restartAfter * 2, 1000));
+      if (!this.#ending) this.#spawn(edge.slot, Math.min(edge.restartAfter * 2, 1000));
     }, edge.restartAfter);
   }
 
@@ -226,7 +231,7 @@ class Supervisor {
   }
 
   #beat(): void {
-    this.#hub.directory.beat();
+    void this.#hub.directory.beat();
     for (const [edge, silence] of this.#hub.directory.silences()) {
       if (silence < this.#config.hang * 1000) continue;
       this.#log.error("edge.hangs", { edge, seconds: Math.round(silence / 1000) });

@@ -32,6 +32,7 @@ export function measureProcess(metrics: Metrics): void {
   const { user, system } = process.cpuUsage();
   metrics.counter("process_cpu_seconds_total").value = (user + system) / 1e6;
   metrics.gauge("process_resident_memory_bytes", {}, residentBytes());
+  metrics.gauge("process_start_time_seconds", {}, performance.timeOrigin / 1000);
   const open = openDescriptors();
   if (open !== undefined) metrics.gauge("gong_open_descriptors", {}, open);
 }

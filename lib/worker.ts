@@ -19,6 +19,8 @@ import { watchIsolate } from "./vitals.ts";
 export interface WorkerData {
   readonly config: Config;
   readonly number: number;
+  /** Its place among the edges, for metrics. */
+  readonly slot: number;
   readonly port: number;
   readonly busName: string;
   /** Number of the last batch that this edge need not see. */
@@ -37,7 +39,7 @@ async function main(data: WorkerData, port: Port): Promise<void> {
   const { config, number, busName, last, secret } = data;
   await configureLog({ level: config.logLevel, format: config.logFormat, terminal: data.terminal });
   const log = createLogger("edge").with({ edge: number });
-  const metrics = new Metrics({ isolate: String(number) });
+  const metrics = new Metrics({ isolate: String(data.slot) });
   const stop = new AbortController();
   const auth = createAuth(config, { secret, onFailure: (address) => hub.failedAuth(address) });
   // The link hands requests to the edge, and the edge asks over the link.

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { byteLength } from "../bytes.ts";
 import { type ErrorCode, ERRORS, GongError } from "../errors.ts";
 import { Fields } from "../json.ts";
 import type { Draft, PublishResult } from "../types.ts";
 import { type Action, type Call, json, readObject } from "./call.ts";
-import { PUBLICATION_FIELDS, readDrafts, readSignal, weigh } from "./publication.ts";
+import { PUBLICATION_FIELDS, readDrafts, readSignal } from "./publication.ts";
 
 const MAX_BATCH = 1000;
 const MAX_SESSIONS = 1000;
@@ -92,7 +93,7 @@ async function signal(call: Call, body: Fields): Promise<Response> {
   const message = readSignal(body, config.maxMessage);
   const sessions = readSessions(body);
   const reached = await hub.signal(sessions, message);
-  log.debug("api.signal", { name, address: call.address, reached, bytes: weigh(message.data) });
+  log.debug("api.signal", { name, address: call.address, reached, bytes: byteLength(message.data) });
   return json({ reached });
 }
 

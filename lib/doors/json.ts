@@ -3,37 +3,26 @@
  *
  * @module
  */
-import type { SocketDoor } from "../door.ts";
-import { CONTENT_FIELDS, readContent } from "../draft.ts";
+import type { DoorSession, SocketDoor } from "../door.ts";
+import { MESSAGE_FIELDS, readMessage } from "../draft.ts";
 import { encodeLine, encodeSignal } from "../codecs/line.ts";
 import { GongError } from "../errors.ts";
 import { isChannelName } from "../globs.ts";
 import { Fields, parseJson } from "../json.ts";
-import type { Session } from "../session.ts";
 import type { Position } from "../types.ts";
 import { VERSION } from "../version.ts";
 
 const MAX_ID = 64;
-const MAX_MESSAGE_ID = 64;
-const MAX_EVENT = 128;
 
 /** Answers one command. */
 type Answer = (outcome: { ok: object } | { error: GongError }) => void;
-type Command = (session: Session, fields: Fields, answer: Answer) => void;
+type Command = (session: DoorSession, fields: Fields, answer: Answer) => void;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   publish(session, fields, answer) {
-    fields.only(["channel", "messageId", "event", ...CONTENT_FIELDS]);
+    fields.only(["channel", ...MESSAGE_FIELDS]);
     const channel = readChannel(fields);
-    const id = bounded(fields, "messageId", MAX_MESSAGE_ID);
-    const event = bounded(fields, "event", MAX_EVENT);
-    const content = readContent(fields, session.maxMessage);
-    session.publish({
-      channel,
-      ...content,
-      ...(id === undefined ? {} : { id }),
-      ...(event === undefined ? {} : { event }),
-    })
+    session.publish({ channel, ...readMessage(fields, session.maxMessage) })
       .then((position) => answer({ ok: position }), (error) => answer({ error: GongError.from(error) }));
   },
 
@@ -89,12 +78,12 @@ export const json: SocketDoor = {
   },
 };
 
-function write(session: Session, line: object): void {
+function write(session: DoorSession, line: object): void {
   session.write(JSON.stringify(line));
 }
 
 /** What is not JSON closes the session; a command that is refused is answered. */
-function receiveLine(session: Session, line: string): void {
+function receiveLine(session: DoorSession, line: string): void {
   session.count();
   const fields = new Fields(parseJson(line));
   const id = fields.get("id");
@@ -136,10 +125,4 @@ function readPosition(fields: Fields): Position | undefined {
   const [, epoch, offset] = /^([\w-]{1,64}):(\d{1,15})$/.exec(since) ?? [];
   if (epoch === undefined) throw fields.error("since", "`since` has to be a position, `epoch:offset`.");
   return { epoch, offset: Number(offset) };
-}
-
-function bounded(fields: Fields, name: string, max: number): string | undefined {
-  const value = fields.string(name);
-  if (value === undefined || new TextEncoder().encode(value).length <= max) return value;
-  throw fields.error(name, `\`${name}\` may have at most ${max} bytes.`);
 }

@@ -16,7 +16,7 @@ export const plain: SocketDoor = {
   received(session, data) {
     if (typeof data !== "string") throw new GongError("unsupported_type", "Only text frames are accepted.");
     session.count();
-    const [channel] = session.options.channels;
+    const [channel] = session.named;
     session.publish({ channel: channel!, data, contentType: "text/plain" }).catch((error) => session.refuse(error));
   },
 

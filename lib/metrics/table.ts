@@ -32,7 +32,11 @@ export const METRICS = Object.freeze({
   gong_published_total: metric("counter", "sum", "Publications numbered and stored."),
   gong_delivered_total: metric("counter", "sum", "Publications handed to sockets."),
   gong_dropped_total: metric("counter", "sum", "Publications that did not reach a session.", "reason"),
-  gong_publish_to_write_seconds: metric("histogram", "sum", "From a publication's numbering to the write to a socket."),
+  gong_publish_to_write_seconds: metric(
+    "histogram",
+    "sum",
+    "From a publication's numbering to the write to sockets, once an isolate that has listeners.",
+  ),
   gong_channels: metric("gauge", "max", "Channels known."),
   gong_history_publications: metric("gauge", "max", "Publications kept."),
   gong_history_bytes: metric("gauge", "max", "Bytes of the publications kept."),
