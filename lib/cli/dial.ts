@@ -149,7 +149,9 @@ function explainTls(code: string, message: string): string | undefined {
   }
   // Deno 2.6 says no more than that the first write failed.
   if (code === "UNKNOWN") return `does not speak TLS, or its certificate is not trusted: ${REMEDY}`;
-  if (code.startsWith("ERR_SSL")) return `does not speak TLS as expected (${message})`;
+  if (code.startsWith("ERR_SSL") || /corrupt message/.test(message)) {
+    return `does not speak TLS as expected (${message})`;
+  }
   return undefined;
 }
 

@@ -102,13 +102,23 @@ export class Answer {
     return { status: Number(match[1]), reason: match[2] ?? "", fields, length: end + 4 };
   }
 
-  /** Reads the body up to its end, or to `most` bytes, or to the end of the connection. */
-  readBody(head: Head, most: number, signal: AbortSignal): Promise<void> {
-    const length = isChunked(head) ? most : Math.min(Number(head.fields.get("content-length") ?? most), most);
-    return this.until(
-      (text) => text.length - head.length >= length || isChunked(head) && text.endsWith("\r\n0\r\n\r\n"),
-      signal,
-    );
+  /**
+   * Reads the body up to its end, or to `most` bytes.
+   *
+   * @throws {ConnectError} when the server hangs up before
+   */
+  async readBody(head: Head, most: number, signal: AbortSignal): Promise<void> {
+    const { fields } = head;
+    const length = isChunked(head) ? most : Math.min(Number(fields.get("content-length") ?? most), most);
+    const complete = () => {
+      const size = this.bytes.length - head.length;
+      return size >= length || isChunked(head) && this.text.endsWith("\r\n0\r\n\r\n");
+    };
+    await this.until(complete, signal);
+    // Without a length the end of the connection is that of the body (RFC 9112 section 6.3).
+    if ((isChunked(head) || fields.has("content-length")) && !complete()) {
+      throw new ConnectError(`${this.#url.host} hung up within its answer`);
+    }
   }
 
   /** What there is of the body, as UTF-8. */
