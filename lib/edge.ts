@@ -10,7 +10,7 @@ import { decodeBatch, readBatchHead } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
 import type { SubscribeAnswer } from "./door.ts";
 import { GongError } from "./errors.ts";
-import { Fanout, packFrames } from "./fanout.ts";
+import { Fanout, type Outcome, packFrames } from "./fanout.ts";
 import { Hosting } from "./hosting.ts";
 import type { Link } from "./link.ts";
 import type { Logger } from "./log.ts";
@@ -74,7 +74,7 @@ export class Edge implements SessionHost {
     this.#hosting = new Hosting({
       read: (channel, since) => link.request("subscribe", since ? { channel, since } : { channel }),
       release: (channel) => link.notify("unsubscribe", channel),
-      live: (publications) => this.#delivered.value += this.#fanout.deliver(publications),
+      live: (publications) => this.#count(this.#fanout.deliver(publications)),
       lost: (channel, position) => this.#lose(channel, position),
       isHeard: (channel) => this.#fanout.has(channel),
     });
@@ -289,8 +289,13 @@ export class Edge implements SessionHost {
   #deliverMissed(session: Session, missed: readonly Publication[]): void {
     const { codec } = session.door;
     const heard = session.options.echo ? missed : missed.filter(({ from }) => from !== session.id);
-    session.deliver(packFrames(heard.map((publication) => codec.encode(publication)), codec));
-    this.#delivered.value += heard.length;
+    const isTaken = session.deliver(packFrames(heard.map((publication) => codec.encode(publication)), codec));
+    this.#count(isTaken ? { delivered: heard.length, dropped: 0 } : { delivered: 0, dropped: heard.length });
+  }
+
+  #count({ delivered, dropped }: Outcome): void {
+    this.#delivered.value += delivered;
+    if (dropped > 0) this.#options.metrics.count("gong_dropped_total", { reason: "slow" }, dropped);
   }
 
   #unjoin(session: Session, channel: string): void {

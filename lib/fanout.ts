@@ -26,6 +26,12 @@ interface Batch {
   readonly muted: ReadonlySet<Session>;
 }
 
+/** How many publications were handed to sessions, and how many were not since the session is too slow. */
+export interface Outcome {
+  readonly delivered: number;
+  readonly dropped: number;
+}
+
 /** Who hears what, on one edge. */
 export class Fanout {
   readonly #audiences = new Map<string, Audience>();
@@ -70,11 +76,12 @@ export class Fanout {
   }
 
   /** Hands publications to everybody who hears their channels, in order. */
-  deliver(publications: readonly Publication[]): number {
+  deliver(publications: readonly Publication[]): Outcome {
     const { batch, touched } = this.#sort(publications);
     const encoded = new Map<Codec, Data[]>();
     const parcels = new Map<string, Parcel>();
     let delivered = 0;
+    let dropped = 0;
     for (const audience of touched) {
       const { codec, hits, sessions } = audience;
       const key = `${codec.name} ${hits.join()}`;
@@ -83,11 +90,11 @@ export class Fanout {
       audience.hits = [];
       for (const session of sessions) {
         const own = batch.muted.has(session) ? this.#pack(batch, codec, hits, encoded, session.id) : parcel;
-        delivered += own.count;
-        session.deliver(own);
+        if (session.deliver(own)) delivered += own.count;
+        else dropped += own.count;
       }
     }
-    return delivered;
+    return { delivered, dropped };
   }
 
   #found(key: string, codec: Codec, channels: readonly string[]): Audience {

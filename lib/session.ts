@@ -170,15 +170,19 @@ export class Session implements DoorSession, SocketEvents {
 
   // What the edge does with it.
 
-  /** Hands it what its channels brought; at once, or behind what is queued already. */
-  deliver(parcel: Parcel): void {
-    if (this.#left) return;
-    this.#delivered += parcel.count;
+  /**
+   * Hands it what its channels brought; at once, or behind what is queued already.
+   *
+   * @returns whether it was taken; if not, the session is too slow and was closed
+   */
+  deliver(parcel: Parcel): boolean {
     const { frames, bytes } = parcel;
     for (let i = 0; i < frames.length && !this.#left; i++) {
       if (this.#outbox) this.#enqueue(frames[i]!, bytes[i]!);
       else this.#send(frames[i]!, bytes[i]!);
     }
+    if (!this.#left) this.#delivered += parcel.count;
+    return !this.#left;
   }
 
   /** Sends what is queued, joined where the door's wire allows it. */

@@ -23,6 +23,8 @@ export interface SpawnOptions {
 export interface GongOptions extends SpawnOptions {
   /** `--dev`: everything open, loopback only. Default true. */
   dev?: boolean;
+  /** Another program from source, which prints the same ready line, e.g. `tests/support/faulty_server.ts`. */
+  entry?: string;
   /** How long the ready line may take, in milliseconds. Default 30,000. */
   readyWithin?: number;
 }
@@ -60,7 +62,8 @@ export interface Finished {
 }
 
 /** The program and the arguments that come before Gong's own. */
-function program(dir: string, options: SpawnOptions): string[] {
+function program(dir: string, options: GongOptions): string[] {
+  if (options.entry) return [Deno.execPath(), "run", "-A", "--config", `${ROOT}deno.json`, `${ROOT}${options.entry}`];
   const binary = Deno.env.get("GONG_BINARY");
   // The permissions of deno.json, where reading also means the working directory: in the binary `.` is just that.
   const source = ["run", "-P", `--allow-read=${ROOT},${dir}`, "--no-prompt", "--config", `${ROOT}deno.json`];

@@ -1,0 +1,276 @@
+/**
+ * A hub, a bus and an edge of which only `Hosting` is real, and every step happens when it is told to: what is
+ * published, what the hub answers, what the bus brings, what is lost. It watches over what subscribers are promised.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { GongError } from "../../lib/errors.ts";
+import { Hosting } from "../../lib/hosting.ts";
+import type { History, Position, Publication } from "../../lib/types.ts";
+
+const CHANNEL = "c";
+
+/** What may happen next; the letter of the step that does it. */
+export type Step =
+  /** A publication is numbered, and posted to the bus. */
+  | "publish"
+  /** The hub takes the next message of the port. */
+  | "hub"
+  /** The hub refuses the next message of the port. */
+  | "refuse"
+  /** The edge gets the hub's next answer. */
+  | "answer"
+  /** The edge gets the next batch. */
+  | "batch"
+  /** The edge gets all batches there are, in one turn. */
+  | "batches"
+  /** The next batch is lost for good, and the edge finds out. */
+  | "lose"
+  /** History forgets its oldest publication. */
+  | "trim"
+  /** The numbering is lost. */
+  | "renumber"
+  /** The broker forgets the channel, which it may when nobody hosts it. */
+  | "forget";
+
+export interface WorldOptions {
+  /** Publications the hub answers at once. Default all. */
+  readonly page?: number;
+  /** Whether joins and repairs may be told that something is gone. Default never. */
+  readonly losses?: boolean;
+}
+
+interface Request {
+  readonly kind: "read" | "release";
+  readonly since?: Position | undefined;
+  readonly answer?: PromiseWithResolvers<History>;
+}
+
+/** One who listens, and what it was promised. */
+export class Subscriber {
+  state: "joining" | "listening" | "failed" | "gone" = "joining";
+  /** Where it stands, by what it was told and given. */
+  position: Position | undefined;
+  readonly told: string[] = [];
+
+  /** @param isAhead whether `since` is beyond the log when it joins */
+  constructor(readonly name: string, readonly since: Position | undefined, readonly isAhead: boolean) {}
+
+  take({ epoch, offset, data }: Publication): void {
+    this.told.push(`${epoch}:${offset}`);
+    assertEquals(data, `${epoch}:${offset}`);
+    assertEquals(`${epoch}:${offset}`, `${this.position!.epoch}:${this.position!.offset + 1}`, this.story());
+    this.position = { epoch, offset };
+  }
+
+  /** Everything that happened to it, for the message of a failure. */
+  story(): string {
+    return `${this.name} since ${this.since ? show(this.since) : "now"}: ${this.told.join(" ")}`;
+  }
+}
+
+/** The whole of it. */
+export class World {
+  readonly subscribers: Subscriber[] = [];
+  readonly hosting: Hosting;
+  readonly #options: WorldOptions;
+  readonly #cancels = new Map<Subscriber, () => void>();
+  readonly #port: Request[] = [];
+  readonly #answers: (() => void)[] = [];
+  readonly #bus: Publication[] = [];
+  /** All epochs there were, oldest first. */
+  readonly #epochs = ["e1"];
+  #log: Publication[] = [];
+  #offset = 0;
+  #hosted = false;
+
+  constructor(options: WorldOptions = {}) {
+    this.#options = options;
+    this.hosting = new Hosting({
+      read: (_, since) => {
+        const answer = Promise.withResolvers<History>();
+        this.#port.push({ kind: "read", since, answer });
+        return answer.promise;
+      },
+      release: () => this.#port.push({ kind: "release" }),
+      live: (publications) => {
+        for (const subscriber of this.#listening()) publications.forEach((publication) => subscriber.take(publication));
+      },
+      lost: (_, position) => this.#lose(position),
+      isHeard: () => this.#listening().length > 0,
+      retry: 0,
+    });
+  }
+
+  get top(): Position {
+    return { epoch: this.#epochs.at(-1)!, offset: this.#offset };
+  }
+
+  /** Whether the step can happen now. */
+  can(step: Step): boolean {
+    switch (step) {
+      case "hub":
+      case "refuse":
+        return this.#port.length > 0;
+      case "answer":
+        return this.#answers.length > 0;
+      case "batch":
+      case "lose":
+        return this.#bus.length > 0;
+      case "batches":
+        return this.#bus.length > 1;
+      case "trim":
+        return this.#log.length > 0;
+      case "forget":
+        return !this.#hosted;
+      default:
+        return true;
+    }
+  }
+
+  do(step: Step): void {
+    switch (step) {
+      case "publish": {
+        const { epoch } = this.top;
+        const offset = ++this.#offset;
+        const data = `${epoch}:${offset}`;
+        const publication = { channel: CHANNEL, epoch, offset, data, contentType: "text/plain", time: 0 };
+        this.#log.push(publication);
+        // The hub announces what is heard, or not: either is allowed.
+        this.#bus.push(publication);
+        return;
+      }
+      case "hub":
+        return this.#serve(this.#port.shift()!);
+      case "refuse": {
+        const { kind, answer } = this.#port.shift()!;
+        if (kind === "release") this.#hosted = false;
+        else this.#answers.push(() => answer!.reject(new GongError("overloaded")));
+        return;
+      }
+      case "answer":
+        return this.#answers.shift()!();
+      case "batch":
+        return this.#receive(this.#bus.splice(0, 1));
+      case "batches":
+        return this.#receive(this.#bus.splice(0));
+      case "lose":
+        this.#bus.shift();
+        return this.hosting.repairAll();
+      case "trim":
+        this.#log.shift();
+        return;
+      case "renumber":
+      case "forget":
+        this.#epochs.push(`e${this.#epochs.length + 1}`);
+        this.#log = [];
+        this.#offset = 0;
+    }
+  }
+
+  join(name: string, since?: Position): Subscriber {
+    const { epoch, offset } = this.top;
+    const subscriber = new Subscriber(name, since, since?.epoch === epoch && since.offset > offset);
+    this.subscribers.push(subscriber);
+    const cancel = this.hosting.join(CHANNEL, since, {
+      joined: (position, recovered, missed) => this.#joined(subscriber, position, recovered, missed),
+      failed: ({ code }) => {
+        assertEquals([subscriber.state, code], ["joining", "overloaded"]);
+        subscriber.state = "failed";
+      },
+    });
+    this.#cancels.set(subscriber, cancel);
+    return subscriber;
+  }
+
+  leave(subscriber: Subscriber): void {
+    const { state } = subscriber;
+    subscriber.state = "gone";
+    if (state === "joining") this.#cancels.get(subscriber)!();
+    if (state === "listening") this.hosting.releaseUnheard(CHANNEL);
+  }
+
+  /** Nothing is under way any more: is everybody where they were promised to be? */
+  check(): void {
+    const listening = this.#listening();
+    for (const subscriber of this.subscribers) {
+      assert(subscriber.state !== "joining", `never answered: ${subscriber.story()}`);
+    }
+    for (const subscriber of listening) {
+      assertEquals(show(subscriber.position!), show(this.top), `left behind: ${subscriber.story()}`);
+    }
+    assertEquals(this.hosting.has(CHANNEL), listening.length > 0, "the edge hosts what is heard");
+    assertEquals(this.#hosted, listening.length > 0, "the hub knows it");
+  }
+
+  #listening(): Subscriber[] {
+    return this.subscribers.filter(({ state }) => state === "listening");
+  }
+
+  #joined(subscriber: Subscriber, position: Position, recovered: boolean, missed: readonly Publication[]): void {
+    const { since } = subscriber;
+    subscriber.told.push(`${recovered ? "joined" : "NOT RECOVERED"}@${show(position)}`);
+    assertEquals(subscriber.state, "joining", subscriber.story());
+    subscriber.state = "listening";
+    subscriber.position = position;
+    if (since && recovered) assertEquals(position, since, subscriber.story());
+    if (!since) assert(recovered, subscriber.story());
+    if (!recovered) this.#justify(since!, subscriber);
+    missed.forEach((publication) => subscriber.take(publication));
+  }
+
+  #lose(position: Position): void {
+    for (const subscriber of this.#listening()) {
+      const stood = subscriber.position!;
+      subscriber.told.push(`LOST@${show(position)}`);
+      const age = (epoch: string) => this.#epochs.indexOf(epoch);
+      assert(age(position.epoch) >= age(stood.epoch), `back to an old numbering: ${subscriber.story()}`);
+      assert(position.epoch !== stood.epoch || position.offset > stood.offset, `back: ${subscriber.story()}`);
+      this.#justify(stood, subscriber);
+      subscriber.position = position;
+    }
+  }
+
+  /** That something is gone is only said when it is. */
+  #justify(since: Position, subscriber: Subscriber): void {
+    if (subscriber.isAhead && since === subscriber.since) return;
+    assert(this.#options.losses, `nothing was lost: ${subscriber.story()}`);
+    const { epoch, offset } = this.top;
+    const first = this.#log[0]?.offset ?? offset + 1;
+    const gone = since.epoch !== epoch || since.offset > offset || since.offset + 1 < first;
+    assert(gone, `nothing after ${show(since)} was lost: ${subscriber.story()}`);
+  }
+
+  #serve({ kind, since, answer }: Request): void {
+    this.#hosted = kind === "read";
+    if (kind === "release") return;
+    const history = this.#history(since);
+    this.#answers.push(() => answer!.resolve(history));
+  }
+
+  #history(since: Position | undefined): History {
+    const { top } = this;
+    if (!since) return { top, publications: [], recovered: true };
+    const first = this.#log[0]?.offset ?? top.offset + 1;
+    if (since.epoch !== top.epoch || since.offset > top.offset || since.offset + 1 < first) {
+      return { top, publications: [], recovered: false };
+    }
+    const missed = this.#log.filter(({ offset }) => offset > since.offset);
+    return { top, publications: missed.slice(0, this.#options.page ?? Infinity), recovered: true };
+  }
+
+  #receive(publications: Publication[]): void {
+    // What the edge does not host it does not even decode.
+    this.hosting.receive(publications.filter(({ channel }) => this.hosting.has(channel)));
+  }
+}
+
+export function show({ epoch, offset }: Position): string {
+  return `${epoch}:${offset}`;
+}
+
+/** Lets everything happen that needs nothing more. */
+export async function settle(): Promise<void> {
+  for (let n = 0; n < 12; n++) await Promise.resolve();
+}
