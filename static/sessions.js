@@ -185,7 +185,7 @@ export class SessionTable {
     row.button.textContent = "Really?";
     row.button.classList.add("armed");
     row.button.setAttribute("aria-label", `Really close session ${visible(row.id)}?`);
-    this.#say(`Press again to close ${visible(row.id)}.`);
+    this.#say("Press again to close.");
   }
 
   #disarm() {

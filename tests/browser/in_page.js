@@ -64,7 +64,8 @@ export function newestInView() {
 /** What has the focus, as a screen reader would say it. */
 export function focused() {
   const node = document.activeElement;
-  const label = node.getAttribute("aria-label") ?? node.labels?.[0]?.textContent ?? node.textContent;
+  const named = document.getElementById(node.getAttribute("aria-labelledby") ?? "")?.textContent;
+  const label = node.getAttribute("aria-label") ?? named ?? node.labels?.[0]?.textContent ?? node.textContent;
   return `${node.tagName.toLowerCase()} ${label.trim()}`;
 }
 
