@@ -32,8 +32,9 @@ export interface WorkerData {
   readonly terminal: boolean;
 }
 
-/** How long to wait before a listener that failed is opened again, in milliseconds; doubled up to a second. */
+/** How long to wait before a listener that failed is opened again, in milliseconds; doubled, up to a second, until one lasts. */
 const FIRST_RETRY = 50;
+const LAST_RETRY = 1000;
 
 async function main(data: WorkerData, port: Port): Promise<void> {
   const { config, number, busName, last, secret } = data;
@@ -82,13 +83,11 @@ async function serve(
 ): Promise<void> {
   let wait = FIRST_RETRY;
   while (!stop.aborted) {
+    const opened = performance.now();
     try {
       const server = Deno.serve({
         ...{ hostname: config.host, port, reusePort: Deno.build.os === "linux", ...tls },
-        onListen: () => {
-          wait = FIRST_RETRY;
-          events.ready();
-        },
+        onListen: () => events.ready(),
       }, handler);
       const onStop = () => void server.shutdown();
       stop.addEventListener("abort", onStop);
@@ -97,8 +96,9 @@ async function serve(
       events.failed(String(error));
     }
     if (stop.aborted) return;
+    if (performance.now() - opened > LAST_RETRY) wait = FIRST_RETRY;
     await new Promise((resolve) => setTimeout(resolve, wait));
-    wait = Math.min(wait * 2, 1000);
+    wait = Math.min(wait * 2, LAST_RETRY);
   }
 }
 
