@@ -4,15 +4,12 @@
  * @module
  */
 
-import { concat, encodeFrame, FrameReader, OPCODES } from "./frames.ts";
+import { concat, encodeFrame, FrameReader, type OnData, OPCODES } from "./frames.ts";
 
 /** The sample nonce of RFC 6455 section 1.3 and its answer: a measuring client needs no fresh one. */
 const NONCE = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const LARGEST_HEAD = 16 * 1024;
-
-/** What a text or binary message is given to: `bytes` from `start` to `end`, good until the call returns. */
-export type OnMessage = (bytes: Uint8Array, start: number, end: number) => void;
 
 /** What belongs to all connections of a run. */
 export interface ConnectionOptions {
@@ -23,6 +20,8 @@ export interface ConnectionOptions {
   readonly caCerts: readonly string[];
   /** Milliseconds for connecting, handshake included. */
   readonly timeout: number;
+  /** Bytes of the buffer that the socket is read into. */
+  readonly buffer: number;
 }
 
 /** The server answered the handshake with something else than 101. */
@@ -40,12 +39,9 @@ export class Connection {
   #writing: Promise<void> | undefined;
   #code: string | undefined;
 
-  constructor(socket: Deno.Conn, rest: Uint8Array, onMessage: OnMessage) {
+  constructor(socket: Deno.Conn, rest: Uint8Array, onData: OnData, buffer: number) {
     this.#socket = socket;
-    this.#reader = new FrameReader((opcode, bytes, start, end) => {
-      if (opcode === OPCODES.text || opcode === OPCODES.binary) onMessage(bytes, start, end);
-      else this.#control(opcode, bytes.slice(start, end));
-    });
+    this.#reader = new FrameReader(onData, (opcode, payload) => this.#control(opcode, payload), buffer);
     this.closed = this.#read(rest);
   }
 
@@ -110,7 +106,7 @@ export class Connection {
  * @throws {HandshakeError} when the server refuses, e.g. `429 Too Many Requests`
  * @throws {Error} when there is no such server, or it does not answer in time
  */
-export async function openConnection(options: ConnectionOptions, onMessage: OnMessage): Promise<Connection> {
+export async function openConnection(options: ConnectionOptions, onData: OnData): Promise<Connection> {
   const { url } = options;
   const address = { hostname: url.hostname.replace(/^\[|\]$/g, ""), port: portOf(url) };
   const socket = url.protocol === "wss:"
@@ -120,7 +116,7 @@ export async function openConnection(options: ConnectionOptions, onMessage: OnMe
   try {
     if ("setNoDelay" in socket) socket.setNoDelay(true);
     const rest = await shakeHands(socket, options);
-    return new Connection(socket, rest, onMessage);
+    return new Connection(socket, rest, onData, options.buffer);
   } catch (error) {
     close(socket);
     throw error instanceof HandshakeError ? error : new Error("no answer to the handshake", { cause: error });

@@ -87,8 +87,13 @@ export class MarkReader {
     this.#skip = size;
   }
 
-  /** Reads the marks of `bytes` from `start` to `end`; a mark that is cut off at the end is not one. */
-  read(bytes: Uint8Array, start: number, end: number, onMark: OnMark): void {
+  /**
+   * Reads the marks of `bytes` from `start` to `end`.
+   *
+   * @returns where to go on when more bytes follow: before `end`, where a mark may have been cut off, or after it, where
+   * the rest of a message is still to come
+   */
+  read(bytes: Uint8Array, start: number, end: number, onMark: OnMark): number {
     const name = this.#name;
     const last = name[NAME - 1]!;
     const limit = end - MARK_BYTES;
@@ -102,9 +107,10 @@ export class MarkReader {
       const digits = at + NAME;
       const publisher = readDigits(bytes, digits, PUBLISHER);
       const sequence = readDigits(bytes, digits + PUBLISHER, SEQUENCE);
-      onMark(publisher, sequence, readDigits(bytes, digits + PUBLISHER + SEQUENCE, TIME));
+      onMark(publisher, sequence, readTime(bytes, digits + PUBLISHER + SEQUENCE));
       at += this.#skip;
     }
+    return at;
   }
 }
 
@@ -122,8 +128,13 @@ function writeDigits(bytes: Uint8Array, at: number, count: number, value: number
   }
 }
 
+/** At most nine digits, so that it stays an integer for the machine too. */
 function readDigits(bytes: Uint8Array, at: number, count: number): number {
   let value = 0;
-  for (let i = at; i < at + count; i++) value = value * 10 + (bytes[i]! - ZERO);
+  for (let i = at; i < at + count; i++) value = (Math.imul(value, 10) + (bytes[i]! - ZERO)) | 0;
   return value;
+}
+
+function readTime(bytes: Uint8Array, at: number): number {
+  return readDigits(bytes, at, TIME / 2) * 10 ** (TIME / 2) + readDigits(bytes, at + TIME / 2, TIME / 2);
 }

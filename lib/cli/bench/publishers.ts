@@ -1,5 +1,5 @@
 import { type Connection, openConnection } from "./connection.ts";
-import { concat, encodeFrame, OPCODES } from "./frames.ts";
+import { BUFFER_BYTES, concat, encodeFrame, OPCODES } from "./frames.ts";
 import { Histogram } from "./histogram.ts";
 import { MarkWriter, MAX_MESSAGES, now, PROBE } from "./mark.ts";
 import { envelopeOf, publisherUrl } from "./options.ts";
@@ -46,9 +46,14 @@ export class Publishers implements Part {
 
   async #connectOne(index: number): Promise<void> {
     const { load } = this.#options;
-    const options = { url: publisherUrl(load), apiKey: load.apiKey, caCerts: load.caCerts, timeout: TIMEOUT };
+    const { apiKey, caCerts } = load;
+    const options = { url: publisherUrl(load), apiKey, caCerts, timeout: TIMEOUT, buffer: BUFFER_BYTES.busy };
     try {
-      const connection = await openConnection(options, (bytes, start, end) => this.#hear(bytes, start, end));
+      const connection = await openConnection(options, (bytes, start, end, last) => {
+        if (load.format === "plain") return end;
+        if (last) this.#hear(bytes.subarray(start, end));
+        return start;
+      });
       const publisher = { index, connection, open: true, sent: 0 };
       this.#publishers.push(publisher);
       connection.closed.then((reason) => {
@@ -62,9 +67,8 @@ export class Publishers implements Part {
     }
   }
 
-  #hear(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#options.load.format === "plain") return;
-    const text = new TextDecoder().decode(bytes.subarray(start, end));
+  #hear(message: Uint8Array): void {
+    const text = new TextDecoder().decode(message);
     for (const [, code] of text.matchAll(REFUSAL)) countUp(this.#refused, code!);
   }
 

@@ -1,9 +1,9 @@
 import { type Connection, openConnection } from "./connection.ts";
-import { Histogram } from "./histogram.ts";
-import { MarkReader, now, PROBE } from "./mark.ts";
+import { BUFFER_BYTES, FrameReader } from "./frames.ts";
+import { Heard, Listener } from "./listener.ts";
+import { createRunName, MarkWriter, now } from "./mark.ts";
 import { subscriberUrl } from "./options.ts";
 import { countUp, delay, forEach, type Part, type PartOptions, type PartProgress, type PartResult } from "./part.ts";
-import { Tally } from "./tally.ts";
 
 const HANDSHAKES_AT_ONCE = 64;
 const TIMEOUT = 30_000;
@@ -13,22 +13,20 @@ const CLOSING = 2_000;
 /** The connections of one isolate that listen, and what they have heard. */
 export class Subscribers implements Part {
   readonly #options: PartOptions;
-  readonly #reader: MarkReader;
-  readonly #latency = new Histogram();
-  readonly #counts = { delivered: 0, duplicated: 0, outOfOrder: 0 };
-  readonly #open = new Map<Connection, Tally>();
+  readonly #heard: Heard;
+  readonly #open = new Map<Connection, Listener>();
   readonly #failed = new Map<string, number>();
   readonly #closed = new Map<string, number>();
   #connected = 0;
-  #heard = 0;
   #ended = 0;
   #receivedByEnded = 0;
-  #lastArrived = 0;
   #finishing = false;
 
   constructor(options: PartOptions) {
+    const { size, publishers } = options.load;
     this.#options = options;
-    this.#reader = new MarkReader(options.run, options.load.size);
+    this.#heard = new Heard(options.run, size, publishers);
+    if (publishers > 0) warmUp();
   }
 
   async connect(): Promise<void> {
@@ -37,40 +35,26 @@ export class Subscribers implements Part {
 
   async #connectOne(): Promise<void> {
     const { load } = this.#options;
-    const tally = new Tally(load.publishers);
-    let arrived = 0;
-    let heard = false;
-    const onMark = (publisher: number, sequence: number, time: number): void => {
-      if (publisher < load.publishers) {
-        tally.take(publisher, sequence, this.#counts);
-        this.#latency.record(arrived - time);
-        this.#lastArrived = arrived;
-      } else if (publisher === PROBE && !heard) {
-        heard = true;
-        this.#heard += 1;
-      }
-    };
-    const options = { url: subscriberUrl(load), apiKey: load.apiKey, caCerts: load.caCerts, timeout: TIMEOUT };
+    const listener = new Listener(this.#heard);
+    const { apiKey, caCerts, publishers } = load;
+    const buffer = publishers === 0 ? BUFFER_BYTES.idle : BUFFER_BYTES.busy;
+    const options = { url: subscriberUrl(load), apiKey, caCerts, timeout: TIMEOUT, buffer };
     try {
-      const connection = await openConnection(options, (bytes, start, end) => {
-        arrived = now();
-        this.#reader.read(bytes, start, end, onMark);
-      });
+      const connection = await openConnection(options, listener.onData);
       this.#connected += 1;
-      this.#open.set(connection, tally);
+      this.#open.set(connection, listener);
       connection.closed.then((reason) => {
-        if (!this.#finishing) this.#end(connection, reason);
+        if (!this.#finishing) this.#end(connection, listener, reason);
       });
     } catch (error) {
       countUp(this.#failed, error instanceof Error ? error.message : String(error));
     }
   }
 
-  #end(connection: Connection, reason: string): void {
-    const tally = this.#open.get(connection);
+  #end(connection: Connection, { tally }: Listener, reason: string): void {
     this.#open.delete(connection);
     this.#ended += 1;
-    this.#receivedByEnded += tally?.received ?? 0;
+    this.#receivedByEnded += tally.received;
     countUp(this.#closed, reason);
   }
 
@@ -83,10 +67,10 @@ export class Subscribers implements Part {
   }
 
   progress(): PartProgress {
-    const { delivered, duplicated } = this.#counts;
+    const { delivered, duplicated, probed } = this.#heard;
     return {
       connected: this.#connected,
-      heard: this.#heard,
+      heard: probed,
       published: 0,
       delivered,
       duplicated,
@@ -101,14 +85,26 @@ export class Subscribers implements Part {
     await Promise.all([...this.#open.keys()].map((connection) => connection.close(limit)));
     return {
       ...progress,
-      ...this.#counts,
+      outOfOrder: this.#heard.outOfOrder,
       receivedByEnded: this.#receivedByEnded,
-      latency: this.#latency.counts,
+      latency: this.#heard.latency.counts,
       firstSent: 0,
-      lastArrived: this.#lastArrived,
+      lastArrived: this.#heard.lastArrived,
       failed: this.#failed,
       closed: this.#closed,
       refused: new Map(),
     };
+  }
+}
+
+/** Reads some thousand messages of its own, so that the first of a short run do not meet code that is still interpreted. */
+function warmUp(): void {
+  const run = createRunName();
+  const { onData } = new Listener(new Heard(run, 64, 1));
+  const writer = new MarkWriter(run, 64, { before: '{"channel":"a","data":"', after: '"}\n' });
+  const reader = new FrameReader(onData, () => {});
+  for (let sequence = 0; sequence < 5000; sequence++) {
+    const line = writer.write(0, sequence, now());
+    reader.push(new Uint8Array([0x81, line.length, ...line]));
   }
 }

@@ -11,11 +11,20 @@ function serverFrame(opcode: number, payload: Uint8Array, final = true): Uint8Ar
   return new Uint8Array([...head, ...payload]);
 }
 
+/** Small, so that the edges of the buffer are met often. */
+const BUFFER = 512;
+
 function readAll(pieces: Iterable<Uint8Array>): [number, string][] {
   const frames: [number, string][] = [];
-  const reader = new FrameReader((opcode, bytes, start, end) => {
-    frames.push([opcode, new TextDecoder().decode(bytes.subarray(start, end))]);
-  });
+  const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  const reader = new FrameReader(
+    (bytes, start, end, last) => {
+      if (last) frames.push([OPCODES.text, textOf(bytes.subarray(start, end))]);
+      return start;
+    },
+    (opcode, payload) => frames.push([opcode, textOf(payload)]),
+    BUFFER,
+  );
   for (const piece of pieces) reader.push(piece);
   return frames;
 }
@@ -55,7 +64,7 @@ Deno.test("FrameReader takes frames larger than its buffer, among small ones", (
 });
 
 Deno.test("FrameReader.space is never empty, whatever was read so far", () => {
-  const reader = new FrameReader(() => {});
+  const reader = new FrameReader((_bytes, _start, end) => end, () => {}, BUFFER);
   const stream = new Uint8Array(Array.from({ length: 300 }, (_, i) => [...serverFrame(1, text(i * 7, "y"))]).flat());
   for (let at = 0, step = 1; at < stream.length; step = step * 3 % 1009) {
     const { space } = reader;
@@ -65,6 +74,41 @@ Deno.test("FrameReader.space is never empty, whatever was read so far", () => {
     reader.take(part.length);
     at += part.length;
   }
+});
+
+Deno.test("FrameReader gives a large message in pieces, each byte once, in a buffer that stays small", () => {
+  const payload = new Uint8Array(300_000).map((_, i) => i % 251);
+  const seen: number[] = [];
+  let largest = 0;
+  const reader = new FrameReader(
+    (bytes, start, end, last) => {
+      largest = Math.max(largest, bytes.length);
+      // Takes all but three bytes, which come again with the next piece.
+      const next = last ? end : Math.max(start, end - 3);
+      seen.push(...bytes.subarray(start, next));
+      return next;
+    },
+    () => {},
+    BUFFER,
+  );
+  reader.push(new Uint8Array([...serverFrame(OPCODES.binary, payload), ...serverFrame(OPCODES.text, text(2, "a"))]));
+  assertEquals(new Uint8Array(seen.slice(0, -2)), payload);
+  assertEquals(seen.slice(-2), [97, 97]);
+  assertEquals(largest, BUFFER);
+});
+
+Deno.test("FrameReader leaves out what onData does not want, and nothing of the next message", () => {
+  const pieces: string[] = [];
+  const reader = new FrameReader(
+    (bytes, start, end) => {
+      pieces.push(new TextDecoder().decode(bytes.subarray(start, Math.min(start + 1, end))));
+      return start + 100_000;
+    },
+    () => {},
+    BUFFER,
+  );
+  reader.push(new Uint8Array([...serverFrame(1, text(99_000, "a")), ...serverFrame(1, text(5, "b"))]));
+  assertEquals(pieces, ["a", "", "b"]);
 });
 
 Deno.test("FrameReader refuses masked frames, unknown extensions and absurd lengths", () => {

@@ -52,3 +52,20 @@ Deno.test("MarkReader ignores the marks of another run", () => {
   const other = new MarkWriter("@GONGABCDEFG", 64).write(1, 2, 3);
   assertEquals(marksIn(other, "@GONGABCDEFH", 64), []);
 });
+
+Deno.test("MarkReader.read() says where to go on, so that no cut loses or doubles a mark", () => {
+  const run = createRunName();
+  let stream = "";
+  for (let i = 0; i < 6; i++) {
+    stream += `{"offset":${i},"data":"${new TextDecoder().decode(new MarkWriter(run, 60).write(1, i, 1))}"}\n`;
+  }
+  const bytes = new TextEncoder().encode(stream);
+  const reader = new MarkReader(run, 60);
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    const found: number[] = [];
+    const onMark = (_: number, sequence: number) => found.push(sequence);
+    const next = reader.read(bytes, 0, cut, onMark);
+    reader.read(bytes, next, bytes.length, onMark);
+    assertEquals(found, [0, 1, 2, 3, 4, 5], `cut at ${cut}`);
+  }
+});
