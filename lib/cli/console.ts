@@ -30,7 +30,8 @@ Words, unless --literal; a line with nothing in it is left out:
 ${WORDS}
 Messages go to standard output, one a line: control characters as \\n or \\x1b, bytes as their number and the first 32.
 Everything else goes to standard error. In a pipe (echo hello | gong console) the end of the input waits until the
-server has read every line, then closes with the handshake.
+server has read every line and, for half a second at most, until the last one comes back as a message; then it closes
+with the handshake.
 
 Exit code: 0 left by the input, and the server closed in answer; 1 refused, not reached, or ended by the server or the
 network; 2 wrong usage; 130 ended by Ctrl-C, which closes with the handshake (again: at once).

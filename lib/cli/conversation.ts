@@ -28,18 +28,26 @@ export class Conversation {
   readonly #sending = new Set<() => void>();
   #error: Error | undefined;
   #count = 0;
+  /** The last text sent, until it comes back. */
+  #unheard: string | undefined;
+  #heard = () => {};
   #over = false;
 
   /** @param onMessage must not throw */
   constructor(socket: WebSocket, onMessage: OnMessage) {
     this.#socket = socket;
-    socket.on("message", (data, isBinary) => onMessage(isBinary ? data : data.toString()));
+    socket.on("message", (data, isBinary) => {
+      const message = isBinary ? data : data.toString();
+      onMessage(message);
+      if (message === this.#unheard) this.#hear();
+    });
     socket.on("pong", (payload) => this.#pings.get(payload.toString())?.());
     socket.on("error", (error) => this.#error ??= error);
     this.ended = new Promise((resolve) => {
       socket.on("close", (code, reason) => {
         this.#over = true;
         for (const resolve of this.#sending) resolve();
+        this.#hear();
         const ending = { code, reason: reason.toString() };
         resolve(this.#error === undefined ? ending : { ...ending, error: this.#error });
       });
@@ -54,6 +62,7 @@ export class Conversation {
 
   /** Sends a text frame; resolves when the system has taken it, or the connection is over. */
   send(text: string): Promise<void> {
+    this.#unheard = text;
     return new Promise((resolve) => {
       this.#sending.add(resolve);
       this.#socket.send(text, () => {
@@ -84,6 +93,16 @@ export class Conversation {
     }
   }
 
+  /** Resolves when the last text sent has come back, the connection is over, or `within` milliseconds have passed. */
+  async echo(within: number): Promise<void> {
+    if (this.#unheard === undefined || this.#over) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, within);
+    this.#heard = resolve;
+    await promise;
+    clearTimeout(timer);
+  }
+
   /** Begins the close handshake, or ends the connection when the server does not answer it within two seconds. */
   close(): Promise<Ending> {
     this.#socket.close(1000);
@@ -93,5 +112,10 @@ export class Conversation {
   /** Ends the connection at once. */
   abort(): void {
     this.#socket.terminate();
+  }
+
+  #hear(): void {
+    this.#unheard = undefined;
+    this.#heard();
   }
 }

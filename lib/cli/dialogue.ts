@@ -21,6 +21,9 @@ A line that begins with \\ is published without it: \\ping publishes ping.
 /** Bytes of one line: no server of ours takes more in one message. */
 const LONGEST_LINE = 16 * 2 ** 20;
 
+/** Milliseconds. */
+const ECHO_PATIENCE = 500;
+
 /** Who talks to whom, and how. */
 export interface Dialogue {
   readonly conversation: Conversation;
@@ -47,7 +50,8 @@ export async function converse(dialogue: Dialogue): Promise<number> {
     await conversation.close();
     return 1;
   }
-  if (last === "end" && !dialogue.io.interactive) await reach(dialogue);
+  if (last === "end" && !dialogue.io.interactive && !await reach(dialogue)) return 1;
+  if (conversation.over) last = "over";
   const ending = await conversation.close();
   if (last !== "over" && (ending.code === 1000 || ending.code === 1005)) {
     if (last === "close") screen.notice(`closed: ${nameCode(ending)}`);
@@ -92,12 +96,20 @@ async function tellPong(conversation: Conversation, screen: Screen, timeout: num
 
 /**
  * Waits until the server has read everything. Frames are read in order, so what was sent before a ping was read when
- * its pong is back; and a refusal of the last line has come before it.
+ * its pong is back. Whether the last line was taken is known only when it comes back as a message; not every server
+ * sends it, so that is waited for a while only.
+ *
+ * @returns false when the server does not answer: then the connection is ended
  */
-async function reach({ conversation, screen, timeout }: Dialogue): Promise<void> {
-  if (await conversation.ping(timeout) !== undefined || conversation.over) return;
-  screen.notice(`the server does not answer: no pong within ${timeout} s`);
-  conversation.abort();
+async function reach({ conversation, screen, timeout }: Dialogue): Promise<boolean> {
+  if (await conversation.ping(timeout) !== undefined) await conversation.echo(ECHO_PATIENCE);
+  else if (!conversation.over) {
+    screen.notice(`the server does not answer: no pong within ${timeout} s`);
+    conversation.abort();
+    await conversation.ended;
+    return false;
+  }
+  return true;
 }
 
 function describeEnding(ending: Ending, last: Last): string {

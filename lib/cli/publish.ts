@@ -21,7 +21,7 @@ channel: news k3f9:41 is offset 41 of channel news in epoch k3f9.
   --channel NAME       Channel to publish to (broadcast); may be repeated.
   --json               The text is JSON: publish its value.
   --content-type TYPE  Media type (text/plain; with --json application/json).
-  --id ID              Makes it safe to try again: within five minutes the same id is taken once only.
+  --id ID              The publisher's own id of the message, which its receivers see.
   --url URL            Address of the server (${DEFAULT_HTTP_URL}).
 ${CLIENT_USAGE}
 Exit code: 0 taken; 1 refused, or the server was not reached; 2 wrong usage.

@@ -170,7 +170,7 @@ async function meetTls(
 Deno.test("gong console speaks wss with a server whose authority --ca names, by address and by name", async () => {
   for (const host of ["127.0.0.1", "localhost"]) {
     const met = await meetTls(CERTIFICATES.localhost, ["--ca", CERTIFICATES.authority], host);
-    assertEquals(met, { code: 0, stdout: "", stderr: "", visits: 1 });
+    assertEquals(met, { code: 0, stdout: "hello\n", stderr: "", visits: 1 });
   }
 });
 
@@ -180,14 +180,14 @@ Deno.test({
   ignore: Deno.version.deno.startsWith("2.6."),
   async fn() {
     const met = await meetTls(CERTIFICATES.selfSigned, ["--ca", CERTIFICATES.selfSigned.cert]);
-    assertEquals(met, { code: 0, stdout: "", stderr: "", visits: 1 });
+    assertEquals(met, { code: 0, stdout: "hello\n", stderr: "", visits: 1 });
   },
 });
 
 Deno.test("gong console --insecure speaks wss with anybody", async () => {
   for (const tls of [CERTIFICATES.localhost, CERTIFICATES.selfSigned]) {
     for (const host of ["127.0.0.1", "localhost"]) {
-      assertEquals(await meetTls(tls, ["--insecure"], host), { code: 0, stdout: "", stderr: "", visits: 1 });
+      assertEquals(await meetTls(tls, ["--insecure"], host), { code: 0, stdout: "hello\n", stderr: "", visits: 1 });
     }
   }
 });

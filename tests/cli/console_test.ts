@@ -42,7 +42,42 @@ Deno.test("gong console publishes what is piped in, asks whether it was read, cl
   }, { input: "hello\n" });
   assertEquals(opcodes, [OPCODE.text, OPCODE.ping, OPCODE.close]);
   assertEquals(last, "\x03\u{fffd}", "the payload of 1000");
+  assertEquals(ended, { code: 0, stdout: "hello\n", stderr: "" });
+});
+
+/** Consents, takes one line and one ping, answers the ping, and goes on with `more`. */
+async function answerPing(visit: Visit, more: (visit: Visit) => Promise<unknown>): Promise<void> {
+  await visit.accept();
+  const { payload } = await visit.connection.readFrameOf(OPCODE.ping);
+  await visit.connection.write(serverFrame(OPCODE.pong, payload));
+  await more(visit);
+}
+
+Deno.test("gong console waits in a pipe for its last line to come back", async () => {
+  const ended = await converse((visit) =>
+    answerPing(visit, async () => {
+      await visit.connection.write(serverFrame(OPCODE.text, "hello"));
+      const [first] = await visit.serveToClose();
+      assertEquals(first?.opcode, OPCODE.close);
+    }), { input: "hello\n" });
+  assertEquals(ended, { code: 0, stdout: "hello\n", stderr: "" });
+});
+
+Deno.test("gong console notices in a pipe that its last line was refused after it was read", async () => {
+  const { code, stderr } = await converse((visit) =>
+    answerPing(visit, async () => {
+      await visit.connection.write(closeFrame(1013, "busy"));
+      await visit.connection.readToEnd();
+    }), { input: "hello\n" });
+  assertEquals({ code, stderr }, { code: 1, stderr: "closed by the server: 1013 busy\n" });
+});
+
+Deno.test("gong console waits but a while for a server that sends nothing back", async () => {
+  const start = performance.now();
+  const ended = await converse((visit) => answerPing(visit, () => visit.serveToClose()), { input: "hello\n" });
   assertEquals(ended, { code: 0, stdout: "", stderr: "" });
+  const took = performance.now() - start;
+  assert(took >= 400 && took < 5000, `${took} ms`);
 });
 
 Deno.test("gong console masks its frames with a mask of their own (RFC 6455 section 5.3)", async () => {

@@ -44,12 +44,16 @@ export class Visit {
     await this.connection.write(Uint8Array.of(...head, ...more));
   }
 
-  /** Answers the client's pings, then its close with the same code. Resolves to all its frames, as texts. */
+  /**
+   * Sends texts back, as Gong does, answers pings, then the close with the same code. Resolves to all frames of the
+   * client, as texts.
+   */
   async serveToClose(): Promise<{ opcode: number; text: string }[]> {
     const frames: { opcode: number; text: string }[] = [];
     for (;;) {
       const { opcode, payload } = await this.connection.readFrame();
       frames.push({ opcode, text: new TextDecoder().decode(payload) });
+      if (opcode === OPCODE.text) await this.connection.write(serverFrame(OPCODE.text, payload));
       if (opcode === OPCODE.ping) await this.connection.write(serverFrame(OPCODE.pong, payload));
       if (opcode !== OPCODE.close) continue;
       await this.connection.write(serverFrame(OPCODE.close, payload));
