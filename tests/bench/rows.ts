@@ -1,0 +1,185 @@
+/**
+ * What Gong has to show beside a bare loop: a row each, with its bar.
+ *
+ * @module
+ */
+import { faultsOf, figuresOfProcess, isComplete, type LoadOptions, type Report, runLoad } from "../support/load.ts";
+import { type Peer, startLoop, startServer } from "./peers.ts";
+
+/** One line of the table. */
+export interface Row {
+  readonly name: string;
+  /** What is measured, with its unit. */
+  readonly what: string;
+  /** How Gong was started. */
+  readonly settings: readonly string[];
+  /** What Gong has to reach. */
+  readonly bar: string;
+  measure(row: Row, rounds: number, tell: (text: string) => void): Promise<Result>;
+}
+
+/** What came of a row. */
+export interface Result {
+  /** One number a round. */
+  readonly loop: readonly number[];
+  readonly gong: readonly number[];
+  /** Gong's median beside the loop's, in words. */
+  readonly comparison: string;
+  readonly passed: boolean;
+  /** What else went wrong. */
+  readonly faults: readonly string[];
+}
+
+type Load = Partial<LoadOptions>;
+
+const KILOBYTE = 1000;
+const IDLE = 15_000;
+/** Messages a second that the search for a rate too high for the loop begins with. */
+const FIRST_RATE = 1000;
+const MAX_RATE = 5000;
+
+/** The rows, in the order in which they are run. */
+export const ROWS: readonly Row[] = [
+  {
+    name: "cpu-plain",
+    what: "server CPU µs a delivered message, 1,000 subscribers × 20/s, plain",
+    settings: ["--isolates", "1"],
+    bar: "at most 1.15 × the loop",
+    measure: (row, ...rest) => measureCpu(row, { format: "plain" }, ...rest),
+  },
+  {
+    name: "cpu-json",
+    what: "the same, Gong with format=json",
+    settings: ["--isolates", "1"],
+    bar: "at most 1.15 × the loop",
+    measure: (row, ...rest) => measureCpu(row, { format: "json" }, ...rest),
+  },
+  {
+    name: "burst",
+    what: "messages/s, 1,000 subscribers × 300 at once, Gong with format=json",
+    settings: ["--isolates", "2"],
+    bar: "at least 10 × the loop",
+    measure: measureBurst,
+  },
+  {
+    name: "keep-up",
+    what: "latency p50 in ms, 200 subscribers, a rate too high for the loop, Gong with format=json",
+    settings: ["--isolates", "2", "--message-rate", "100000"],
+    bar: "below 10 ms where the loop is above 200",
+    measure: measureKeepUp,
+  },
+  {
+    name: "idle",
+    what: "resident bytes a connection, 15,000 idle",
+    settings: ["--isolates", "1", "--max-per-address", "20000"],
+    bar: "at most 5 KB above the loop",
+    measure: measureIdle,
+  },
+];
+
+/** The value that half of them do not exceed. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+async function measureCpu(row: Row, load: Load, rounds: number, tell: (text: string) => void): Promise<Result> {
+  const steady = { subscribers: 1000, rate: 20, duration: 5 };
+  await using loop = await startLoop();
+  await using gong = await startServer(row.settings);
+  // Compiled code, not the compiling of it, is what a server runs.
+  for (const peer of [loop, gong]) await runOn(peer, { ...steady, ...(peer === gong && load) });
+  const results = await alternate(rounds, tell, {
+    loop: () => runOn(loop, steady),
+    gong: () => runOn(gong, { ...steady, ...load }),
+    figure: (report) => report.server?.cpuMicrosecondsPerMessage ?? NaN,
+  });
+  const ratio = median(results.gong) / median(results.loop);
+  return { ...results, comparison: `${ratio.toFixed(2)} ×`, passed: ratio <= 1.15 };
+}
+
+async function measureBurst(row: Row, rounds: number, tell: (text: string) => void): Promise<Result> {
+  const burst = { subscribers: 1000, rate: 0, count: 300 };
+  await using loop = await startLoop();
+  await using gong = await startServer(row.settings);
+  const results = await alternate(rounds, tell, {
+    loop: () => runOn(loop, burst),
+    gong: () => runOn(gong, { ...burst, format: "json" }),
+    figure: (report) => report.messagesPerSecond,
+  });
+  const ratio = median(results.gong) / median(results.loop);
+  return { ...results, comparison: `${ratio.toFixed(1)} ×`, passed: ratio >= 10 };
+}
+
+async function measureKeepUp(row: Row, rounds: number, tell: (text: string) => void): Promise<Result> {
+  const steady = { subscribers: 200, duration: 5 };
+  await using loop = await startLoop();
+  await using gong = await startServer(row.settings);
+  let rate = FIRST_RATE;
+  while (rate < MAX_RATE) {
+    const { latency } = await runOn(loop, { ...steady, rate });
+    tell(`${rate} messages/s: loop p50 ${latency.p50} ms`);
+    // Well above, so that it stays above in every round.
+    if (latency.p50 > 400) break;
+    rate += 250;
+  }
+  const results = await alternate(rounds, tell, {
+    loop: () => runOn(loop, { ...steady, rate }),
+    gong: () => runOn(gong, { ...steady, rate, format: "json" }),
+    figure: (report) => report.latency.p50,
+  });
+  const late = results.reports.filter(({ seconds }) => seconds > steady.duration + 0.5);
+  const faults = late.map(({ seconds }) => `fell behind: ${steady.duration} s of messages took ${seconds} s`);
+  return {
+    ...results,
+    faults: [...results.faults, ...faults],
+    comparison: `at ${rate} messages/s`,
+    passed: median(results.gong) < 10 && median(results.loop) > 200,
+  };
+}
+
+async function measureIdle(row: Row, rounds: number, tell: (text: string) => void): Promise<Result> {
+  const idle = { subscribers: IDLE, publishers: 0, duration: 3, workers: 2 };
+  // A fresh server each time: what an earlier round left behind would be counted to no connection.
+  async function measure(start: () => Promise<Peer>): Promise<Report> {
+    await using peer = await start();
+    return await runOn(peer, idle);
+  }
+  const results = await alternate(rounds, tell, {
+    loop: () => measure(startLoop),
+    gong: () => measure(() => startServer(row.settings)),
+    figure: (report) => report.server?.memoryPerConnection ?? NaN,
+  });
+  const more = median(results.gong) - median(results.loop);
+  const comparison = `${more < 0 ? "" : "+"}${(more / KILOBYTE).toFixed(1)} KB`;
+  return { ...results, comparison, passed: more <= 5 * KILOBYTE };
+}
+
+function runOn(peer: Peer, load: Load): Promise<Report> {
+  return runLoad({ url: peer.url, ...load }, { figures: figuresOfProcess(peer.pid) });
+}
+
+interface Pair {
+  loop(): Promise<Report>;
+  gong(): Promise<Report>;
+  /** The number that is compared. */
+  figure(report: Report): number;
+}
+
+/** Measures one after the other, time and again, so that what else the machine does falls on both. */
+async function alternate(rounds: number, tell: (text: string) => void, pair: Pair) {
+  const loop: number[] = [];
+  const gong: number[] = [];
+  const reports: Report[] = [];
+  const faults: string[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    loop.push(pair.figure(await pair.loop()));
+    const report = await pair.gong();
+    gong.push(pair.figure(report));
+    reports.push(report);
+    if (!isComplete(report)) faults.push(`round ${round}: ${JSON.stringify(faultsOf(report))}`);
+    tell(`round ${round} of ${rounds}: loop ${loop.at(-1)}, Gong ${gong.at(-1)}`);
+  }
+  return { loop, gong, reports, faults };
+}
