@@ -78,9 +78,9 @@ export async function runConsole(args: readonly string[], io: Io, signals: Signa
       }
     });
     if (io.interactive) screen.notice(`connected to ${printable(url.href)}; help lists the words`);
-    const code = await converse({ conversation, io, screen, timeout, literal });
+    const code = await converse({ conversation, io, screen, timeout, literal, leave: leave.signal });
     if (unprinted !== undefined) throw unprinted;
-    return leave.signal.aborted ? leave.signal.reason : code;
+    return code;
   } catch (error) {
     if (leave.signal.aborted) return leave.signal.reason;
     if (error instanceof RefusedError) screen.notice(`refused: ${printable(error.message)}`);

@@ -33,6 +33,8 @@ export interface Dialogue {
   readonly timeout: number;
   /** Publish every line as it is. */
   readonly literal: boolean;
+  /** Aborted when a signal ends the dialogue; its reason is the exit code. */
+  readonly leave: AbortSignal;
 }
 
 /** What ended the input: a word, its end, or the end of the connection. */
@@ -46,6 +48,7 @@ export async function converse(dialogue: Dialogue): Promise<number> {
     last = await serve(dialogue);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
+    screen.end();
     screen.notice(`standard input: ${error.message}`);
     await conversation.close();
     return 1;
@@ -53,6 +56,7 @@ export async function converse(dialogue: Dialogue): Promise<number> {
   if (last === "end" && !dialogue.io.interactive && !await reach(dialogue)) return 1;
   if (conversation.over) last = "over";
   const ending = await conversation.close();
+  if (dialogue.leave.aborted) return dialogue.leave.reason;
   if (last !== "over" && (ending.code === 1000 || ending.code === 1005)) {
     if (last === "close") screen.notice(`closed: ${nameCode(ending)}`);
     return 0;
@@ -64,6 +68,7 @@ export async function converse(dialogue: Dialogue): Promise<number> {
 async function serve({ conversation, io, screen, timeout, literal }: Dialogue): Promise<Last> {
   screen.prompt();
   for await (const line of readLines(io.stdin, LONGEST_LINE, conversation.ended)) {
+    screen.answered();
     switch (literal ? undefined : line) {
       case "":
         break;
@@ -85,6 +90,7 @@ async function serve({ conversation, io, screen, timeout, literal }: Dialogue): 
     if (conversation.over) break;
     screen.prompt();
   }
+  screen.end();
   return conversation.over ? "over" : "end";
 }
 

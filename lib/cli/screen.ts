@@ -31,9 +31,14 @@ export class Screen {
     this.#restore();
   }
 
-  /** Nobody is asked any more. */
+  /** The line that was asked for has come, and with its end the cursor is on a new one. */
+  answered(): void {
+    this.#prompted = false;
+  }
+
+  /** No line will come any more. */
   end(): void {
-    this.#clear();
+    if (this.#live && this.#prompted) this.#io.stderr("\n");
     this.#prompted = false;
   }
 

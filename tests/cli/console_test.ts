@@ -280,6 +280,7 @@ Deno.test("gong console closes with the handshake and exits 130 at Ctrl-C", asyn
   world.interrupt();
   assertEquals(await code, 130);
   assertEquals(await texts, []);
+  assertEquals(world.stderr.split("\n").slice(1), ["> ", ""], "nothing is told about one's own wish");
 });
 
 Deno.test("gong console ends at once at the second Ctrl-C", async () => {
@@ -328,7 +329,7 @@ Deno.test("gong console on a terminal shows a prompt that gives way to messages,
   assertEquals(world.stdout, "there\n");
   assertEquals(
     world.stderr.replaceAll("\r\x1b[K", "<"),
-    `connected to ws://127.0.0.1:${peer.port}/push; help lists the words\n> > <> `,
+    `connected to ws://127.0.0.1:${peer.port}/push; help lists the words\n> > <> \n`,
   );
 });
 
