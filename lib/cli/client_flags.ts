@@ -16,7 +16,7 @@ export const CLIENT_FLAGS = { text: ["api-key", "ca", "timeout"], boolean: ["ins
 export const CLIENT_USAGE =
   `  --api-key KEY        Sent as X-API-Key; GONG_API_KEY in the environment does the same. Of NAME:SCOPES:SECRET only
                        the secret is sent, of several keys the first.
-  --ca FILE            PEM file with the certificates to trust in place of the system's.
+  --ca FILE            PEM file with certificates to trust.
   --insecure           Trust any certificate.
   --timeout TIME       For connecting, and for each answer (10s).
 `;

@@ -18,7 +18,7 @@ export class ConnectError extends Error {
 
 /** Whom to trust; for addresses with TLS only. */
 export interface Trust {
-  /** PEM text of authorities to trust, or of the server's own certificate, in place of the system's. */
+  /** PEM text of authorities to trust; since Deno 2.9 also of the server's own certificate. */
   readonly ca?: string;
   /** Trust any certificate. */
   readonly insecure?: boolean;
