@@ -105,6 +105,30 @@ export class Edge implements SessionHost {
     this.#options.link.notify("release", address);
   }
 
+  /**
+   * Takes an admitted session on, before its handshake is answered: resolves when it hears its channels, so that
+   * whoever is told that it is open has missed nothing from then on.
+   *
+   * @throws {GongError} what one of the subscriptions was refused with; the session has left then
+   */
+  async begin(session: Session): Promise<void> {
+    this.registry.add(session);
+    session.door.opened(session);
+    try {
+      await Promise.all(session.named.map((channel) => this.#subscribed(session, channel)));
+    } catch (error) {
+      session.refuse(error);
+      this.gone(session);
+      throw error;
+    }
+  }
+
+  #subscribed(session: Session, channel: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      session.subscribe(channel, undefined, { subscribed: () => resolve(), refused: reject });
+    });
+  }
+
   close(): void {
     clearInterval(this.#sweep);
     this.#bus.close();
@@ -170,16 +194,9 @@ export class Edge implements SessionHost {
   }
 
   opened(session: Session): void {
-    this.registry.add(session);
-    const { id, door, address, channels } = session.options;
+    const { id, door, address } = session.options;
     this.#options.log.info("session.open", { session: id, door: door.name, address });
-    if (this.#draining) return session.close("going_away");
-    try {
-      door.opened(session);
-      for (const channel of channels) session.subscribe(channel);
-    } catch (error) {
-      session.refuse(error);
-    }
+    if (this.#draining) session.close("going_away");
   }
 
   leave(session: Session, reason: CloseReason): void {

@@ -21,6 +21,7 @@ export interface SessionHost {
   unsubscribe(session: Session, channel: string): void;
   /** The session has queued something: flush it at the end of this turn. */
   queue(session: Session): void;
+  /** Its socket is open. */
   opened(session: Session): void;
   /** It counts no more: no channel, no address, no count. Told once, whoever closed it. */
   leave(session: Session, reason: CloseReason): void;
@@ -56,7 +57,6 @@ export interface Parcel {
 export interface SessionOptions {
   readonly id: string;
   readonly door: SocketDoor;
-  readonly socket: Socket;
   readonly address: string;
   readonly userAgent: string;
   readonly grant: Grant | undefined;
@@ -74,6 +74,10 @@ export class Session implements DoorSession, SocketEvents {
   /** Channels it hears now, in the order of subscribing; shared with all who hear the same. */
   channels: readonly string[] = NONE;
   readonly #host: SessionHost;
+  #socket: Socket | undefined;
+  #isOpen = false;
+  /** How to end it as soon as it is open. */
+  #farewell: { readonly code: number; readonly message: string } | undefined;
   #bucket: TokenBucket | undefined;
   #outbox: Data[] | undefined;
   #outboxBytes = 0;
@@ -109,7 +113,7 @@ export class Session implements DoorSession, SocketEvents {
 
   /** Bytes between this server and the client: queued here or in the socket. */
   get pending(): number {
-    return this.#outboxBytes + this.options.socket.pending;
+    return this.#outboxBytes + (this.#socket?.pending ?? 0);
   }
 
   info(edge: number): SessionInfo {
@@ -165,10 +169,17 @@ export class Session implements DoorSession, SocketEvents {
     if (this.#left) return;
     this.flush();
     this.#leave(reason);
-    this.options.socket.close(closeCode, message);
+    if (this.#isOpen) this.#socket?.close(closeCode, message);
+    else this.#farewell = { code: closeCode, message };
   }
 
   // What the edge does with it.
+
+  /** It may hear channels before: what they bring waits for the socket to open. */
+  attach(socket: Socket): void {
+    this.#socket = socket;
+    socket.listen(this);
+  }
 
   /**
    * Hands it what its channels brought; at once, or behind what is queued already.
@@ -178,7 +189,7 @@ export class Session implements DoorSession, SocketEvents {
   deliver(parcel: Parcel): boolean {
     const { frames, bytes } = parcel;
     for (let i = 0; i < frames.length && !this.#left; i++) {
-      if (this.#outbox) this.#enqueue(frames[i]!, bytes[i]!);
+      if (this.#outbox || !this.#isOpen) this.#enqueue(frames[i]!, bytes[i]!);
       else this.#send(frames[i]!, bytes[i]!);
     }
     if (!this.#left) this.#delivered += parcel.count;
@@ -188,7 +199,7 @@ export class Session implements DoorSession, SocketEvents {
   /** Sends what is queued, joined where the door's wire allows it. */
   flush(): void {
     const outbox = this.#outbox;
-    if (!outbox) return;
+    if (!outbox || !this.#isOpen) return;
     const bytes = this.#outboxBytes;
     this.#outbox = undefined;
     this.#outboxBytes = 0;
@@ -201,13 +212,13 @@ export class Session implements DoorSession, SocketEvents {
   }
 
   /**
-   * Called once a ping interval: true when the socket has taken nothing for two of them although something waits, or
-   * the engine has given the peer up.
+   * Called once a ping interval: true when for two of them the socket has not opened, or has taken nothing although
+   * something waits, or when the engine has given the peer up.
    */
   isDead(): boolean {
-    if (!this.options.socket.isOpen) return true;
-    const taken = this.#sent - this.options.socket.pending;
-    const stalls = taken < this.#sent && taken === this.#taken;
+    if (this.#isOpen && !this.#socket?.isOpen) return true;
+    const taken = this.#sent - (this.#socket?.pending ?? 0);
+    const stalls = !this.#isOpen || taken < this.#sent && taken === this.#taken;
     this.#taken = taken;
     this.#sweeps = stalls ? this.#sweeps + 1 : 0;
     return this.#sweeps >= 2;
@@ -216,7 +227,11 @@ export class Session implements DoorSession, SocketEvents {
   // What the socket says.
 
   opened(): void {
+    this.#isOpen = true;
+    const farewell = this.#farewell;
+    if (farewell) return this.#socket?.close(farewell.code, farewell.message);
     this.#host.opened(this);
+    this.flush();
   }
 
   received(data: Data): void {
@@ -258,11 +273,11 @@ export class Session implements DoorSession, SocketEvents {
 
   #send(data: Data, bytes: number): void {
     if ((this.#room -= bytes) < 0) {
-      this.#room = this.#host.limits.outbox - this.options.socket.pending - bytes;
+      this.#room = this.#host.limits.outbox - this.#socket!.pending - bytes;
       if (this.#room < 0) return this.#tooSlow();
     }
     this.#sent += bytes;
-    this.options.socket.send(data);
+    this.#socket!.send(data);
   }
 
   /** Nothing more is sent: it would only wait in the socket behind what is not read. */

@@ -11,6 +11,13 @@ import type { Data } from "./types.ts";
 /** Longest close reason (RFC 6455 section 5.5: 125 bytes with the code). */
 const MAX_REASON = 123;
 
+/**
+ * Deno drops the connection without a close frame when it reads another message after `close()`. So while the peer has
+ * just sent something, closing waits until nothing came for `QUIET`, for `LONGEST` at most; in milliseconds.
+ */
+const QUIET = 20;
+const LONGEST = 1000;
+
 /** What a {@linkcode Socket} tells its owner. */
 export interface SocketEvents {
   opened(): void;
@@ -28,6 +35,8 @@ export class Socket {
   readonly #ws: WebSocket;
   #events: SocketEvents | undefined;
   #closing = false;
+  /** When the last message came, by `performance.now()`. */
+  #heard = 0;
 
   private constructor(ws: WebSocket) {
     this.#ws = ws;
@@ -69,7 +78,16 @@ export class Socket {
   close(code: number, reason: string): void {
     if (this.#closing) return;
     this.#closing = true;
-    this.#ws.close(code, cut(reason));
+    const asked = performance.now();
+    if (asked - this.#heard > LONGEST) this.#ws.close(code, cut(reason));
+    else this.#closeWhenQuiet(code, cut(reason), asked + LONGEST);
+  }
+
+  #closeWhenQuiet(code: number, reason: string, latest: number): void {
+    const now = performance.now();
+    const wait = Math.min(this.#heard + QUIET, latest) - now;
+    if (wait <= 0) this.#ws.close(code, reason);
+    else setTimeout(() => this.#closeWhenQuiet(code, reason, latest), wait);
   }
 
   handleEvent(event: Event): void {
@@ -77,6 +95,7 @@ export class Socket {
       case "open":
         return this.#events?.opened();
       case "message": {
+        this.#heard = performance.now();
         if (this.#closing) return;
         const { data } = event as MessageEvent<string | ArrayBuffer>;
         return this.#events?.received(typeof data === "string" ? data : new Uint8Array(data));

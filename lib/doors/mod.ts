@@ -51,13 +51,17 @@ export async function push(request: Request, url: URL, address: string, options:
   checkRights(auth, grant, wish.channels);
   const userAgent = (request.headers.get("user-agent") ?? "").slice(0, MAX_USER_AGENT);
   await edge.admit(address);
+  const session = new Session(edge, { ...wish, id: edge.registry.newId(), address, userAgent, grant });
+  await edge.begin(session);
   try {
     const { socket, response } = Socket.upgrade(request, config.ping);
-    socket.listen(new Session(edge, { ...wish, id: edge.registry.newId(), socket, address, userAgent, grant }));
+    session.attach(socket);
     return response;
   } catch (cause) {
-    edge.release(address);
-    throw new GongError("bad_request", "The handshake could not be completed.", { cause });
+    const error = new GongError("bad_request", "The handshake could not be completed.", { cause });
+    session.refuse(error);
+    edge.gone(session);
+    throw error;
   }
 }
 
