@@ -119,7 +119,7 @@ export class Hosting {
   repairAll(): void {
     for (const hosted of this.#hosted.values()) {
       if (hosted.position) this.#repair(hosted, hosted.position);
-      else this.#askAll(hosted);
+      else for (const joining of hosted.joinings) void this.#ask(hosted, joining);
     }
   }
 
@@ -138,9 +138,8 @@ export class Hosting {
     if (hosted.repairing) return void hosted.repairing.push(publication);
     if (!position) return;
     const { epoch, offset } = publication;
-    if (epoch !== position.epoch) this.#lose(hosted, { epoch, offset: offset - 1 });
-    else if (offset <= position.offset) return;
-    else if (offset > position.offset + 1) return this.#repair(hosted, position, publication);
+    if (epoch === position.epoch && offset <= position.offset) return;
+    if (epoch !== position.epoch || offset > position.offset + 1) return this.#repair(hosted, position, publication);
     hosted.position = { epoch, offset };
     this.#live.push(publication);
   }
@@ -158,22 +157,28 @@ export class Hosting {
     this.#options.lost(hosted.channel, position);
   }
 
-  #askAll(hosted: Hosted): void {
-    for (const joining of hosted.joinings) void this.#ask(hosted, joining);
-  }
-
-  /** Reads again what lies after `since`, while what comes live is held; whoever joins asks again too. */
+  /**
+   * Reads again what lies after `since`, while what comes live is held.
+   *
+   * @param first a publication that does not follow `since`: something before it is missing, or the numbering is another
+   */
   #repair(hosted: Hosted, since: Position, first?: Publication): void {
+    if (this.#hosted.get(hosted.channel) !== hosted) return;
     const held: Publication[] = first ? [first] : [];
     hosted.repairing = held;
-    this.#askAll(hosted);
     const isVoid = () => hosted.repairing !== held || this.#hosted.get(hosted.channel) !== hosted;
-    this.#read(hosted.channel, since).then((reading) => {
-      if (isVoid()) return;
+    this.#read(hosted.channel, since, isVoid).then((reading) => {
+      if (!reading) return;
+      const { top, publications, recovered } = reading;
+      if (held.some((publication) => publication !== first && publication.epoch !== top.epoch)) {
+        return this.#repair(hosted, since);
+      }
+      // Of another numbering, `first` was late: what was read is newer than what came before it was asked for.
+      const live = held.filter(({ epoch }) => epoch === top.epoch);
       hosted.repairing = undefined;
-      if (!reading.recovered) this.#lose(hosted, reading.top);
-      for (const publication of reading.publications) this.#accept(hosted, publication);
-      for (const publication of held) this.#accept(hosted, publication);
+      if (!recovered) this.#loseUntil(hosted, since, top, live);
+      for (const publication of publications) this.#accept(hosted, publication);
+      for (const publication of live) this.#accept(hosted, publication);
       this.#flush();
       this.#completeAll(hosted);
     }, () => {
@@ -181,11 +186,21 @@ export class Hosting {
     });
   }
 
-  /** Everything after `since`, page by page, up to the top of the last page. */
-  async #read(channel: string, since: Position | undefined): Promise<Reading> {
+  /** History does not have what lies after `since`. What came live may still follow it, or begin before the top. */
+  #loseUntil(hosted: Hosted, since: Position, { epoch, offset }: Position, live: readonly Publication[]): void {
+    const isSame = epoch === since.epoch;
+    const next = live.find((publication) => !isSame || publication.offset > since.offset);
+    const until = next ? Math.min(offset, next.offset - 1) : offset;
+    if (!isSame || until > since.offset) this.#lose(hosted, { epoch, offset: until });
+  }
+
+  /** Everything after `since`, page by page, up to the top of the last page; undefined as soon as it is void. */
+  async #read(channel: string, since: Position | undefined, isVoid: () => boolean): Promise<Reading | undefined> {
     const publications: Publication[] = [];
     for (let from = since;;) {
       const page = await this.#options.read(channel, from);
+      // To ask for another page is to host the channel, which may have been given up.
+      if (isVoid()) return undefined;
       const { top, recovered } = page;
       if (!recovered) return { top, publications: [], recovered };
       for (const publication of page.publications) publications.push(publication);
@@ -201,8 +216,10 @@ export class Hosting {
     joining.read = undefined;
     const isVoid = () => joining.round !== round || !hosted.joinings.has(joining);
     try {
-      const reading = await this.#read(hosted.channel, joining.since);
-      if (isVoid()) return;
+      const reading = await this.#read(hosted.channel, joining.since, isVoid);
+      if (!reading) return;
+      // Which of two numberings is the newer one, only another answer tells.
+      if (joining.held.some(({ epoch }) => epoch !== reading.top.epoch)) return void this.#ask(hosted, joining);
       joining.read = reading;
       this.#begin(hosted, joining, reading.top);
       this.#completeAll(hosted);
@@ -218,9 +235,7 @@ export class Hosting {
   #begin(hosted: Hosted, joining: Joining, top: Position): void {
     if (hosted.position) return;
     hosted.position = top;
-    for (const publication of joining.held) {
-      if (publication.epoch === top.epoch) this.#accept(hosted, publication);
-    }
+    for (const publication of joining.held) this.#accept(hosted, publication);
     this.#flush();
   }
 
@@ -230,16 +245,28 @@ export class Hosting {
     if (!position || repairing) return;
     for (const joining of hosted.joinings) {
       const { read } = joining;
-      if (!read || read.top.epoch === position.epoch && read.top.offset > position.offset) continue;
+      if (!read) continue;
+      if (read.top.epoch !== position.epoch) {
+        // One of the two is of an old numbering.
+        void this.#ask(hosted, joining);
+        return this.#repair(hosted, position);
+      }
+      if (read.top.offset > position.offset) continue;
+      const { top } = read;
+      const later = joining.held.filter(({ epoch, offset }) =>
+        epoch === top.epoch && offset > top.offset && offset <= position.offset
+      );
+      if (later.length < position.offset - top.offset) {
+        // The others were brought here by a repair, and know what neither this answer nor the bus has.
+        void this.#ask(hosted, joining);
+        continue;
+      }
       hosted.joinings.delete(joining);
-      complete(joining, read, position);
+      complete(joining, read, later);
     }
   }
 }
 
-function complete({ joiner, since, held }: Joining, { top, publications, recovered }: Reading, live: Position): void {
-  // The numbering changed after the answer: who resumes has lost something, who is new has not.
-  if (live.epoch !== top.epoch) return joiner.joined(live, since === undefined, []);
-  const later = held.filter(({ epoch, offset }) => epoch === top.epoch && offset > top.offset && offset <= live.offset);
+function complete({ joiner, since }: Joining, { top, publications, recovered }: Reading, later: Publication[]): void {
   joiner.joined(recovered && since ? since : top, recovered, [...publications, ...later]);
 }

@@ -47,12 +47,16 @@ interface Request {
   readonly answer?: PromiseWithResolvers<History>;
 }
 
+/** When a subscriber leaves by itself, in the middle of what it is told: at that moment, never by default. */
+export type Fragility = "joining" | "publication" | "loss";
+
 /** One who listens, and what it was promised. */
 export class Subscriber {
   state: "joining" | "listening" | "failed" | "gone" = "joining";
   /** Where it stands, by what it was told and given. */
   position: Position | undefined;
   readonly told: string[] = [];
+  fragile: Fragility | undefined;
 
   /** @param isAhead whether `since` is beyond the log when it joins */
   constructor(readonly name: string, readonly since: Position | undefined, readonly isAhead: boolean) {}
@@ -84,6 +88,7 @@ export class World {
   #log: Publication[] = [];
   #offset = 0;
   #hosted = false;
+  #refused = false;
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
@@ -95,7 +100,9 @@ export class World {
       },
       release: () => this.#port.push({ kind: "release" }),
       live: (publications) => {
-        for (const subscriber of this.#listening()) publications.forEach((publication) => subscriber.take(publication));
+        for (const subscriber of this.#listening()) {
+          publications.forEach((publication) => this.#give(subscriber, publication));
+        }
       },
       lost: (_, position) => this.#lose(position),
       isHeard: () => this.#listening().length > 0,
@@ -145,6 +152,7 @@ export class World {
         return this.#serve(this.#port.shift()!);
       case "refuse": {
         const { kind, answer } = this.#port.shift()!;
+        this.#refused = true;
         if (kind === "release") this.#hosted = false;
         else this.#answers.push(() => answer!.reject(new GongError("overloaded")));
         return;
@@ -169,9 +177,10 @@ export class World {
     }
   }
 
-  join(name: string, since?: Position): Subscriber {
+  join(name: string, since?: Position, fragile?: Fragility): Subscriber {
     const { epoch, offset } = this.top;
     const subscriber = new Subscriber(name, since, since?.epoch === epoch && since.offset > offset);
+    subscriber.fragile = fragile;
     this.subscribers.push(subscriber);
     const cancel = this.hosting.join(CHANNEL, since, {
       joined: (position, recovered, missed) => this.#joined(subscriber, position, recovered, missed),
@@ -191,6 +200,19 @@ export class World {
     if (state === "listening") this.hosting.releaseUnheard(CHANNEL);
   }
 
+  /** Delivers what is under way, also what is tried again after a while. */
+  async finish(): Promise<void> {
+    const moves = ["hub", "answer", "batch"] as const;
+    for (let idle = 0, steps = 0; idle < 2; steps++) {
+      assert(steps < 1000, "it does not come to rest");
+      const move = moves.find((step) => this.can(step));
+      if (move) this.do(move);
+      await settle();
+      idle = move ? 0 : idle + 1;
+      if (!move && this.#refused) await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
   /** Nothing is under way any more: is everybody where they were promised to be? */
   check(): void {
     const listening = this.#listening();
@@ -198,6 +220,8 @@ export class World {
       assert(subscriber.state !== "joining", `never answered: ${subscriber.story()}`);
     }
     for (const subscriber of listening) {
+      // Of a new numbering that nothing was published in, there is nothing to miss.
+      if (this.#offset === 0 && subscriber.position!.epoch !== this.top.epoch) continue;
       assertEquals(show(subscriber.position!), show(this.top), `left behind: ${subscriber.story()}`);
     }
     assertEquals(this.hosting.has(CHANNEL), listening.length > 0, "the edge hosts what is heard");
@@ -217,7 +241,18 @@ export class World {
     if (since && recovered) assertEquals(position, since, subscriber.story());
     if (!since) assert(recovered, subscriber.story());
     if (!recovered) this.#justify(since!, subscriber);
-    missed.forEach((publication) => subscriber.take(publication));
+    this.#breakAt("joining", subscriber);
+    missed.forEach((publication) => this.#give(subscriber, publication));
+  }
+
+  #give(subscriber: Subscriber, publication: Publication): void {
+    if (subscriber.state !== "listening") return;
+    subscriber.take(publication);
+    this.#breakAt("publication", subscriber);
+  }
+
+  #breakAt(moment: Fragility, subscriber: Subscriber): void {
+    if (subscriber.fragile === moment) this.leave(subscriber);
   }
 
   #lose(position: Position): void {
@@ -229,6 +264,7 @@ export class World {
       assert(position.epoch !== stood.epoch || position.offset > stood.offset, `back: ${subscriber.story()}`);
       this.#justify(stood, subscriber);
       subscriber.position = position;
+      this.#breakAt("loss", subscriber);
     }
   }
 
