@@ -22,7 +22,10 @@ const KEY_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 const SECRET = /^[!-+\--~]{1,256}$/;
 
 /** Paths that belong to the server, with everything below them. */
-const TAKEN = ["/admin", "/api", "/health", "/iframe", "/metrics", "/poll", "/ready", "/socket.io", "/sse", "/static"];
+const TAKEN = [
+  ...["/admin", "/api", "/health", "/iframe", "/metrics", "/poll", "/ready", "/session", "/socket.io", "/sse"],
+  ...["/static", "/stream"],
+];
 
 /**
  * Reads `NAME:SCOPE+SCOPE:SECRET`, or `SECRET` alone for every scope.

@@ -225,7 +225,7 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     default: 65_536,
     min: 1,
     max: 16 * MiB,
-    help: "Largest message and HTTP body; beyond it close 1009, or 413.",
+    help: "Largest message; beyond it close 1009, or 413. An HTTP body may be six times that and 16 KiB.",
   },
   maxConnections: { ...limits, kind: "integer", default: 20_000, min: 1, max: 1_000_000, help: "Sessions in all." },
   maxPerAddress: {

@@ -98,8 +98,11 @@ for (const [fault, signal] of [["throws", "SIGUSR1"], ["exits", "SIGUSR2"]] as c
 Deno.test("an edge that hangs makes /ready fail, and after --hang seconds ends the process with 70", async () => {
   await using gong = await startGong([], ENTRY);
   const other = await connectTo(gong, 2);
+  let hasEnded = false;
+  const finished = gong.finished.finally(() => hasEnded = true);
   gong.signal("SIGHUP");
   for (;;) {
+    assert(!hasEnded, "the process ended before /ready said anything");
     // Requests that the hanging edge was given are never answered.
     using http = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
     const ready = await fetch(`${gong.url}/ready`, { client: http, signal: AbortSignal.timeout(500) })
@@ -110,7 +113,7 @@ Deno.test("an edge that hangs makes /ready fail, and after --hang seconds ends t
   }
   other.send('{"id":1,"ping":{}}');
   assert((await other.nextText()).includes('"id":1,"ok"'));
-  assertEquals(await gong.finished, 70);
+  assertEquals(await finished, 70);
 });
 
 async function connectTo(gong: Gong, wanted: number): Promise<Client> {

@@ -9,7 +9,7 @@ import { configureLog, createLogger } from "../../lib/log.ts";
 import { startServer } from "../../lib/supervisor.ts";
 
 await configureLog({ level: "info", format: "json" });
-const running = await startServer(defaultConfig({ dev: true, port: 0, isolates: 2, hang: 4 }), {
+const running = await startServer(defaultConfig({ dev: true, port: 0, isolates: 2, hang: 6 }), {
   log: createLogger("test"),
   createWorker: (workerData) => new Worker(new URL("./faulty_worker.ts", import.meta.url), { workerData }),
 });
