@@ -199,14 +199,14 @@ export class Edge implements SessionHost {
     if (this.#draining) session.close("going_away");
   }
 
-  leave(session: Session, reason: CloseReason): void {
+  leave(session: Session, reason: CloseReason, code: number): void {
     for (const cancel of this.#joining.get(session)?.values() ?? []) cancel();
     this.#joining.delete(session);
     for (const channel of this.#fanout.remove(session)) this.#hosting.releaseUnheard(channel);
     this.registry.leave(session, reason);
     this.release(session.options.address);
     const { id, door, address } = session.options;
-    this.#options.log.info("session.close", { session: id, door: door.name, address, reason });
+    this.#options.log.info("session.close", { session: id, door: door.name, address, code, reason });
     const { stuckBytes } = this.registry;
     if (stuckBytes > this.#options.config.stuckBudget) this.#options.link.notify("exhausted", stuckBytes);
   }

@@ -20,6 +20,8 @@ export interface GuardOptions {
 
 /** How long an address is refused after too many wrong keys, in milliseconds. */
 const BLOCK = 60_000;
+/** Addresses that are blocked at once, at most: past it the one blocked longest is let go. */
+const MAX_BLOCKED = 10_000;
 
 /** Counts sessions and wrong keys by address. */
 export class Guard {
@@ -28,6 +30,7 @@ export class Guard {
   readonly #failures: TokenBuckets;
   readonly #byAddress = new Map<string, number>();
   readonly #byEdge = new Map<number, Map<string, number>>();
+  readonly #blocked = new Map<string, number>();
   #total = 0;
 
   constructor(options: GuardOptions) {
@@ -82,7 +85,19 @@ export class Guard {
 
   /** Counts a wrong key; returns until when the address is blocked now, in milliseconds since 1970. */
   fail(address: string): number | undefined {
-    return this.#failures.take(address) ? undefined : this.#now() + BLOCK;
+    if (this.#failures.take(address)) return undefined;
+    const until = this.#now() + BLOCK;
+    this.#blocked.delete(address);
+    this.#blocked.set(address, until);
+    const [oldest] = this.#blocked.keys();
+    if (this.#blocked.size > MAX_BLOCKED) this.#blocked.delete(oldest!);
+    return until;
+  }
+
+  /** The addresses that are blocked now, and until when. */
+  blocked(): Map<string, number> {
+    for (const [address, until] of this.#blocked) if (until <= this.#now()) this.#blocked.delete(address);
+    return this.#blocked;
   }
 }
 

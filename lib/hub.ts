@@ -46,6 +46,8 @@ const PAGE = 1000;
 /** Publications remembered for the admin page, and characters shown of each. */
 const RECENT = 50;
 const PREVIEW = 200;
+/** Ended admin logins that an edge which starts later is told of. */
+const MAX_REVOKED = 10_000;
 /** The admin page's live feed: numbered by the hub, never stored. */
 export const ADMIN_CHANNEL = "$admin";
 
@@ -60,6 +62,8 @@ export class Hub {
   readonly #hosts = new Map<string, Set<number>>();
   readonly #published: { value: number };
   readonly #replayed: { value: number };
+  /** Admin logins that were ended, the oldest first. */
+  readonly #revoked = new Set<string>();
   #pending: Publication[] = [];
   #born = 0;
   #recent: Publication[] = [];
@@ -95,6 +99,9 @@ export class Hub {
       log.error("hub.fault", { edge, method, error: String(error) });
     });
     this.directory.add(edge, link);
+    // What edges were told that still holds: this one may take the place of another.
+    for (const [address, until] of this.#guard.blocked()) link.notify("block", { address, until });
+    for (const login of this.#revoked) link.notify("revoke", login);
     return link;
   }
 
@@ -161,9 +168,16 @@ export class Hub {
         const until = this.#guard.fail(address);
         if (until !== undefined) directory.tellAll("block", { address, until });
       },
-      revoke: (login) => directory.tellAll("revoke", login),
+      revoke: (login) => this.#revoke(login),
       exhausted: (bytes) => events?.exhausted(edge, bytes),
     };
+  }
+
+  #revoke(login: string): void {
+    this.#revoked.add(login);
+    const [oldest] = this.#revoked;
+    if (this.#revoked.size > MAX_REVOKED) this.#revoked.delete(oldest!);
+    this.directory.tellAll("revoke", login);
   }
 
   async #subscribe(edge: number, channel: string, since?: Position): Promise<History> {

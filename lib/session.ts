@@ -24,7 +24,7 @@ export interface SessionHost {
   /** Its socket is open. */
   opened(session: Session): void;
   /** It counts no more: no channel, no address, no count. Told once, whoever closed it. */
-  leave(session: Session, reason: CloseReason): void;
+  leave(session: Session, reason: CloseReason, code: number): void;
   /** Its socket is gone too. */
   gone(session: Session): void;
 }
@@ -168,7 +168,7 @@ export class Session implements DoorSession, SocketEvents {
   closeWith(closeCode: number, message: string, reason: CloseReason): void {
     if (this.#left) return;
     this.flush();
-    this.#leave(reason);
+    this.#leave(reason, closeCode);
     if (this.#isOpen) this.#socket?.close(closeCode, message);
     else this.#farewell = { code: closeCode, message };
   }
@@ -243,8 +243,8 @@ export class Session implements DoorSession, SocketEvents {
     }
   }
 
-  closed(_code: number, _reason: string, clean: boolean): void {
-    this.#leave(clean ? "client" : "vanished");
+  closed(code: number, _reason: string, clean: boolean): void {
+    this.#leave(clean ? "client" : "vanished", code);
     this.#host.gone(this);
   }
 
@@ -287,10 +287,10 @@ export class Session implements DoorSession, SocketEvents {
     this.close("slow");
   }
 
-  #leave(reason: CloseReason): void {
+  #leave(reason: CloseReason, code: number): void {
     if (this.#left) return;
     this.#left = true;
-    this.#host.leave(this, reason);
+    this.#host.leave(this, reason, code);
   }
 }
 

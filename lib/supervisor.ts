@@ -202,6 +202,7 @@ class Supervisor {
   #ready(number: number): void {
     const edge = this.#edges.get(number);
     if (edge) edge.restartAfter = FIRST_RESTART;
+    if (this.#pressure > 0) this.#hub.directory.tell(number, "pressure", true);
     this.#log.info("edge.ready", { edge: number });
     this.#starting.get(number)?.();
   }
