@@ -321,6 +321,8 @@ export class Edge implements SessionHost {
   }
 
   #sweepOut(): void {
-    for (const session of [...this.registry.all()]) if (session.isDead()) session.close("stalled");
+    const dead = [...this.registry.all()].filter((session) => session.isDead());
+    for (const session of dead) session.close("stalled");
+    this.#options.log.debug("sessions.sweep", { sessions: this.registry.size, dead: dead.length });
   }
 }
