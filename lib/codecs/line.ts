@@ -34,6 +34,6 @@ function encodeData(data: Data, contentType: string): string {
   const type = `,"contentType":${JSON.stringify(contentType)}`;
   if (typeof data !== "string") return `"data":"${encodeBase64(data)}","encoding":"base64"${type}`;
   // JSON text that is a string itself would be taken for text.
-  if (contentType === "application/json") return `"data":${data}${data.startsWith('"') ? type : ""}`;
+  if (contentType === "application/json") return `"data":${data}${/^\s*"/.test(data) ? type : ""}`;
   return `"data":${JSON.stringify(data)}${contentType === "text/plain" ? "" : type}`;
 }
