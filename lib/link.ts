@@ -73,7 +73,7 @@ export class Link<Remote> {
     if (!this.#closed) this.#post({ tell: method, payload });
   }
 
-  /** The other side is gone: everything open is rejected with `restarting`, and everything later too. */
+  /** The other side is gone: what is open, or asked later, is rejected with `restarting`; nothing it says counts. */
   close(): void {
     this.#closed ??= new GongError("restarting");
     for (const pending of this.#pending.values()) pending.reject(this.#closed);
@@ -92,6 +92,7 @@ export class Link<Remote> {
   }
 
   #receive(wires: readonly Wire[]): void {
+    if (this.#closed) return;
     for (const wire of wires) {
       if ("ask" in wire) void this.#answer(wire.ask, wire.method, wire.payload);
       else if ("tell" in wire) {
@@ -102,7 +103,7 @@ export class Link<Remote> {
 
   // deno-lint-ignore require-await -- so that a throw becomes a rejection
   async #call(method: string, payload: unknown): Promise<unknown> {
-    const handler = this.#local[method];
+    const handler = Object.hasOwn(this.#local, method) ? this.#local[method] : undefined;
     if (!handler) throw new TypeError(`The other isolate has no method ${method}`);
     return handler.call(this.#local, payload);
   }
