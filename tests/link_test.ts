@@ -46,7 +46,11 @@ function openPair(faults: unknown[] = []) {
     },
     (error, method) => faults.push([method, String(error)]),
   );
-  return { near, far, notes, posted, [Symbol.dispose]: () => port1.close() };
+  function close() {
+    port1.close();
+    port2.close();
+  }
+  return { near, far, notes, posted, [Symbol.dispose]: close };
 }
 
 Deno.test("Link.request() answers, now or later, each its own question", async () => {
