@@ -16,6 +16,8 @@ export interface IntakeOptions {
   readonly wait: number;
   /** False while nothing more may be announced; {@linkcode Intake.resume} says that it may have changed. */
   readonly open: () => boolean;
+  /** Milliseconds; only differences count. Default `performance.now`. */
+  readonly now?: () => number;
 }
 
 interface Waiting {
@@ -34,6 +36,7 @@ function sizeOf(drafts: readonly Draft[]): number {
 export class Intake {
   readonly #broker: Broker;
   readonly #options: IntakeOptions;
+  readonly #now: () => number;
   #queue: Waiting[] = [];
   #bytes = 0;
   #busy = false;
@@ -43,6 +46,7 @@ export class Intake {
   constructor(broker: Broker, options: IntakeOptions) {
     this.#broker = broker;
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   /** Resolves when the drafts are numbered, stored and announced, or refused with `overloaded`. */
@@ -51,7 +55,7 @@ export class Intake {
     if (this.#bytes > 0 && this.#bytes + bytes > this.#options.bytes) return Promise.resolve(refuse(drafts));
     this.#bytes += bytes;
     return new Promise((resolve) => {
-      this.#queue.push({ drafts, atomic, bytes, since: performance.now(), resolve });
+      this.#queue.push({ drafts, atomic, bytes, since: this.#now(), resolve });
       this.resume();
     });
   }
@@ -106,7 +110,7 @@ export class Intake {
 
   /** Refuses what has waited too long, and comes back for the rest. */
   #expire(): void {
-    const oldest = performance.now() - this.#options.wait * 1000;
+    const oldest = this.#now() - this.#options.wait * 1000;
     while (this.#queue.length > 0 && this.#queue[0]!.since <= oldest) {
       const call = this.#queue.shift()!;
       this.#settle(call, refuse(call.drafts));
