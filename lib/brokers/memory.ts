@@ -55,7 +55,9 @@ export function createMemoryBroker(announce: Announce, options: MemoryBrokerOpti
   const { historyCount = 1000, historyBytes = 1 << 20, historyAge = 600, historyBudget = 64 << 20 } = options;
   const { maxChannels = 100_000, now = Date.now, newEpoch = randomEpoch } = options;
   const channels = new Map<string, Channel>();
-  // Both in the order of use, so that neither the next to be forgotten nor the next to lose history is searched for.
+  // All in the order of use, so that neither the next to be forgotten nor the next to lose history is searched for. Who
+  // listens to one name after the other cannot push out what somebody has published.
+  const unused = new Set<Channel>();
   const idle = new Set<Channel>();
   const keeping = new Set<Channel>();
   let publications = 0;
@@ -84,11 +86,16 @@ export function createMemoryBroker(announce: Announce, options: MemoryBrokerOpti
   }
 
   function forgetIdle(): void {
-    const [channel] = idle;
+    const [channel] = unused.size > 0 ? unused : idle;
     if (!channel) throw new GongError("overloaded", "There are too many channels.", { retryAfter: 60 });
     while (kept(channel) > 0) dropOldest(channel);
-    idle.delete(channel);
+    shelf(channel).delete(channel);
     channels.delete(channel.name);
+  }
+
+  /** Where the channel waits to be forgotten, when nobody here listens to it. */
+  function shelf(channel: Channel): Set<Channel> {
+    return channel.offset === 0 ? unused : idle;
   }
 
   function open(name: string): Channel {
@@ -97,17 +104,18 @@ export function createMemoryBroker(announce: Announce, options: MemoryBrokerOpti
       if (channels.size >= maxChannels) forgetIdle();
       channel = { name, epoch: newEpoch(), offset: 0, kept: [], head: 0, bytes: 0, hosted: false };
       channels.set(name, channel);
-      idle.add(channel);
+      unused.add(channel);
     }
     return channel;
   }
 
   function use(channel: Channel): void {
-    if (!channel.hosted) moveToEnd(idle, channel);
+    if (!channel.hosted) moveToEnd(shelf(channel), channel);
   }
 
   function store(draft: Draft): Publication {
     const channel = open(draft.channel);
+    unused.delete(channel);
     const publication = { ...draft, epoch: channel.epoch, offset: ++channel.offset, time: now() };
     channel.kept.push(publication);
     moveToEnd(keeping, channel);
@@ -177,14 +185,14 @@ export function createMemoryBroker(announce: Announce, options: MemoryBrokerOpti
     async subscribe(name) {
       const channel = open(name);
       channel.hosted = true;
-      idle.delete(channel);
+      shelf(channel).delete(channel);
     },
     // deno-lint-ignore require-await
     async unsubscribe(name) {
       const channel = channels.get(name);
       if (!channel) return;
       channel.hosted = false;
-      idle.add(channel);
+      shelf(channel).add(channel);
     },
     stats: () => ({ channels: channels.size, publications, bytes }),
     close: () => Promise.resolve(),

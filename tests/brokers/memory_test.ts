@@ -44,3 +44,14 @@ Deno.test("openBroker() opens what the configuration names, within its bounds", 
   assertEquals(broker.stats().channels, 2);
   await broker.close();
 });
+
+Deno.test("the memory broker forgets channels that were only listened to before those that have publications", async () => {
+  const broker = createMemoryBroker(() => {}, { maxChannels: 10 });
+  await broker.publish([{ channel: "kept", data: "x", contentType: "text/plain" }]);
+  const { top } = await broker.read("kept");
+  for (let i = 0; i < 50; i++) {
+    await broker.subscribe(`passing-${i}`);
+    await broker.unsubscribe(`passing-${i}`);
+  }
+  assertEquals((await broker.read("kept")).top, top);
+});
