@@ -51,11 +51,11 @@ export class Connection {
     return this.#writing ??= this.#flush();
   }
 
-  /** Closes with 1000, without waiting for the answer; `limit` ends the wait for the frame to leave. */
+  /** Closes with 1000 and waits for the server to end the connection, until `limit` at most. */
   async close(limit: Promise<void>): Promise<void> {
-    const left = this.write(encodeFrame(OPCODES.close, Uint8Array.of(3, 232)));
     this.#code ??= "own";
-    await Promise.race([left, this.closed, limit]);
+    this.write(encodeFrame(OPCODES.close, Uint8Array.of(3, 232)));
+    await Promise.race([this.closed, limit]);
     close(this.#socket);
     await this.closed;
   }
@@ -94,7 +94,8 @@ export class Connection {
     if (opcode === OPCODES.ping) {
       this.write(encodeFrame(OPCODES.pong, payload));
     } else if (opcode === OPCODES.close) {
-      this.#code ??= payload.length < 2 ? "1005" : String(payload[0]! << 8 | payload[1]!);
+      if (this.#code !== undefined) return;
+      this.#code = payload.length < 2 ? "1005" : String(payload[0]! << 8 | payload[1]!);
       this.write(encodeFrame(OPCODES.close, payload.subarray(0, 2)));
     }
   }

@@ -7,7 +7,7 @@ import { countUp, delay, forEach, type Part, type PartOptions, type PartProgress
 
 const HANDSHAKES_AT_ONCE = 64;
 const TIMEOUT = 30_000;
-/** Milliseconds for the close frames to leave. */
+/** Milliseconds for the closing handshakes. */
 const CLOSING = 2_000;
 /** Frames are handed to a socket in pieces of at least so many bytes when nothing paces them. */
 const PIECE = 64 * 1024;

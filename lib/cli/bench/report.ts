@@ -12,6 +12,8 @@ export interface Report {
   readonly subscribers: number;
   readonly connected: number;
   readonly publishers: number;
+  /** Publishers whose connection ended before its time: what they had handed over last may never have been published. */
+  readonly publishersClosed: number;
   /** Subscribers that had heard none of the probes when publishing began. */
   readonly deaf: number;
   /** Messages handed to sockets. */
@@ -79,6 +81,7 @@ export function createReport(load: LoadOptions, results: Results): Report {
     subscribers: load.subscribers,
     connected,
     publishers: publishers?.connected ?? 0,
+    publishersClosed: publishers?.ended ?? 0,
     deaf: results.deaf,
     published,
     expected,

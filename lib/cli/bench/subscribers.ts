@@ -7,7 +7,7 @@ import { countUp, delay, forEach, type Part, type PartOptions, type PartProgress
 
 const HANDSHAKES_AT_ONCE = 64;
 const TIMEOUT = 30_000;
-/** Milliseconds for the close frames to leave. */
+/** Milliseconds for the closing handshakes. */
 const CLOSING = 2_000;
 
 /** The connections of one isolate that listen, and what they have heard. */

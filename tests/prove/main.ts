@@ -1,0 +1,65 @@
+/**
+ * `deno task prove`: the long soaks, a line of result each; exits 1 when one fails.
+ *
+ *     deno task prove [--only WORD]...
+ *
+ * @module
+ */
+import { parseFlags, UsageError } from "../../lib/flags.ts";
+import { proveBurst } from "./burst.ts";
+import { proveEdge } from "./edges.ts";
+import { proveFuzz } from "./fuzz.ts";
+import { proveIdle } from "./idle.ts";
+import type { Soak } from "./soak.ts";
+import { proveSilent, proveStalled } from "./stalled.ts";
+
+const SOAKS: readonly Soak[] = [
+  { name: "burst, plain", run: () => proveBurst({ format: "plain", rounds: 5 }) },
+  { name: "burst, json", run: () => proveBurst({ format: "json", rounds: 10 }) },
+  { name: "burst, json, bus loses 30 %", run: () => proveBurst({ format: "json", rounds: 10, busDrop: 30 }) },
+  { name: "burst, plain, bus loses everything", run: () => proveBurst({ format: "plain", rounds: 5, busDrop: 100 }) },
+  { name: "burst, json, bus loses everything", run: () => proveBurst({ format: "json", rounds: 5, busDrop: 100 }) },
+  {
+    name: "steady, json, bus loses 30 %",
+    run: () => proveBurst({ format: "json", subscribers: 200, rate: 500, count: 5000, busDrop: 30 }),
+  },
+  { name: "an edge throws", run: () => proveEdge({ fault: "throws" }) },
+  { name: "an edge exits", run: () => proveEdge({ fault: "exits" }) },
+  { name: "15,000 idle", run: () => proveIdle() },
+  { name: "1 and 200 stalled", run: () => proveStalled({ stalled: [1, 200] }) },
+  { name: "200 silent", run: () => proveSilent({ stalled: 200 }) },
+  { name: "fuzz", run: () => proveFuzz(5000) },
+];
+
+const encoder = new TextEncoder();
+
+function print(text: string): void {
+  Deno.stdout.writeSync(encoder.encode(text));
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const words = parseFlags(args, { list: ["only"] }).list.get("only");
+  const soaks = SOAKS.filter(({ name }) => words === undefined || words.some((word) => name.includes(word)));
+  if (soaks.length === 0) throw new UsageError(`--only: the soaks are ${SOAKS.map(({ name }) => name).join("; ")}`);
+  let failed = 0;
+  for (const { name, run } of soaks) {
+    const start = performance.now();
+    const result = await run().then((seen) => `PASS  ${name}: ${seen}`, (error) => {
+      failed += 1;
+      return `FAIL  ${name}: ${String(error?.message ?? error).replaceAll(/\s+/g, " ")}`;
+    });
+    print(`${result} (${Math.round((performance.now() - start) / 1000)} s)\n`);
+  }
+  print(`${soaks.length - failed} passed, ${failed} failed\n`);
+  return failed === 0 ? 0 : 1;
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exit(await main(Deno.args));
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(error.message);
+    Deno.exit(2);
+  }
+}

@@ -1,0 +1,117 @@
+import { assert, assertEquals } from "@std/assert";
+import { type Gong, startGong } from "../support/gong.ts";
+import { assertDeliveredOnce, figuresOfProcess, runLoad } from "../support/load.ts";
+import { openWebSocket, type RawConnection } from "../support/raw.ts";
+import { figure, type Stats, statsOf, toMebibytes } from "./soak.ts";
+
+/** How many read nothing, and how much they are sent. */
+export interface StalledOptions {
+  /** One broadcast for each of these numbers. */
+  readonly stalled: readonly number[];
+  /** Bytes broadcast. Default 100 MB. */
+  readonly bytes?: number;
+}
+
+/** Bytes queued to one session before it counts as too slow: the default. */
+const OUTBOX = 2 ** 20;
+/** Seconds: the default. */
+const PING = 25;
+const SIZE = 20_000;
+/**
+ * At first slowly: the kernel takes some 4 MB for each of them before anything waits in the server, and a machine that has
+ * to find 800 MB for that within a second shows nothing about the server.
+ */
+const FILLING = { rate: 12, count: 300 };
+/** Then 2 MB a second: a client may lag half a second before its outbox is full. */
+const RATE = 100;
+/** What garbage collection may leave more than in the run without stalled peers. */
+const SLACK = 48 * 2 ** 20;
+
+/** What a broadcast left behind. */
+interface Aftermath {
+  readonly published: number;
+  /** Resident memory at its highest. */
+  readonly peak: number;
+  readonly stats: Stats;
+}
+
+/**
+ * Subscribers that read nothing while 100 MB are broadcast: the memory they cost is bounded, their sessions go, their
+ * sockets are counted, and others miss nothing.
+ */
+export async function proveStalled({ stalled, bytes = 100_000_000 }: StalledOptions): Promise<string> {
+  const without = await broadcast(0, bytes);
+  const seen: string[] = [];
+  for (const count of stalled) {
+    const { peak, stats } = await broadcast(count, bytes);
+    const more = peak - without.peak;
+    const bound = count * OUTBOX;
+    const memory = `${toMebibytes(more)} more memory for ${count} of them (bound ${toMebibytes(bound)})`;
+    assert(more <= bound + SLACK, memory);
+    assertEquals(closedForStalling(stats), count, JSON.stringify(stats.gong_sessions_closed_total));
+    assertEquals(figure(stats, "gong_stuck_sockets"), count);
+    assertEquals(figure(stats, "gong_edge_restarts_total"), 0);
+    seen.push(memory);
+  }
+  return `${seen.join(", ")}; their sessions gone, stuck sockets counted; the others got all ${without.published}`;
+}
+
+/** Subscribers that read nothing and answer no ping, with hardly anything sent: gone within two pings. */
+export async function proveSilent({ stalled, ping = 2 }: { stalled: number; ping?: number }): Promise<string> {
+  await using gong = await startGong(["--isolates", "2", "--ping", String(ping)]);
+  const peers = await openStalled(gong, stalled);
+  const start = performance.now();
+  let seconds = 0;
+  const watching = (async () => {
+    while (figure(await statsOf(gong.url), "gong_sessions_closed_total") < stalled) await delay(50);
+    seconds = (performance.now() - start) / 1000;
+  })();
+  const load = { subscribers: 50, rate: 20, duration: 2 * ping + 2 };
+  assertDeliveredOnce(await runLoad({ url: `${gong.ws}/push`, ...load }));
+  await watching;
+  for (const peer of peers) peer.close();
+  assert(seconds <= 2 * ping + 1, `they were gone after ${seconds} s`);
+  return `${stalled} gone after ${seconds.toFixed(1)} s with a ping every ${ping} s; the others missed nothing`;
+}
+
+async function broadcast(stalled: number, bytes: number): Promise<Aftermath> {
+  const flags = ["--outbox", String(OUTBOX), "--ping", String(PING), "--stuck-budget", "1GiB"];
+  await using gong = await startGong(["--isolates", "2", ...flags]);
+  const peers = await openStalled(gong, stalled);
+  const readMemory = figuresOfProcess(gong.pid);
+  let peak = 0;
+  const sampler = setInterval(async () => peak = Math.max(peak, (await readMemory()).rss), 100);
+  let published = 0;
+  async function load(options: { rate: number; count: number }): Promise<void> {
+    const report = await runLoad({ url: `${gong.ws}/push`, subscribers: 4, size: SIZE, workers: 1, ...options });
+    assertDeliveredOnce(report);
+    published += report.published;
+  }
+  try {
+    if (stalled > 0) {
+      await load(FILLING);
+      const before = await statsOf(gong.url);
+      assertEquals(closedForStalling(before), stalled, `after ${FILLING.count} messages`);
+    }
+    await load({ rate: RATE, count: Math.ceil(bytes / SIZE) - published });
+    return { published, peak, stats: await statsOf(gong.url) };
+  } finally {
+    clearInterval(sampler);
+    for (const peer of peers) peer.close();
+  }
+}
+
+async function openStalled(gong: Gong, count: number): Promise<RawConnection[]> {
+  const peers: RawConnection[] = [];
+  for (let i = 0; i < count; i++) peers.push(await openWebSocket(gong.port, "/push"));
+  return peers;
+}
+
+function closedForStalling(stats: Stats): number {
+  const closed = stats.gong_sessions_closed_total as Record<string, number>;
+  return (closed.slow ?? 0) + (closed.stalled ?? 0);
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
