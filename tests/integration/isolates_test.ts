@@ -62,7 +62,9 @@ async function counters(gong: Gong): Promise<Record<string, unknown>> {
 
 const ALL = Array.from({ length: PUBLICATIONS }, (_, index) => index + 1);
 
-for (const [fault, signal] of [["throws", "SIGUSR1"], ["exits", "SIGUSR2"]] as const) {
+const FAULTS = [["throws", "SIGUSR1"], ["exits", "SIGUSR2"], ["is terminated", "SIGWINCH"]] as const;
+
+for (const [fault, signal] of FAULTS) {
   Deno.test(`an edge that ${fault} under load is replaced, and subscribers of the other miss nothing`, async () => {
     await using gong = await startGong([], ENTRY);
     const { onFirst, onSecond } = await subscribeAll(gong);

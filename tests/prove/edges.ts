@@ -3,7 +3,7 @@ import { startGong } from "../support/gong.ts";
 import { type Report, runLoad } from "../support/load.ts";
 
 /** What befalls the first of two edges, by the signal that makes it. */
-export const FAULTS = { throws: "SIGUSR1", exits: "SIGUSR2" } as const;
+export const FAULTS = { throws: "SIGUSR1", exits: "SIGUSR2", "is terminated": "SIGWINCH" } as const;
 
 /** How long. */
 export interface EdgeOptions {
