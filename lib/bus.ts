@@ -7,6 +7,14 @@
  */
 import { readBatchHead } from "./codecs/batch.ts";
 
+/**
+ * How many bytes the hub puts into one batch, and an edge hands to its sockets in one turn: a small part of what may be
+ * queued to a session, so that a burst finds those who read with their queues empty again.
+ */
+export function bytesPerTurn(outbox: number): number {
+  return Math.ceil(outbox / 16);
+}
+
 /** Bounds of a {@linkcode BusSender}. */
 export interface BusSenderOptions {
   /** Bytes of batches kept to be repeated; the newest one is kept whatever its size. */

@@ -5,7 +5,7 @@
  */
 import { setImmediate } from "node:timers";
 import type { Auth } from "./auth.ts";
-import { BusReceiver } from "./bus.ts";
+import { BusReceiver, bytesPerTurn } from "./bus.ts";
 import { decodeBatch, readBatchHead } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
 import type { SubscribeAnswer } from "./door.ts";
@@ -49,8 +49,10 @@ export class Edge implements SessionHost {
   readonly #delivered: { value: number };
   readonly #gaps: { value: number };
   readonly #latency: Histogram;
+  /** Bytes of batches that are delivered in one turn. */
+  readonly #perTurn: number;
   readonly #sweep: ReturnType<typeof setInterval>;
-  #inbox: Uint8Array[] = [];
+  readonly #inbox: Uint8Array[] = [];
   #written: Session[] = [];
   #turn = false;
   /** Bytes of publications that the hub has not answered. */
@@ -67,6 +69,7 @@ export class Edge implements SessionHost {
       outbox: config.outbox,
       maxSubscriptions: config.maxSubscriptions,
     };
+    this.#perTurn = bytesPerTurn(config.outbox);
     this.#delivered = metrics.counter("gong_delivered_total");
     this.#gaps = metrics.counter("gong_bus_gaps_total");
     this.#latency = metrics.histogram("gong_publish_to_write_seconds");
@@ -79,7 +82,10 @@ export class Edge implements SessionHost {
       isHeard: (channel) => this.#fanout.has(channel),
     });
     this.#bus = new BusReceiver(options.busName, options.last, {
-      batch: (batch) => this.#inbox.push(batch) === 1 && this.#schedule(),
+      batch: (batch) => {
+        this.#inbox.push(batch);
+        this.#schedule();
+      },
       replay: (from) => link.request("replay", from),
       gap: () => this.#gaps.value++,
       lost: () => this.#loseBatches(),
@@ -272,16 +278,21 @@ export class Edge implements SessionHost {
     });
   }
 
-  #takeInbox(): void {
-    const inbox = this.#inbox;
-    if (inbox.length === 0) return;
-    this.#inbox = [];
+  /** Delivers what the bus brought, a bounded part of it unless `all`. The rest follows in the next turn. */
+  #takeInbox(all = false): void {
+    let count = 0;
+    for (let bytes = 0; count < this.#inbox.length && (all || bytes < this.#perTurn); count++) {
+      bytes += this.#inbox[count]!.length;
+    }
+    if (count === 0) return;
+    const batches = this.#inbox.splice(0, count);
+    if (this.#inbox.length > 0) this.#schedule();
     const publications: Publication[] = [];
-    for (const batch of inbox) decodeBatch(batch, (channel) => this.#hosting.has(channel), publications);
+    for (const batch of batches) decodeBatch(batch, (channel) => this.#hosting.has(channel), publications);
     this.#hosting.receive(publications);
-    this.#options.link.notify("acknowledge", readBatchHead(inbox.at(-1)!).number);
+    this.#options.link.notify("acknowledge", readBatchHead(batches.at(-1)!).number);
     if (publications.length === 0) return;
-    const { born } = readBatchHead(inbox[0]!);
+    const { born } = readBatchHead(batches[0]!);
     const waited = performance.timeOrigin + performance.now() - born;
     this.#latency.observe(Math.max(0, waited) / 1000, publications.length);
   }
@@ -294,7 +305,7 @@ export class Edge implements SessionHost {
 
   /** What came before the loss is delivered first: the channels stand behind it. */
   #loseBatches(): void {
-    this.#takeInbox();
+    this.#takeInbox(true);
     this.#hosting.repairAll();
   }
 

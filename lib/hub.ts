@@ -4,7 +4,7 @@
  * @module
  */
 import { openBroker } from "./brokers/mod.ts";
-import { BusSender } from "./bus.ts";
+import { BusSender, bytesPerTurn } from "./bus.ts";
 import { byteLength } from "./bytes.ts";
 import { encodeBatch } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
@@ -43,6 +43,8 @@ export interface HubOptions {
 const REMIND = 50;
 /** Publications read at once for a resume. */
 const PAGE = 1000;
+/** What a publication takes on the wire beside its data, roughly, in bytes. */
+const OVERHEAD = 128;
 /** Publications remembered for the admin page, and characters shown of each. */
 const RECENT = 50;
 const PREVIEW = 200;
@@ -60,6 +62,8 @@ export class Hub {
   readonly #intake: Intake;
   readonly #guard: Guard;
   readonly #hosts = new Map<string, Set<number>>();
+  /** Bytes that go into one batch. */
+  readonly #batch: number;
   readonly #published: { value: number };
   readonly #replayed: { value: number };
   /** Admin logins that were ended, the oldest first. */
@@ -82,6 +86,7 @@ export class Hub {
       open: () => this.#bus.lag() <= config.busLag,
     });
     this.#guard = new Guard(config);
+    this.#batch = bytesPerTurn(config.outbox);
     this.#published = options.metrics.counter("gong_published_total");
     this.#replayed = options.metrics.counter("gong_bus_replayed_total");
     this.directory = new Directory(() => this.#ownSamples());
@@ -216,11 +221,28 @@ export class Hub {
   #flush(): void {
     const publications = this.#pending;
     this.#pending = [];
-    this.#bus.send((number) => encodeBatch(number, this.#born, publications));
+    for (const part of this.#split(publications)) {
+      this.#bus.send((number) => encodeBatch(number, this.#born, part));
+    }
     this.#published.value += publications.length;
     const shown = publications.filter(({ channel }) => channel !== ADMIN_CHANNEL).slice(-RECENT);
     this.#recent = [...this.#recent, ...shown].slice(-RECENT);
     this.#reminder ??= setTimeout(() => this.#remind(this.#bus.last), REMIND);
+  }
+
+  /** Batches of a size that an edge can deliver in one turn. */
+  *#split(publications: readonly Publication[]): Generator<readonly Publication[]> {
+    let bytes = 0;
+    let start = 0;
+    for (const [index, { data }] of publications.entries()) {
+      const size = data.length + OVERHEAD;
+      if (bytes > 0 && bytes + size > this.#batch) {
+        yield publications.slice(start, index);
+        [start, bytes] = [index, 0];
+      }
+      bytes += size;
+    }
+    yield start === 0 ? publications : publications.slice(start);
   }
 
   /** Silence since `seen`: whoever lags is told the newest number, until all have it. */

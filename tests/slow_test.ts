@@ -1,0 +1,76 @@
+import { assert, assertEquals } from "@std/assert";
+import { json } from "../lib/doors/json.ts";
+import { plain } from "../lib/doors/plain.ts";
+import { END, numbered, publishAll, Stage } from "./support/stage.ts";
+
+Deno.test("a session that reads too slowly is closed before the send that would pass the bound", async () => {
+  await using stage = new Stage({ config: { outbox: 10_000 } });
+  for (const door of [plain, json]) {
+    const channels = [door.name];
+    const [slow, quick] = [await stage.edge.connect({ door, channels }), await stage.edge.connect({ door, channels })];
+    slow.socket.reads = "nothing";
+    for (let n = 0; n < 3; n++) await stage.publish(door.name, "x".repeat(4000));
+    assertEquals(await slow.socket.end(), { code: 1013, reason: "The client reads too slowly." });
+    assert(slow.socket.sent.join("").length <= 10_000);
+    assertEquals(stage.edge.edge.registry.get(slow.id), undefined);
+    await publishAll(stage, door.name, [], [quick]);
+    assertEquals(quick.socket.closed, undefined);
+  }
+  assertEquals(await stage.figure("gong_sessions_closed_total", { reason: "slow" }), 2);
+  assertEquals(await stage.figure("gong_dropped_total", { reason: "slow" }), 2);
+  assertEquals(await stage.figure("gong_delivered_total"), 2 * (2 + 4));
+  assertEquals(await stage.hub.directory.list({ limit: 9 }).then(({ total }) => total), 2);
+});
+
+Deno.test("a burst far larger than the bound reaches those who read, and closes nobody", async () => {
+  await using stage = new Stage({ config: { outbox: 65_536 } });
+  const clients = [await stage.edge.plain(), await stage.edge.json({ channels: ["a"] })];
+  for (const { socket } of clients) {
+    socket.reads = "after the turn";
+  }
+  const texts = numbered(400).map((text) => text.padEnd(1000, "."));
+  await Promise.all(texts.map((text) => stage.publish("a", text)));
+  await publishAll(stage, "a", [], clients);
+  assertEquals(clients.map(({ socket }) => socket.closed), [undefined, undefined]);
+  assertEquals(clients[0]!.socket.sent.length, 401);
+  assertEquals(clients[1]!.socket.publications.map(({ data }) => data), [...texts, END]);
+});
+
+Deno.test("a session that takes nothing for two pings is gone, one that takes a little is not", async () => {
+  await using stage = new Stage({ config: { ping: 0.02, outbox: 1 << 20 } });
+  const [stalled, slow] = [await stage.edge.plain(), await stage.edge.plain()];
+  for (const { socket } of [stalled, slow]) socket.reads = "nothing";
+  // Asked once a sweep: by then it has taken another byte.
+  slow.socket.asked = () => slow.socket.take(1);
+  stalled.socket.answers = false;
+  await stage.publish("a", "x".repeat(100_000));
+  assertEquals((await stalled.socket.end()).code, 4008);
+  assertEquals(slow.socket.closed, undefined);
+  assertEquals(await stage.figure("gong_sessions_closed_total", { reason: "stalled" }), 1);
+  assertEquals(await stage.figure("gong_sessions", { door: "plain" }), 1);
+  assertEquals(await stage.figure("gong_stuck_sockets"), 1);
+  assert(await stage.figure("gong_stuck_bytes") >= 100_000);
+  stalled.socket.vanish();
+  assertEquals([await stage.figure("gong_stuck_sockets"), await stage.figure("gong_stuck_bytes")], [0, 0]);
+});
+
+Deno.test("a session with nothing pending is not stalled, however long it is silent", async () => {
+  await using stage = new Stage({ config: { ping: 0.01 } });
+  const { socket } = await stage.edge.plain();
+  await publishAll(stage, "a", ["x"], [{ socket }]);
+  let sweeps = 0;
+  await new Promise<void>((resolve) => socket.asked = () => ++sweeps === 6 && resolve());
+  assertEquals(socket.closed, undefined);
+});
+
+Deno.test("stuck sockets past their budget make the edge ask for its replacement", async () => {
+  await using stage = new Stage({ config: { ping: 0.02, stuckBudget: 150_000 } });
+  const clients = await Promise.all([1, 2].map(() => stage.edge.plain()));
+  for (const { socket } of clients) [socket.reads, socket.answers] = ["nothing", false];
+  await stage.publish("a", "x".repeat(100_000));
+  await Promise.all(clients.map(({ socket }) => socket.end()));
+  while (stage.told.length === 0) await stage.figure("gong_stuck_sockets");
+  const [{ event, edge, detail }] = stage.told as [typeof stage.told[number]];
+  assertEquals([event, edge], ["exhausted", 1]);
+  assert(detail as number > 150_000);
+});
