@@ -11,6 +11,7 @@ import type { Config } from "./config.ts";
 import type { SubscribeAnswer } from "./door.ts";
 import { GongError } from "./errors.ts";
 import { Fanout, type Outcome, packFrames } from "./fanout.ts";
+import { fullError } from "./guard.ts";
 import { Hosting } from "./hosting.ts";
 import type { Link } from "./link.ts";
 import type { Logger } from "./log.ts";
@@ -58,6 +59,9 @@ export class Edge implements SessionHost {
   /** Bytes of publications that the hub has not answered. */
   #publishing = 0;
   #pressure = false;
+  /** No room for any more sessions, or for more of these addresses. */
+  #isFull = false;
+  readonly #full = new Set<string>();
   #draining = false;
 
   constructor(options: EdgeOptions) {
@@ -75,7 +79,10 @@ export class Edge implements SessionHost {
     this.#latency = metrics.histogram("gong_publish_to_write_seconds");
     this.registry = new Registry(options.number, metrics);
     this.#hosting = new Hosting({
-      read: (channel, since) => link.request("subscribe", since ? { channel, since } : { channel }),
+      read: (channel, since) => {
+        const after = this.#bus.last;
+        return link.request("subscribe", since ? { channel, since, after } : { channel, after });
+      },
       release: (channel) => link.notify("unsubscribe", channel),
       live: (publications) => this.#count(this.#fanout.deliver(publications)),
       lost: (channel, position) => this.#lose(channel, position),
@@ -93,46 +100,33 @@ export class Edge implements SessionHost {
     this.#sweep = setInterval(() => this.#sweepOut(), config.ping * 1000);
   }
 
-  /** Why nothing new is accepted, if so. */
-  refusal(): GongError | undefined {
-    if (this.#draining) return new GongError("going_away", undefined, { retryAfter: 1 });
-    if (this.#pressure) return new GongError("overloaded", "The server is short of memory.", { retryAfter: 5 });
-    return undefined;
-  }
-
-  /** Counts a new session in, over all edges. Undone by the session's leaving, or by {@linkcode release}. */
-  async admit(address: string): Promise<void> {
-    const refusal = this.refusal();
-    if (refusal) throw refusal;
-    await this.#options.link.request("admit", address);
-  }
-
-  release(address: string): void {
-    this.#options.link.notify("release", address);
+  /**
+   * Whether a session of this address may begin. Answered at once, from what the hub has told: a handshake that has to
+   * wait is one whose client may leave meanwhile, and Deno never lets go of such a connection.
+   *
+   * @throws {GongError} `going_away`, `overloaded` or `too_many`
+   */
+  checkRoom(address: string): void {
+    if (this.#draining) throw new GongError("going_away", undefined, { retryAfter: 1 });
+    if (this.#pressure) throw new GongError("overloaded", "The server is short of memory.", { retryAfter: 5 });
+    if (this.#isFull) throw fullError();
+    if (this.#full.has(address)) throw fullError(address);
   }
 
   /**
-   * Takes an admitted session on, before its handshake is answered: resolves when it hears its channels, so that
-   * whoever is told that it is open has missed nothing from then on.
-   *
-   * @throws {GongError} what one of the subscriptions was refused with; the session has left then
+   * Takes a session on as soon as its handshake is answered: it hears its channels from here on, from where this edge
+   * stands, whatever the hub takes to say where that is. A session too many, which nobody here could know of, is closed.
    */
-  async begin(session: Session): Promise<void> {
+  begin(session: Session): void {
+    const { id, address } = session.options;
     this.registry.add(session);
+    this.#options.link.request("admit", { id, address }).catch((error) => session.refuse(error));
     session.door.opened(session);
     try {
-      await Promise.all(session.named.map((channel) => this.#subscribed(session, channel)));
+      for (const channel of session.named) session.subscribe(channel);
     } catch (error) {
       session.refuse(error);
-      this.gone(session);
-      throw error;
     }
-  }
-
-  #subscribed(session: Session, channel: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      session.subscribe(channel, undefined, { subscribed: () => resolve(), refused: reject });
-    });
   }
 
   close(): void {
@@ -210,7 +204,7 @@ export class Edge implements SessionHost {
     this.#joining.delete(session);
     for (const channel of this.#fanout.remove(session)) this.#hosting.releaseUnheard(channel);
     this.registry.leave(session, reason);
-    this.release(session.options.address);
+    this.#options.link.notify("release", session.id);
     const { id, door, address } = session.options;
     this.#options.log.info("session.close", { session: id, door: door.name, address, code, reason });
     const { stuckBytes } = this.registry;
@@ -242,10 +236,17 @@ export class Edge implements SessionHost {
       signal: ({ sessions, data, contentType }) => this.#signal(sessions, data, contentType),
       block: ({ address, until }) => auth.block(address, until),
       revoke: (login) => auth.revoke(login),
+      full: ({ isFull, address }) => this.#setFull(isFull, address),
       pressure: (on) => void (this.#pressure = on),
       shed: (bytes) => registry.shed(bytes),
       drain: (seconds) => this.#drain(seconds),
     };
+  }
+
+  #setFull(isFull: boolean, address?: string): void {
+    if (address === undefined) this.#isFull = isFull;
+    else if (isFull) this.#full.add(address);
+    else this.#full.delete(address);
   }
 
   #signal(ids: readonly string[] | "all", data: Data, contentType: string): number {

@@ -16,6 +16,8 @@ export interface GuardOptions {
   readonly authFailures: number;
   /** Milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number;
+  /** There is no room any more, or room again, for this address, or, without one, for anybody. */
+  readonly onFull?: (isFull: boolean, address?: string) => void;
 }
 
 /** How long an address is refused after too many wrong keys, in milliseconds. */
@@ -29,7 +31,8 @@ export class Guard {
   readonly #now: () => number;
   readonly #failures: TokenBuckets;
   readonly #byAddress = new Map<string, number>();
-  readonly #byEdge = new Map<number, Map<string, number>>();
+  /** Address of each session, by edge and id. */
+  readonly #byEdge = new Map<number, Map<string, string>>();
   readonly #blocked = new Map<string, number>();
   #total = 0;
 
@@ -50,37 +53,42 @@ export class Guard {
    *
    * @throws {GongError} `overloaded` when there are too many in all, `too_many` for this address
    */
-  admit(edge: number, address: string): void {
-    if (this.#total >= this.#options.maxConnections) {
-      throw new GongError("overloaded", "There are too many connections.", { retryAfter: 5 });
-    }
-    const count = this.#byAddress.get(address) ?? 0;
-    if (count >= this.#options.maxPerAddress) throw new GongError("too_many", undefined, { retryAfter: 5 });
-    this.#byAddress.set(address, count + 1);
-    const ofEdge = this.#byEdge.get(edge) ?? new Map<string, number>();
-    this.#byEdge.set(edge, ofEdge.set(address, (ofEdge.get(address) ?? 0) + 1));
+  admit(edge: number, id: string, address: string): void {
+    if (this.isFull()) throw fullError();
+    if (this.isFull(address)) throw fullError(address);
+    const sessions = this.#byEdge.get(edge) ?? new Map<string, string>();
+    this.#byEdge.set(edge, sessions.set(id, address));
+    this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
     this.#total++;
+    this.#tell(address, 0);
   }
 
   /** Counts a session of that edge out; one that is not counted is ignored. */
-  release(edge: number, address: string): void {
-    const ofEdge = this.#byEdge.get(edge);
-    if (!ofEdge?.has(address)) return;
-    lower(ofEdge, address, 1);
-    lower(this.#byAddress, address, 1);
-    this.#total--;
+  release(edge: number, id: string): void {
+    const sessions = this.#byEdge.get(edge);
+    const address = sessions?.get(id);
+    if (address === undefined) return;
+    sessions!.delete(id);
+    this.#lower(address);
   }
 
   /** The edge is gone with all its sessions; returns how many those were. */
   releaseEdge(edge: number): number {
-    let gone = 0;
-    for (const [address, count] of this.#byEdge.get(edge) ?? []) {
-      lower(this.#byAddress, address, count);
-      gone += count;
-    }
+    const sessions = this.#byEdge.get(edge) ?? new Map<string, string>();
     this.#byEdge.delete(edge);
-    this.#total -= gone;
-    return gone;
+    for (const address of sessions.values()) this.#lower(address);
+    return sessions.size;
+  }
+
+  /** Whether there is no room for another session of this address, or, without one, of anybody. */
+  isFull(address?: string): boolean {
+    if (address === undefined) return this.#total >= this.#options.maxConnections;
+    return (this.#byAddress.get(address) ?? 0) >= this.#options.maxPerAddress;
+  }
+
+  /** The addresses without room for another session. */
+  *full(): Generator<string> {
+    for (const address of this.#byAddress.keys()) if (this.isFull(address)) yield address;
   }
 
   /** Counts a wrong key; returns until when the address is blocked now, in milliseconds since 1970. */
@@ -94,6 +102,21 @@ export class Guard {
     return until;
   }
 
+  #lower(address: string): void {
+    const left = this.#byAddress.get(address)! - 1;
+    if (left > 0) this.#byAddress.set(address, left);
+    else this.#byAddress.delete(address);
+    this.#total--;
+    this.#tell(address, 1);
+  }
+
+  /** Tells whether there is room, when one session more or less has changed that. */
+  #tell(address: string, gone: 0 | 1): void {
+    const { onFull, maxConnections, maxPerAddress } = this.#options;
+    if (this.#total + gone === maxConnections) onFull?.(gone === 0);
+    if ((this.#byAddress.get(address) ?? 0) + gone === maxPerAddress) onFull?.(gone === 0, address);
+  }
+
   /** The addresses that are blocked now, and until when. */
   blocked(): Map<string, number> {
     for (const [address, until] of this.#blocked) if (until <= this.#now()) this.#blocked.delete(address);
@@ -101,8 +124,8 @@ export class Guard {
   }
 }
 
-function lower(counts: Map<string, number>, address: string, by: number): void {
-  const left = (counts.get(address) ?? 0) - by;
-  if (left > 0) counts.set(address, left);
-  else counts.delete(address);
+/** The refusal of a session for which there is no room: of this address, or, without one, of anybody. */
+export function fullError(address?: string): GongError {
+  if (address !== undefined) return new GongError("too_many", undefined, { retryAfter: 5 });
+  return new GongError("overloaded", "There are too many connections.", { retryAfter: 5 });
 }

@@ -44,6 +44,8 @@ interface Joining {
 }
 
 interface Reading {
+  /** Where `publications` begin. */
+  readonly start: Position;
   readonly top: Position;
   readonly publications: readonly Publication[];
   readonly recovered: boolean;
@@ -202,10 +204,11 @@ export class Hosting {
       // To ask for another page is to host the channel, which may have been given up.
       if (isVoid()) return undefined;
       const { top, recovered } = page;
-      if (!recovered) return { top, publications: [], recovered };
+      if (!recovered) return { start: top, top, publications: [], recovered };
       for (const publication of page.publications) publications.push(publication);
       const last = publications.at(-1);
-      if (!from || !last || last.offset >= top.offset) return { top, publications, recovered };
+      const start = since ?? page.from ?? top;
+      if (!from || !last || last.offset >= top.offset) return { start, top, publications, recovered };
       from = { epoch: last.epoch, offset: last.offset };
     }
   }
@@ -267,6 +270,6 @@ export class Hosting {
   }
 }
 
-function complete({ joiner, since }: Joining, { top, publications, recovered }: Reading, later: Publication[]): void {
-  joiner.joined(recovered && since ? since : top, recovered, [...publications, ...later]);
+function complete({ joiner }: Joining, { start, publications, recovered }: Reading, later: Publication[]): void {
+  joiner.joined(start, recovered, [...publications, ...later]);
 }

@@ -6,7 +6,7 @@
 import { openBroker } from "./brokers/mod.ts";
 import { BusSender, bytesPerTurn } from "./bus.ts";
 import { byteLength } from "./bytes.ts";
-import { encodeBatch } from "./codecs/batch.ts";
+import { decodeBatch, encodeBatch } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
 import { Directory } from "./directory.ts";
 import { Guard } from "./guard.ts";
@@ -85,7 +85,12 @@ export class Hub {
       wait: config.publishWait,
       open: () => this.#bus.lag() <= config.busLag,
     });
-    this.#guard = new Guard(config);
+    this.#guard = new Guard({
+      ...config,
+      onFull: (isFull, address) => {
+        this.directory.tellAll("full", address === undefined ? { isFull } : { isFull, address });
+      },
+    });
     this.#batch = bytesPerTurn(config.outbox);
     this.#published = options.metrics.counter("gong_published_total");
     this.#replayed = options.metrics.counter("gong_bus_replayed_total");
@@ -107,6 +112,8 @@ export class Hub {
     // What edges were told that still holds: this one may take the place of another.
     for (const [address, until] of this.#guard.blocked()) link.notify("block", { address, until });
     for (const login of this.#revoked) link.notify("revoke", login);
+    if (this.#guard.isFull()) link.notify("full", { isFull: true });
+    for (const address of this.#guard.full()) link.notify("full", { isFull: true, address });
     return link;
   }
 
@@ -149,10 +156,10 @@ export class Hub {
       ready: () => events?.ready(edge),
       failed: (reason) => events?.failed(edge, reason),
       publish: ({ drafts, atomic }) => this.#intake.publish(drafts, atomic),
-      subscribe: ({ channel, since }) => this.#subscribe(edge, channel, since),
+      subscribe: ({ channel, since, after }) => this.#subscribe(edge, channel, since, after),
       unsubscribe: (channel) => this.#unhost(edge, channel),
-      admit: (address) => this.#guard.admit(edge, address),
-      release: (address) => this.#guard.release(edge, address),
+      admit: ({ id, address }) => this.#guard.admit(edge, id, address),
+      release: (id) => this.#guard.release(edge, id),
       acknowledge: (number) => {
         this.#bus.acknowledge(edge, number);
         this.#intake.resume();
@@ -185,7 +192,7 @@ export class Hub {
     this.directory.tellAll("revoke", login);
   }
 
-  async #subscribe(edge: number, channel: string, since?: Position): Promise<History> {
+  async #subscribe(edge: number, channel: string, since: Position | undefined, after: number): Promise<History> {
     const hosts = this.#hosts.get(channel);
     if (hosts) hosts.add(edge);
     else this.#hosts.set(channel, new Set([edge]));
@@ -194,11 +201,23 @@ export class Hub {
     }
     try {
       await this.#broker.subscribe(channel);
-      return await this.#broker.read(channel, since, PAGE);
+      const history = await this.#broker.read(channel, since, PAGE);
+      return since ? history : this.#withUnseen(channel, history, after);
     } catch (error) {
       this.#unhost(edge, channel);
       throw error;
     }
+  }
+
+  /** Adds what an edge that has seen the batches up to `after` does not know of the channel. */
+  #withUnseen(channel: string, history: History, after: number): History {
+    const unseen: Publication[] = [];
+    for (const batch of this.#bus.replay(after + 1).batches) decodeBatch(batch, (name) => name === channel, unseen);
+    for (const publication of this.#pending) if (publication.channel === channel) unseen.push(publication);
+    const { epoch, offset } = history.top;
+    const publications = unseen.filter((publication) => publication.epoch === epoch && publication.offset <= offset);
+    if (publications.length === 0) return history;
+    return { ...history, publications, from: { epoch, offset: publications[0]!.offset - 1 } };
   }
 
   #unhost(edge: number, channel: string): void {

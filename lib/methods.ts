@@ -29,6 +29,8 @@ export interface EdgeMethods {
   signal(order: { sessions: readonly string[] | "all"; data: Data; contentType: string }): number;
   block(order: { address: string; until: number }): void;
   revoke(login: string): void;
+  /** There is no room any more, or room again, for this address, or, without one, for anybody. */
+  full(order: { isFull: boolean; address?: string }): void;
   /** Refuse new sessions, or accept them again. */
   pressure(on: boolean): void;
   /** Close the sessions with the largest outboxes until about so many bytes are free. */
@@ -44,11 +46,15 @@ export interface HubMethods {
   /** The edge's listener could not be opened, or failed. It will try again. */
   failed(reason: string): void;
   publish(order: { drafts: readonly Draft[]; atomic: boolean }): Promise<PublishResult[]>;
-  /** The edge hosts the channel from now on; answers history and top of one instant. */
-  subscribe(order: { channel: string; since?: Position }): Promise<History>;
+  /**
+   * The edge hosts the channel from now on; answers history and top of one instant. Without `since` the answer's `from` is
+   * where the channel stood after the batch numbered `after`, so that what the edge has not seen is not missed.
+   */
+  subscribe(order: { channel: string; since?: Position; after: number }): Promise<History>;
   unsubscribe(channel: string): void;
-  admit(address: string): void;
-  release(address: string): void;
+  /** Counts a session in, over all edges; refused when there is no room. */
+  admit(session: { id: string; address: string }): void;
+  release(id: string): void;
   acknowledge(number: number): void;
   replay(from: number): Replay;
   signal(order: { sessions: readonly string[] | "all"; data: Data; contentType: string }): Promise<number>;

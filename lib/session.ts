@@ -57,6 +57,8 @@ export interface Parcel {
 export interface SessionOptions {
   readonly id: string;
   readonly door: SocketDoor;
+  /** It may hear channels before its socket is open; what they bring waits. */
+  readonly socket: Socket;
   readonly address: string;
   readonly userAgent: string;
   readonly grant: Grant | undefined;
@@ -74,7 +76,6 @@ export class Session implements DoorSession, SocketEvents {
   /** Channels it hears now, in the order of subscribing; shared with all who hear the same. */
   channels: readonly string[] = NONE;
   readonly #host: SessionHost;
-  #socket: Socket | undefined;
   #isOpen = false;
   /** How to end it as soon as it is open. */
   #farewell: { readonly code: number; readonly message: string } | undefined;
@@ -93,6 +94,7 @@ export class Session implements DoorSession, SocketEvents {
   constructor(host: SessionHost, options: SessionOptions) {
     this.#host = host;
     this.options = options;
+    options.socket.listen(this);
   }
 
   get id(): string {
@@ -113,7 +115,7 @@ export class Session implements DoorSession, SocketEvents {
 
   /** Bytes between this server and the client: queued here or in the socket. */
   get pending(): number {
-    return this.#outboxBytes + (this.#socket?.pending ?? 0);
+    return this.#outboxBytes + this.options.socket.pending;
   }
 
   info(edge: number): SessionInfo {
@@ -169,17 +171,11 @@ export class Session implements DoorSession, SocketEvents {
     if (this.#left) return;
     this.flush();
     this.#leave(reason, closeCode);
-    if (this.#isOpen) this.#socket?.close(closeCode, message);
+    if (this.#isOpen) this.options.socket.close(closeCode, message);
     else this.#farewell = { code: closeCode, message };
   }
 
   // What the edge does with it.
-
-  /** It may hear channels before: what they bring waits for the socket to open. */
-  attach(socket: Socket): void {
-    this.#socket = socket;
-    socket.listen(this);
-  }
 
   /**
    * Hands it what its channels brought; at once, or behind what is queued already.
@@ -216,8 +212,8 @@ export class Session implements DoorSession, SocketEvents {
    * something waits, or when the engine has given the peer up.
    */
   isDead(): boolean {
-    if (this.#isOpen && !this.#socket?.isOpen) return true;
-    const taken = this.#sent - (this.#socket?.pending ?? 0);
+    if (this.#isOpen && !this.options.socket.isOpen) return true;
+    const taken = this.#sent - this.options.socket.pending;
     const stalls = !this.#isOpen || taken < this.#sent && taken === this.#taken;
     this.#taken = taken;
     this.#sweeps = stalls ? this.#sweeps + 1 : 0;
@@ -229,7 +225,7 @@ export class Session implements DoorSession, SocketEvents {
   opened(): void {
     this.#isOpen = true;
     const farewell = this.#farewell;
-    if (farewell) return this.#socket?.close(farewell.code, farewell.message);
+    if (farewell) return this.options.socket.close(farewell.code, farewell.message);
     this.#host.opened(this);
     this.flush();
   }
@@ -273,11 +269,11 @@ export class Session implements DoorSession, SocketEvents {
 
   #send(data: Data, bytes: number): void {
     if ((this.#room -= bytes) < 0) {
-      this.#room = this.#host.limits.outbox - this.#socket!.pending - bytes;
+      this.#room = this.#host.limits.outbox - this.options.socket.pending - bytes;
       if (this.#room < 0) return this.#tooSlow();
     }
     this.#sent += bytes;
-    this.#socket!.send(data);
+    this.options.socket.send(data);
   }
 
   /** Nothing more is sent: it would only wait in the socket behind what is not read. */

@@ -57,6 +57,8 @@ export interface History {
   readonly top: Position;
   /** What came after `since`, ascending and without a gap, at most `limit`; empty when `recovered` is false. */
   readonly publications: readonly Publication[];
+  /** Where `publications` begin for somebody who named no `since`; absent, it is `top`. */
+  readonly from?: Position;
   /** False when not everything after `since` is there any more, or `since` is not of this numbering. */
   readonly recovered: boolean;
 }

@@ -38,11 +38,11 @@ interface Wish {
 }
 
 /**
- * Answers a request on one of the plain paths: upgrades it, or says why not.
+ * Answers a request on one of the plain paths: upgrades it, or says why not; at once, see `Edge.checkRoom`.
  *
  * @throws {GongError} any refusal; nothing was upgraded then
  */
-export async function push(request: Request, url: URL, address: string, options: DoorOptions): Promise<Response> {
+export function push(request: Request, url: URL, address: string, options: DoorOptions): Response {
   const { config, edge, auth } = options;
   checkUpgrade(request);
   auth.checkOrigin(request, url);
@@ -50,18 +50,18 @@ export async function push(request: Request, url: URL, address: string, options:
   const wish = readWish(url, config.maxSubscriptions);
   checkRights(auth, grant, wish.channels);
   const userAgent = (request.headers.get("user-agent") ?? "").slice(0, MAX_USER_AGENT);
-  await edge.admit(address);
-  const session = new Session(edge, { ...wish, id: edge.registry.newId(), address, userAgent, grant });
-  await edge.begin(session);
+  edge.checkRoom(address);
+  const { socket, response } = upgrade(request, config.ping);
+  const session = new Session(edge, { ...wish, id: edge.registry.newId(), address, userAgent, grant, socket });
+  edge.begin(session);
+  return response;
+}
+
+function upgrade(request: Request, ping: number): { socket: Socket; response: Response } {
   try {
-    const { socket, response } = Socket.upgrade(request, config.ping);
-    session.attach(socket);
-    return response;
+    return Socket.upgrade(request, ping);
   } catch (cause) {
-    const error = new GongError("bad_request", "The handshake could not be completed.", { cause });
-    session.refuse(error);
-    edge.gone(session);
-    throw error;
+    throw new GongError("bad_request", "The handshake could not be completed.", { cause });
   }
 }
 
