@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { ADMIN_CHANNEL, type Hub } from "./hub.ts";
+import { ADMIN_CHANNEL } from "./globs.ts";
+import type { Hub } from "./hub.ts";
 import { renderJson } from "./metrics.ts";
 
 /** Between two publications of the feed, in milliseconds. */

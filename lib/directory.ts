@@ -16,8 +16,9 @@ const SILENT = 3000;
 
 interface Entry {
   readonly link: Link<EdgeMethods>;
-  /** When it was last heard, by `performance.now()`, and what it said of itself. */
-  heard: number;
+  /** When it last answered, by `performance.now()`; undefined until it is ready. */
+  heard: number | undefined;
+  /** What it said of itself. */
   samples: Sample[];
 }
 
@@ -39,7 +40,7 @@ export class Directory {
   }
 
   add(edge: number, link: Link<EdgeMethods>): void {
-    this.#edges.set(edge, { link, heard: performance.now(), samples: [] });
+    this.#edges.set(edge, { link, heard: undefined, samples: [] });
   }
 
   remove(edge: number): void {
@@ -71,18 +72,27 @@ export class Directory {
     return { ready: reasons.length === 0, reasons };
   }
 
+  /** The edge's listener is open: from here on it has to answer. */
+  ready(edge: number): void {
+    const entry = this.#edges.get(edge);
+    if (entry) entry.heard ??= performance.now();
+  }
+
   /** Sends every edge a beat that it has to answer; resolves when all have, or after a while. */
   async beat(): Promise<void> {
-    await Promise.allSettled([...this.#edges.values()].map(async (entry) => {
-      entry.samples = await within(PATIENCE, entry.link.request("beat", null));
-      entry.heard = performance.now();
-    }));
+    await Promise.allSettled([...this.#edges.values()].map((entry) => within(PATIENCE, this.#beat(entry))));
+  }
+
+  /** An answer counts however late it comes: slow is not silent. */
+  async #beat(entry: Entry): Promise<void> {
+    entry.samples = await entry.link.request("beat", null);
+    if (entry.heard !== undefined) entry.heard = performance.now();
   }
 
   /** How long each edge has been silent, in milliseconds. */
   *silences(): Generator<[edge: number, silence: number]> {
     const now = performance.now();
-    for (const [edge, { heard }] of this.#edges) yield [edge, now - heard];
+    for (const [edge, { heard }] of this.#edges) if (heard !== undefined) yield [edge, now - heard];
   }
 
   /** The figures of this isolate and of every edge, those that have ended too, added up. */

@@ -11,6 +11,7 @@ import type { Config } from "./config.ts";
 import type { SubscribeAnswer } from "./door.ts";
 import { GongError } from "./errors.ts";
 import { Fanout, type Outcome, packFrames } from "./fanout.ts";
+import { ADMIN_CHANNEL } from "./globs.ts";
 import { fullError } from "./guard.ts";
 import { Hosting } from "./hosting.ts";
 import type { Link } from "./link.ts";
@@ -20,6 +21,9 @@ import type { Histogram, Metrics } from "./metrics.ts";
 import { Registry } from "./registry.ts";
 import type { CloseReason, Session, SessionHost, SessionLimits } from "./session.ts";
 import type { Data, Draft, Position, Publication, PublishResult } from "./types.ts";
+
+/** How long a closing handshake may take until its socket counts as stuck, in milliseconds. */
+const STUCK = 2000;
 
 /** What an edge is made of. */
 export interface EdgeOptions {
@@ -61,6 +65,7 @@ export class Edge implements SessionHost {
   #pressure = false;
   /** No room for any more sessions, or for more of these addresses. */
   #isFull = false;
+  #isExhausted = false;
   readonly #full = new Set<string>();
   #draining = false;
 
@@ -77,14 +82,14 @@ export class Edge implements SessionHost {
     this.#delivered = metrics.counter("gong_delivered_total");
     this.#gaps = metrics.counter("gong_bus_gaps_total");
     this.#latency = metrics.histogram("gong_publish_to_write_seconds");
-    this.registry = new Registry(options.number, metrics);
+    this.registry = new Registry(options.number, metrics, Math.min(config.ping * 1000, STUCK));
     this.#hosting = new Hosting({
       read: (channel, since) => {
         const after = this.#bus.last;
         return link.request("subscribe", since ? { channel, since, after } : { channel, after });
       },
       release: (channel) => link.notify("unsubscribe", channel),
-      live: (publications) => this.#count(this.#fanout.deliver(publications)),
+      live: (publications) => this.#deliver(publications),
       lost: (channel, position) => this.#lose(channel, position),
       isHeard: (channel) => this.#fanout.has(channel),
     });
@@ -207,8 +212,6 @@ export class Edge implements SessionHost {
     this.#options.link.notify("release", session.id);
     const { id, door, address } = session.options;
     this.#options.log.info("session.close", { session: id, door: door.name, address, code, reason });
-    const { stuckBytes } = this.registry;
-    if (stuckBytes > this.#options.config.stuckBudget) this.#options.link.notify("exhausted", stuckBytes);
   }
 
   gone(session: Session): void {
@@ -223,6 +226,7 @@ export class Edge implements SessionHost {
     return {
       remind: (last) => this.#bus.remind(last),
       beat: () => {
+        this.#checkStuck();
         registry.measure();
         return metrics.samples();
       },
@@ -235,12 +239,28 @@ export class Edge implements SessionHost {
       },
       signal: ({ sessions, data, contentType }) => this.#signal(sessions, data, contentType),
       block: ({ address, until }) => auth.block(address, until),
-      revoke: (login) => auth.revoke(login),
+      revoke: (login) => this.#revoke(login),
       full: ({ isFull, address }) => this.#setFull(isFull, address),
       pressure: (on) => void (this.#pressure = on),
       shed: (bytes) => registry.shed(bytes),
       drain: (seconds) => this.#drain(seconds),
     };
+  }
+
+  /** What a login has opened ends with it. */
+  #revoke(login: string): void {
+    this.#options.auth.revoke(login);
+    for (const session of [...this.registry.all()]) {
+      if (session.options.grant?.login === login) session.close("unauthorized", "The login has ended.");
+    }
+  }
+
+  /** Asks, once, to be replaced: only the end of its isolate frees sockets that do not go. */
+  #checkStuck(): void {
+    const { bytes } = this.registry.stuck();
+    if (this.#isExhausted || bytes <= this.#options.config.stuckBudget) return;
+    this.#isExhausted = true;
+    this.#options.link.notify("exhausted", bytes);
   }
 
   #setFull(isFull: boolean, address?: string): void {
@@ -315,6 +335,13 @@ export class Edge implements SessionHost {
     for (const session of [...this.#fanout.listeners(channel)]) session.door.lost(session, channel, position);
   }
 
+  #deliver(publications: readonly Publication[]): void {
+    if (!this.#fanout.has(ADMIN_CHANNEL)) return this.#count(this.#fanout.deliver(publications));
+    // Who looks at the figures is not in them.
+    this.#fanout.deliver(publications.filter(({ channel }) => channel === ADMIN_CHANNEL));
+    this.#count(this.#fanout.deliver(publications.filter(({ channel }) => channel !== ADMIN_CHANNEL)));
+  }
+
   #deliverMissed(session: Session, missed: readonly Publication[]): void {
     const { codec } = session.door;
     const heard = session.options.echo ? missed : missed.filter(({ from }) => from !== session.id);
@@ -335,6 +362,11 @@ export class Edge implements SessionHost {
   #sweepOut(): void {
     const dead = [...this.registry.all()].filter((session) => session.isDead());
     for (const session of dead) session.close("stalled");
+    for (const session of [...this.registry.all()]) {
+      if ((session.options.grant?.until ?? Infinity) <= Date.now()) {
+        session.close("unauthorized", "The login has ended.");
+      }
+    }
     this.#options.log.debug("sessions.sweep", { sessions: this.registry.size, dead: dead.length });
   }
 }

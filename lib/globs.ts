@@ -9,6 +9,9 @@ const CHANNEL = /^\$?[A-Za-z0-9_.:/%~=+!-]{1,128}$/;
 const GLOB = /^\$?[A-Za-z0-9_.:/%~=+!*-]{1,128}$/;
 const MAX_LENGTH = 128;
 
+/** The admin page's live feed: numbered by the hub, never stored, in no figure. */
+export const ADMIN_CHANNEL = "$admin";
+
 /** Whether the text is a name a channel can have: 1 to 128 characters of the grammar, a reserved one included. */
 export function isChannelName(name: string): boolean {
   return name.length <= MAX_LENGTH && CHANNEL.test(name);

@@ -9,6 +9,7 @@ import { byteLength } from "./bytes.ts";
 import { decodeBatch, encodeBatch } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
 import { Directory } from "./directory.ts";
+import { ADMIN_CHANNEL } from "./globs.ts";
 import { Guard } from "./guard.ts";
 import { Intake } from "./intake.ts";
 import { Link, type Port } from "./link.ts";
@@ -50,8 +51,6 @@ const RECENT = 50;
 const PREVIEW = 200;
 /** Ended admin logins that an edge which starts later is told of. */
 const MAX_REVOKED = 10_000;
-/** The admin page's live feed: numbered by the hub, never stored. */
-export const ADMIN_CHANNEL = "$admin";
 
 /** The hub: one a server. */
 export class Hub {
@@ -70,8 +69,10 @@ export class Hub {
   readonly #revoked = new Set<string>();
   #pending: Publication[] = [];
   #born = 0;
-  #recent: Publication[] = [];
-  #feed = 0;
+  #recent: Glimpse[] = [];
+  /** Where the admin page's feed stands. */
+  readonly #feed = { epoch: crypto.randomUUID(), offset: 0 };
+  #closed = false;
   #reminder: ReturnType<typeof setTimeout> | undefined;
 
   constructor(config: Config, options: HubOptions) {
@@ -133,16 +134,25 @@ export class Hub {
 
   /** Publishes to the admin page's feed: numbered, not stored. */
   feed(data: string): void {
-    const position = { epoch: "feed", offset: ++this.#feed };
-    this.#announce([{ channel: ADMIN_CHANNEL, data, contentType: "application/json", time: Date.now(), ...position }]);
+    const { epoch } = this.#feed;
+    const offset = ++this.#feed.offset;
+    this.#announce([{
+      channel: ADMIN_CHANNEL,
+      epoch,
+      offset,
+      time: Date.now(),
+      data,
+      contentType: "application/json",
+    }]);
   }
 
   /** The last publications, newest first. */
   recent(): Glimpse[] {
-    return this.#recent.map(glimpse).reverse();
+    return this.#recent.toReversed();
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     clearTimeout(this.#reminder);
     this.#intake.close();
     await this.#broker.close();
@@ -153,7 +163,10 @@ export class Hub {
     const { directory } = this;
     const { events } = this.#options;
     return {
-      ready: () => events?.ready(edge),
+      ready: () => {
+        directory.ready(edge);
+        events?.ready(edge);
+      },
       failed: (reason) => events?.failed(edge, reason),
       publish: ({ drafts, atomic }) => this.#intake.publish(drafts, atomic),
       subscribe: ({ channel, since, after }) => this.#subscribe(edge, channel, since, after),
@@ -197,16 +210,14 @@ export class Hub {
     if (hosts) hosts.add(edge);
     else this.#hosts.set(channel, new Set([edge]));
     if (channel === ADMIN_CHANNEL) {
-      return { top: { epoch: "feed", offset: this.#feed }, publications: [], recovered: true };
+      const { epoch, offset } = this.#feed;
+      const recovered = !since || since.epoch === epoch && since.offset === offset;
+      return { top: { epoch, offset }, publications: [], recovered };
     }
-    try {
-      await this.#broker.subscribe(channel);
-      const history = await this.#broker.read(channel, since, PAGE);
-      return since ? history : this.#withUnseen(channel, history, after);
-    } catch (error) {
-      this.#unhost(edge, channel);
-      throw error;
-    }
+    // When it fails, the edge says whether it still hosts the channel for others.
+    await this.#broker.subscribe(channel);
+    const history = await this.#broker.read(channel, since, PAGE);
+    return since ? history : this.#withUnseen(channel, history, after);
   }
 
   /** Adds what an edge that has seen the batches up to `after` does not know of the channel. */
@@ -238,15 +249,17 @@ export class Hub {
   }
 
   #flush(): void {
+    if (this.#closed) return;
     const publications = this.#pending;
     this.#pending = [];
     for (const part of this.#split(publications)) {
       this.#bus.send((number) => encodeBatch(number, this.#born, part));
     }
-    this.#published.value += publications.length;
-    const shown = publications.filter(({ channel }) => channel !== ADMIN_CHANNEL).slice(-RECENT);
-    this.#recent = [...this.#recent, ...shown].slice(-RECENT);
-    this.#reminder ??= setTimeout(() => this.#remind(this.#bus.last), REMIND);
+    const stored = publications.filter(({ channel }) => channel !== ADMIN_CHANNEL);
+    this.#published.value += stored.length;
+    this.#recent = [...this.#recent, ...stored.slice(-RECENT).map(glimpse)].slice(-RECENT);
+    const { last } = this.#bus;
+    this.#reminder ??= setTimeout(() => this.#remind(last), REMIND);
   }
 
   /** Batches of a size that an edge can deliver in one turn. */
@@ -285,6 +298,7 @@ export class Hub {
 }
 
 function glimpse({ channel, offset, time, contentType, data }: Publication): Glimpse {
-  const isText = typeof data === "string";
-  return { channel, offset, time, contentType, bytes: byteLength(data), preview: isText ? data.slice(0, PREVIEW) : "" };
+  // A slice would keep the whole text alive.
+  const preview = typeof data === "string" ? JSON.parse(JSON.stringify(data.slice(0, PREVIEW))) : "";
+  return { channel, offset, time, contentType, bytes: byteLength(data), preview };
 }

@@ -14,6 +14,8 @@ export interface Grant {
   readonly scopes: readonly Scope[];
   /** Id of the admin login, when it came by cookie. Not secret: it opens nothing by itself. */
   readonly login?: string;
+  /** When that login ends, in milliseconds since 1970. */
+  readonly until?: number;
 }
 
 /** A key without its secret. */

@@ -77,9 +77,10 @@ export function createLogins({ config, keys, secret, now }: LoginOptions): Login
   return {
     issue(key) {
       const login = randomBytes(16).toString("base64url");
-      const content = `${login}.${seconds() + config.adminSession}.${idOf(key)}`;
+      const expiry = seconds() + config.adminSession;
+      const content = `${login}.${expiry}.${idOf(key)}`;
       const value = `${content}.${sign("login", content).toString("base64url")}`;
-      return { cookie: header(value, config.adminSession), grant: { ...key.grant, login } };
+      return { cookie: header(value, config.adminSession), grant: { ...key.grant, login, until: expiry * 1000 } };
     },
     read(headers) {
       // Not `getCookies()`, which throws at a nameless pair: another program of this host may have set one.
@@ -97,7 +98,7 @@ export function createLogins({ config, keys, secret, now }: LoginOptions): Login
       if (!timingSafeEqual(new TextEncoder().encode(mac), new TextEncoder().encode(expected))) return undefined;
       if (Number(expiry) <= Math.max(seconds(), voidUntil) || revoked.has(login)) return undefined;
       const key = keyOf.get(id);
-      return key && { ...key.grant, login };
+      return key && { ...key.grant, login, until: Number(expiry) * 1000 };
     },
     clear() {
       return header("", 0);

@@ -13,17 +13,19 @@ const SOCKET = 20_000;
 /** Sessions by public id, in the order of their connecting, which is the order of their ids. */
 export class Registry {
   readonly #edge: number;
+  readonly #grace: number;
   readonly #metrics: Metrics;
   readonly #sessions = new Map<string, Session>();
-  /** Closed, but Deno has not let the socket go: the bytes it held when it was closed. */
-  readonly #stuck = new Map<Session, number>();
+  /** Closed, but Deno has not let the socket go: since when, and the bytes it held then. */
+  readonly #closing = new Map<Session, { readonly since: number; readonly bytes: number }>();
   readonly #byDoor = new Map<string, number>();
   readonly #waiting: (() => void)[] = [];
-  #stuckBytes = 0;
   #latest = 0;
 
-  constructor(edge: number, metrics: Metrics) {
+  /** @param grace how long a closing handshake may take until its socket counts as stuck, in milliseconds */
+  constructor(edge: number, metrics: Metrics, grace: number) {
     this.#edge = edge;
+    this.#grace = grace;
     this.#metrics = metrics;
   }
 
@@ -31,9 +33,17 @@ export class Registry {
     return this.#sessions.size;
   }
 
-  /** What stuck sockets hold, with about 20 KB for each. */
-  get stuckBytes(): number {
-    return this.#stuckBytes;
+  /** Sockets that were closed and have not gone for a while, and what they hold, with about 20 KB for each. */
+  stuck(): { sockets: number; bytes: number } {
+    const latest = performance.now() - this.#grace;
+    let [sockets, sum] = [0, 0];
+    for (const { since, bytes } of this.#closing.values()) {
+      // They are in the order of their closing.
+      if (since > latest) break;
+      sockets++;
+      sum += bytes;
+    }
+    return { sockets, bytes: sum };
   }
 
   /** A new public id: edge, time and chance, ascending. */
@@ -67,25 +77,22 @@ export class Registry {
     return page;
   }
 
-  /** It is no session any more; its socket is stuck until it is {@linkcode gone}. */
+  /** It is no session any more; its socket may be there until it is {@linkcode gone}. */
   leave(session: Session, reason: CloseReason): void {
     if (!this.#sessions.delete(session.id)) return;
     this.#countDoor(session, -1);
     this.#metrics.count("gong_sessions_closed_total", { reason });
-    const bytes = session.pending + SOCKET;
-    this.#stuck.set(session, bytes);
-    this.#stuckBytes += bytes;
+    this.#closing.set(session, { since: performance.now(), bytes: session.pending + SOCKET });
   }
 
   gone(session: Session): void {
-    this.#stuckBytes -= this.#stuck.get(session) ?? 0;
-    this.#stuck.delete(session);
-    if (this.#sessions.size + this.#stuck.size === 0) { for (const resolve of this.#waiting.splice(0)) resolve(); }
+    this.#closing.delete(session);
+    if (this.#sessions.size + this.#closing.size === 0) { for (const resolve of this.#waiting.splice(0)) resolve(); }
   }
 
   /** Resolves when no socket is left, or the seconds are over. */
   async empty(seconds: number): Promise<void> {
-    if (this.#sessions.size + this.#stuck.size === 0) return;
+    if (this.#sessions.size + this.#closing.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.push(resolve);
     const timer = setTimeout(resolve, seconds * 1000);
@@ -113,8 +120,9 @@ export class Registry {
     for (const session of this.#sessions.values()) pending += session.pending;
     for (const [door, count] of this.#byDoor) this.#metrics.gauge("gong_sessions", { door }, count);
     this.#metrics.gauge("gong_outbox_bytes", {}, pending);
-    this.#metrics.gauge("gong_stuck_sockets", {}, this.#stuck.size);
-    this.#metrics.gauge("gong_stuck_bytes", {}, this.#stuckBytes);
+    const { sockets, bytes } = this.stuck();
+    this.#metrics.gauge("gong_stuck_sockets", {}, sockets);
+    this.#metrics.gauge("gong_stuck_bytes", {}, bytes);
   }
 
   #countDoor(session: Session, by: number): void {

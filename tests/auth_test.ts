@@ -133,7 +133,7 @@ Deno.test("login() gives a cookie that identify() knows on every edge, and logou
   const [one, two] = [auth(), auth()];
   const { cookie, grant } = one.login("a-key", CLIENT);
   const asked = request({ cookie: value(cookie) });
-  assertEquals(grant, { ...ADMIN, login: grant.login! });
+  assertEquals(grant, { ...ADMIN, login: grant.login!, until: grant.until! });
   assertEquals([one.identify(asked, CLIENT), two.identify(asked, CLIENT)], [grant, grant]);
   assertMatch(one.logout(grant), /^gong=; .*Max-Age=0/);
   assertEquals(one.identify(asked, CLIENT), undefined);

@@ -7,7 +7,7 @@ Deno.test("a session that reads too slowly is closed before the send that would 
   await using stage = new Stage({ config: { outbox: 10_000 } });
   for (const door of [plain, json]) {
     const channels = [door.name];
-    const [slow, quick] = [await stage.edge.connect({ door, channels }), await stage.edge.connect({ door, channels })];
+    const [slow, quick] = [stage.edge.connect({ door, channels }), stage.edge.connect({ door, channels })];
     slow.socket.reads = "nothing";
     for (let n = 0; n < 3; n++) await stage.publish(door.name, "x".repeat(4000));
     assertEquals(await slow.socket.end(), { code: 1013, reason: "The client reads too slowly." });
@@ -24,7 +24,7 @@ Deno.test("a session that reads too slowly is closed before the send that would 
 
 Deno.test("a burst far larger than the bound reaches those who read, and closes nobody", async () => {
   await using stage = new Stage({ config: { outbox: 65_536 } });
-  const clients = [await stage.edge.plain(), await stage.edge.json({ channels: ["a"] })];
+  const clients = [stage.edge.plain(), stage.edge.json({ channels: ["a"] })];
   for (const { socket } of clients) {
     socket.reads = "after the turn";
   }
@@ -38,7 +38,7 @@ Deno.test("a burst far larger than the bound reaches those who read, and closes 
 
 Deno.test("a session that takes nothing for two pings is gone, one that takes a little is not", async () => {
   await using stage = new Stage({ config: { ping: 0.02, outbox: 1 << 20 } });
-  const [stalled, slow] = [await stage.edge.plain(), await stage.edge.plain()];
+  const [stalled, slow] = [stage.edge.plain(), stage.edge.plain()];
   for (const { socket } of [stalled, slow]) socket.reads = "nothing";
   // Asked once a sweep: by then it has taken another byte.
   slow.socket.asked = () => slow.socket.take(1);
@@ -48,7 +48,7 @@ Deno.test("a session that takes nothing for two pings is gone, one that takes a 
   assertEquals(slow.socket.closed, undefined);
   assertEquals(await stage.figure("gong_sessions_closed_total", { reason: "stalled" }), 1);
   assertEquals(await stage.figure("gong_sessions", { door: "plain" }), 1);
-  assertEquals(await stage.figure("gong_stuck_sockets"), 1);
+  while (await stage.figure("gong_stuck_sockets") === 0);
   assert(await stage.figure("gong_stuck_bytes") >= 100_000);
   stalled.socket.vanish();
   assertEquals([await stage.figure("gong_stuck_sockets"), await stage.figure("gong_stuck_bytes")], [0, 0]);
@@ -56,7 +56,7 @@ Deno.test("a session that takes nothing for two pings is gone, one that takes a 
 
 Deno.test("a session with nothing pending is not stalled, however long it is silent", async () => {
   await using stage = new Stage({ config: { ping: 0.01 } });
-  const { socket } = await stage.edge.plain();
+  const { socket } = stage.edge.plain();
   await publishAll(stage, "a", ["x"], [{ socket }]);
   let sweeps = 0;
   await new Promise<void>((resolve) => socket.asked = () => ++sweeps === 6 && resolve());
@@ -65,7 +65,7 @@ Deno.test("a session with nothing pending is not stalled, however long it is sil
 
 Deno.test("stuck sockets past their budget make the edge ask for its replacement", async () => {
   await using stage = new Stage({ config: { ping: 0.02, stuckBudget: 150_000 } });
-  const clients = await Promise.all([1, 2].map(() => stage.edge.plain()));
+  const clients = [1, 2].map(() => stage.edge.plain());
   for (const { socket } of clients) [socket.reads, socket.answers] = ["nothing", false];
   await stage.publish("a", "x".repeat(100_000));
   await Promise.all(clients.map(({ socket }) => socket.end()));
