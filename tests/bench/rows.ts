@@ -33,6 +33,8 @@ export interface Result {
 type Load = Partial<LoadOptions>;
 
 const KILOBYTE = 1000;
+/** Seconds of load that are not measured. */
+const WARM_UP = 15;
 const IDLE = 15_000;
 /** Messages a second that the search for a rate too high for the loop begins with. */
 const FIRST_RATE = 1000;
@@ -89,7 +91,8 @@ async function measureCpu(row: Row, load: Load, rounds: number, tell: (text: str
   await using loop = await startLoop();
   await using gong = await startServer(row.settings);
   // Compiled code, not the compiling of it, is what a server runs.
-  for (const peer of [loop, gong]) await runOn(peer, { ...steady, ...(peer === gong && load) });
+  await runOn(loop, { ...steady, duration: WARM_UP });
+  await runOn(gong, { ...steady, ...load, duration: WARM_UP });
   const results = await alternate(rounds, tell, {
     loop: () => runOn(loop, steady),
     gong: () => runOn(gong, { ...steady, ...load }),

@@ -10,6 +10,8 @@ export interface StalledOptions {
   readonly stalled: readonly number[];
   /** Bytes broadcast. Default 100 MB. */
   readonly bytes?: number;
+  /** Messages a second until the kernel takes no more for them. */
+  readonly fillingRate?: number;
 }
 
 /** Bytes queued to one session before it counts as too slow: the default. */
@@ -22,6 +24,7 @@ const SIZE = 20_000;
  * to find 800 MB for that within a second shows nothing about the server.
  */
 const FILLING = { rate: 12, count: 300 };
+type Filling = typeof FILLING;
 /** Then 2 MB a second: a client may lag half a second before its outbox is full. */
 const RATE = 100;
 /** What garbage collection may leave more than in the run without stalled peers. */
@@ -39,11 +42,13 @@ interface Aftermath {
  * Subscribers that read nothing while 100 MB are broadcast: the memory they cost is bounded, their sessions go, their
  * sockets are counted, and others miss nothing.
  */
-export async function proveStalled({ stalled, bytes = 100_000_000 }: StalledOptions): Promise<string> {
-  const without = await broadcast(0, bytes);
+export async function proveStalled(options: StalledOptions): Promise<string> {
+  const { stalled, bytes = 100_000_000, fillingRate = FILLING.rate } = options;
+  const filling = { ...FILLING, rate: fillingRate };
+  const without = await broadcast(0, bytes, filling);
   const seen: string[] = [];
   for (const count of stalled) {
-    const { peak, stats } = await broadcast(count, bytes);
+    const { peak, stats } = await broadcast(count, bytes, filling);
     const more = peak - without.peak;
     const bound = count * OUTBOX;
     const memory = `${toMebibytes(more)} more memory for ${count} of them (bound ${toMebibytes(bound)})`;
@@ -74,7 +79,7 @@ export async function proveSilent({ stalled, ping = 2 }: { stalled: number; ping
   return `${stalled} gone after ${seconds.toFixed(1)} s with a ping every ${ping} s; the others missed nothing`;
 }
 
-async function broadcast(stalled: number, bytes: number): Promise<Aftermath> {
+async function broadcast(stalled: number, bytes: number, filling: Filling): Promise<Aftermath> {
   const flags = ["--outbox", String(OUTBOX), "--ping", String(PING), "--stuck-budget", "1GiB"];
   await using gong = await startGong(["--isolates", "2", ...flags]);
   const peers = await openStalled(gong, stalled);
@@ -89,9 +94,9 @@ async function broadcast(stalled: number, bytes: number): Promise<Aftermath> {
   }
   try {
     if (stalled > 0) {
-      await load(FILLING);
+      await load(filling);
       const before = await statsOf(gong.url);
-      assertEquals(closedForStalling(before), stalled, `after ${FILLING.count} messages`);
+      assertEquals(closedForStalling(before), stalled, `after ${filling.count} messages`);
     }
     await load({ rate: RATE, count: Math.ceil(bytes / SIZE) - published });
     return { published, peak, stats: await statsOf(gong.url) };

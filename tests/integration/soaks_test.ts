@@ -1,0 +1,37 @@
+/** Short forms of the soaks of `deno task prove`. The edges have their own tests. */
+import { proveBurst } from "../prove/burst.ts";
+import { proveIdle } from "../prove/idle.ts";
+import { proveSilent, proveStalled } from "../prove/stalled.ts";
+
+/** Isolates of the generator outlive a test for Deno's leak checks. */
+function soakTest(name: string, run: () => Promise<string>): void {
+  Deno.test({ name, fn: async () => void await run(), sanitizeOps: false, sanitizeResources: false });
+}
+
+for (const format of ["plain", "json"] as const) {
+  soakTest(
+    `a burst over two isolates reaches every ${format} subscriber, once and in order`,
+    () => proveBurst({ format, subscribers: 300 }),
+  );
+  soakTest(
+    `a burst whose every batch the bus loses reaches every ${format} subscriber, once and in order`,
+    () => proveBurst({ format, subscribers: 200, busDrop: 100 }),
+  );
+}
+
+soakTest(
+  "messages of which the bus loses a third, the last ones too, all arrive once and in order",
+  () => proveBurst({ format: "json", subscribers: 50, rate: 500, count: 1000, busDrop: 33 }),
+);
+
+soakTest(
+  "clients that only answer pings stay, and hear what is published",
+  () => proveIdle({ subscribers: 500, duration: 5, ping: 1 }),
+);
+
+soakTest(
+  "subscribers that read nothing cost bounded memory and go, and others miss nothing",
+  () => proveStalled({ stalled: [3], bytes: 8_000_000, fillingRate: 100 }),
+);
+
+soakTest("peers that answer no ping are gone within two pings", () => proveSilent({ stalled: 20, ping: 1 }));
