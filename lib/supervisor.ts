@@ -11,6 +11,7 @@ import { Hub } from "./hub.ts";
 import type { Port } from "./link.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
+import { claimPort, type PortClaim } from "./port_claim.ts";
 import { measureProcess, residentBytes, watchIsolate } from "./vitals.ts";
 import { VERSION } from "./version.ts";
 import type { WorkerData } from "./worker.ts";
@@ -56,29 +57,25 @@ interface EdgeProcess {
  * @throws {Deno.errors.AddrInUse} when the port is taken, by another Gong too
  */
 export async function startServer(config: Config, options: SupervisorOptions): Promise<Running> {
-  const port = claimPort(config);
-  const supervisor = new Supervisor(config, port, options);
+  const claim = claimPort(config.host, config.port);
+  const { port } = claim;
+  let supervisor: Supervisor | undefined;
   try {
+    supervisor = new Supervisor(config, claim, options);
     await supervisor.start();
   } catch (error) {
-    await supervisor.end(1);
+    await supervisor?.end(1);
+    claim.release();
     throw error;
   }
+  const { finished } = supervisor;
   const scheme = config.cert ? "https" : "http";
   return {
     url: `${scheme}://${urlHost(config.host)}:${port}`,
     port,
-    finished: supervisor.finished,
+    finished,
     shutdown: () => supervisor.shutdown(),
   };
-}
-
-/** The edges share the port, so that none of them would notice somebody else on it: ask for it alone first. */
-function claimPort({ host, port }: Config): number {
-  const listener = Deno.listen({ hostname: host, port });
-  const claimed = listener.addr.port;
-  listener.close();
-  return claimed;
 }
 
 function urlHost(host: string): string {
@@ -93,7 +90,7 @@ function createEdgeWorker(workerData: WorkerData): Worker {
 class Supervisor {
   readonly finished: Promise<number>;
   readonly #config: Config;
-  readonly #port: number;
+  readonly #claim: PortClaim;
   readonly #log: Logger;
   readonly #terminal: boolean;
   readonly #createWorker: (workerData: WorkerData) => Worker;
@@ -112,10 +109,10 @@ class Supervisor {
   #pressure = 0;
   #ending = false;
 
-  constructor(config: Config, port: number, options: SupervisorOptions) {
+  constructor(config: Config, claim: PortClaim, options: SupervisorOptions) {
     const { log, terminal = false, createWorker = createEdgeWorker } = options;
     this.#config = config;
-    this.#port = port;
+    this.#claim = claim;
     this.#log = log;
     this.#terminal = terminal;
     this.#createWorker = createWorker;
@@ -163,6 +160,7 @@ class Supervisor {
     this.#feed.close();
     for (const { worker } of this.#edges.values()) await worker.terminate();
     await this.#hub.close();
+    this.#claim.release();
     this.#finish(code);
   }
 
@@ -183,7 +181,7 @@ class Supervisor {
       config: this.#config,
       number,
       slot,
-      port: this.#port,
+      port: this.#claim.port,
       busName: this.#busName,
       last: this.#hub.join(number),
       secret: this.#secret,

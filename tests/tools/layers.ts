@@ -57,6 +57,7 @@ export const LAYERS: readonly string[] = [
   "lib/admin.ts",
   "lib/server.ts",
   "lib/worker.ts",
+  "lib/port_claim.ts",
   "lib/supervisor.ts",
   "lib/cli/",
   "main.ts",
