@@ -119,7 +119,7 @@ export function formatReport(report: Report): string {
   const { latency, server } = report;
   const lines = [
     ["connected", `${report.connected} of ${report.subscribers}${named(report.failed)}`],
-    ...(report.published === 0 ? [] : [
+    ...(report.published === 0 && report.publishers === 0 ? [] : [
       ["published", `${report.published} by ${report.publishers}, ${report.size} bytes each`],
       ["delivered", `${report.delivered} of ${report.expected}`],
       ["lost", `${report.lost}${report.lostByClosed > 0 ? ` (${report.lostByClosed} by closed connections)` : ""}`],
