@@ -8,6 +8,7 @@ import type { Config } from "../config.ts";
 import type { SocketDoor } from "../door.ts";
 import type { Edge } from "../edge.ts";
 import { GongError } from "../errors.ts";
+import { nearest } from "../flags.ts";
 import { isChannelName } from "../globs.ts";
 import { checkUpgrade } from "../handshake.ts";
 import { Session } from "../session.ts";
@@ -18,6 +19,10 @@ import { plain } from "./plain.ts";
 /** Doors on `/push`, by the value of `?format=`. */
 const FORMATS: ReadonlyMap<string | null, SocketDoor> = new Map([[null, plain], ["plain", plain], ["json", json]]);
 
+/** What a query may name. */
+const PARAMETERS: readonly string[] = ["channel", "echo", "format"];
+/** Characters of a parameter's name that are repeated in an answer. */
+const MAX_SHOWN = 64;
 /** The channel of the plain door when none is named. */
 const DEFAULT_CHANNEL = "broadcast";
 /** Characters of `User-Agent` that are kept for the operator. */
@@ -65,7 +70,19 @@ function upgrade(request: Request, ping: number): { socket: Socket; response: Re
   }
 }
 
-function readWish({ searchParams }: URL, maxSubscriptions: number): Wish {
+/** A parameter that nobody reads is refused: a client that asks for something has to know that it does not get it. */
+function checkParameters({ searchParams }: URL): void {
+  for (const name of searchParams.keys()) {
+    if (PARAMETERS.includes(name)) continue;
+    const field = name.slice(0, MAX_SHOWN);
+    const text = `There is no parameter ${JSON.stringify(field)}; the nearest is \`${nearest(name, PARAMETERS)}\`.`;
+    throw new GongError("bad_request", text, { field });
+  }
+}
+
+function readWish(url: URL, maxSubscriptions: number): Wish {
+  checkParameters(url);
+  const { searchParams } = url;
   const door = FORMATS.get(searchParams.get("format"));
   if (!door) throw new GongError("bad_request", "`format` has to be `plain` or `json`.", { field: "format" });
   const echo = searchParams.get("echo") ?? "true";

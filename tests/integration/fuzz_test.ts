@@ -10,7 +10,7 @@ const encoder = new TextEncoder();
 const ROUNDS = Number(Deno.env.get("FUZZ_ROUNDS") ?? 300);
 
 const REQUESTS = [
-  handshake("/push?channel=a&since=a@e:1"),
+  handshake("/push?channel=a&echo=false"),
   handshake("/push?format=json"),
   post("/api/publish", '{"channel":"a","data":[1,{"b":null}],"id":"x"}'),
   get("/api/sessions?limit=10&after=x"),
