@@ -73,7 +73,6 @@ export class Feed {
       if (line === "") continue;
       const value = JSON.parse(line);
       if (value.type === "welcome") this.session = value.session;
-      else if (value.type === "unsubscribed") this.#connection.close();
       else if (value.type === undefined && value.channel === "$admin") {
         this.#heard = performance.now();
         this.#draw({ stats: value.data?.stats, recent: value.data?.recent, time: value.time });
