@@ -29,7 +29,8 @@ export function createBroadcast({ form, channel, message, publish, answer, onLog
 
   async function submit() {
     if (publish.disabled) return;
-    // The same message sent again after an answer that got lost is published once: its id stays until it is taken.
+    // The same message sent again, after an answer that got lost, has the same id: so its copies can be told apart
+    // from another message with the same text. The server publishes each of them.
     id ||= randomId();
     let body;
     try {
