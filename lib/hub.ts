@@ -4,7 +4,7 @@
  * @module
  */
 import { openBroker } from "./brokers/mod.ts";
-import { BusSender, bytesPerTurn } from "./bus.ts";
+import { allocateBatch, BusSender, bytesPerTurn } from "./bus.ts";
 import { byteLength } from "./bytes.ts";
 import { decodeBatch, encodeBatch } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
@@ -253,7 +253,7 @@ export class Hub {
     const publications = this.#pending;
     this.#pending = [];
     for (const part of this.#split(publications)) {
-      this.#bus.send((number) => encodeBatch(number, this.#born, part));
+      this.#bus.send((number) => encodeBatch(number, this.#born, part, allocateBatch));
     }
     const stored = publications.filter(({ channel }) => channel !== ADMIN_CHANNEL);
     this.#published.value += stored.length;
