@@ -128,6 +128,11 @@ export class FakeSocket {
     return this.lines.map((line) => JSON.parse(line)).filter((line) => line.type === type);
   }
 
+  /** Resolves when it hears so many channels. */
+  async subscribed(count = 1): Promise<void> {
+    await this.until(() => this.ofType("subscribed").length >= count);
+  }
+
   /** The answer to the command of that id. */
   // deno-lint-ignore no-explicit-any
   async answer(id: number | string): Promise<any> {
@@ -201,26 +206,32 @@ export class StageEdge {
     Object.assign(methods, this.edge.methods());
   }
 
-  /** Connects a client, as a door does. */
-  async connect(options: ConnectOptions = {}): Promise<Client> {
+  /**
+   * Connects a client, as a door does.
+   *
+   * @throws {GongError} what the door would answer the handshake with
+   */
+  connect(options: ConnectOptions = {}): Client {
     const { door = json, channels = [], echo = true, address = "::1", closed = false } = options;
-    await this.edge.admit(address);
+    this.edge.checkRoom(address);
     const id = this.edge.registry.newId();
-    const session = new Session(this.edge, { id, door, address, userAgent: "", grant: undefined, channels, echo });
-    await this.edge.begin(session);
     const socket = new FakeSocket();
-    session.attach(socket as unknown as Socket);
+    const session = new Session(this.edge, {
+      ...{ id, door, address, userAgent: "", grant: undefined, channels, echo },
+      socket: socket as unknown as Socket,
+    });
+    this.edge.begin(session);
     if (!closed) socket.open();
     return { session, socket, id };
   }
 
   /** A client of the plain door that hears `a`. */
-  plain(options: ConnectOptions = {}): Promise<Client> {
+  plain(options: ConnectOptions = {}): Client {
     return this.connect({ door: plain, channels: ["a"], ...options });
   }
 
   /** A client of the JSON door that hears `a`. */
-  json(options: ConnectOptions = {}): Promise<Client> {
+  json(options: ConnectOptions = {}): Client {
     return this.connect({ door: json, channels: ["a"], ...options });
   }
 
@@ -278,12 +289,12 @@ export class Stage {
   }
 
   /** An edge that gets nothing from the bus, and says only what it is told to. */
-  startSilentEdge(number: number): Link<HubMethods> {
+  startSilentEdge(number: number, methods: Partial<EdgeMethods> = {}): Link<HubMethods> {
     const { port1, port2 } = new MessageChannel();
     this.#ports.push(port1, port2);
     this.hub.join(number);
     this.hub.attach(number, port1 as Port);
-    return new Link<HubMethods>(port2 as Port, { remind() {} });
+    return new Link<HubMethods>(port2 as Port, { remind() {}, full() {}, ...methods });
   }
 
   /** Publishes texts to one channel, through an edge. */
