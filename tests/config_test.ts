@@ -74,8 +74,8 @@ function sample({ key, kind, choices = [] }: Option): [text: string, value: unkn
   if (found !== undefined) return found;
   if (kind === "boolean") return ["true", true];
   if (kind === "choice") return [choices.at(-1)!, choices.at(-1)!];
-  if (kind === "bytes") return ["3KiB", 3072];
-  if (kind === "seconds") return ["1500ms", 1.5];
+  if (kind === "bytes") return ["3MiB", 3 * 2 ** 20];
+  if (kind === "seconds") return ["5500ms", 5.5];
   assertEquals(kind, "integer", `no sample for ${key}`);
   return ["7", 7];
 }
@@ -174,7 +174,9 @@ Deno.test("ConfigError names a bad value, where it stands, and what would be rig
     [{ file: { port: 1.5 } }, '"port" in gong.json "1.5": expected a whole number'],
     [{ args: ["--max-message", "17MiB"] }, '--max-message "17MiB": must be at most 16MiB'],
     [{ env: { GONG_MAX_MESSAGE: "64kb" } }, 'GONG_MAX_MESSAGE "64kb": expected a size'],
-    [{ args: ["--ping", "0"] }, '--ping "0": must be at least 10ms'],
+    [{ args: ["--ping", "0"] }, '--ping "0": must be at least 100ms'],
+    [{ args: ["--hang", "4s"] }, '--hang "4s": must be at least 5s'],
+    [{ args: ["--stuck-budget", "1000"] }, '--stuck-budget "1000": must be at least 1MiB'],
     [{ args: ["--ping", "9000h"] }, '--ping "9000h": must be at most 2000000s'],
     [{ file: { ping: true } }, '"ping" in gong.json "true": expected a number of seconds'],
     [{ env: { GONG_DEV: "yes" } }, 'GONG_DEV "yes": expected true or false'],

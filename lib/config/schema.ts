@@ -62,6 +62,8 @@ export interface Config {
   readonly maxPerAddress: number;
   /** Messages a second that one session may send; twice as many in a burst. */
   readonly messageRate: number;
+  /** Requests of any kind a second that one address may make of one isolate; twice as many in a burst. */
+  readonly requestRate: number;
   /** API requests a second that one address may make of one isolate; twice as many in a burst. */
   readonly apiRate: number;
   /** Wrong keys a minute from one address before it is refused for a minute. */
