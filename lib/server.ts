@@ -15,7 +15,8 @@ import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { requestUrl } from "./origins.ts";
 import { createPages } from "./pages.ts";
-import { plainProblem } from "./problem.ts";
+import { plainProblem, problem } from "./problem.ts";
+import { TokenBuckets } from "./rates.ts";
 import type { HubClient } from "./types.ts";
 
 /** What the handlers of an edge are made of. */
@@ -33,6 +34,11 @@ interface Info {
   readonly remoteAddr: Deno.Addr;
 }
 
+/** Addresses whose rate is remembered. */
+const MAX_ADDRESSES = 10_000;
+/** What a balancer or a supervisor asks: it has to get its answer in a flood too. */
+const UNLIMITED: ReadonlySet<string> = new Set(["/health", "/ready"]);
+
 /** The handler that `Deno.serve` calls for every request. It never throws. */
 export function createHandler(options: ServerOptions): (request: Request, info: Info) => Promise<Response> {
   const { config, auth, log, metrics } = options;
@@ -42,8 +48,23 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
   const admin = createAdmin(options);
   const pages = createPages({ config });
 
+  const rate = config.requestRate;
+  const buckets = new TokenBuckets({ rate, burst: rate * 2, capacity: MAX_ADDRESSES });
+
+  /** Whether the address has had its share. A request whose target cannot be read counts too. */
+  function isFlood(target: URL | GongError, address: string): boolean {
+    return !(target instanceof URL && UNLIMITED.has(target.pathname)) && !buckets.take(address);
+  }
+
+  function refuseFlood(request: Request, address: string): Response {
+    const error = new GongError("rate_limited", undefined, { retryAfter: buckets.retryAfter(address) });
+    metrics.count("gong_refused_total", { reason: error.code });
+    // At info the log would be flooded too.
+    log.debug("request.flood", { address, code: error.code, status: error.status });
+    return request.headers.has("upgrade") ? plainProblem(error) : problem(error);
+  }
+
   async function route(request: Request, url: URL, address: string): Promise<Response> {
-    if (paths.has(trim(url.pathname))) return await push(request, url, address, options);
     auth.checkHost(request, url);
     const response = await api(request, url, address) ?? await admin(request, url, address) ??
       await pages(request, url);
@@ -51,19 +72,42 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
     throw new GongError("not_found", "There is nothing at this path.");
   }
 
+  /** Notes a refusal. Of a URL only the path is told, and only a door's: a query may have a key in it. */
+  function note(error: GongError, address: string, door: string | undefined): void {
+    const { code, status } = error;
+    metrics.count("gong_refused_total", { reason: code });
+    if (code === "internal") log.error("request.fault", { address, error: describe(error.cause) });
+    else if (door !== undefined) log.info("handshake.refused", { door, address, code, status });
+    else log.info("request.refused", { address, code, status });
+  }
+
   return async (request, { remoteAddr }) => {
     const remote = remoteAddr.transport === "tcp" ? remoteAddr.hostname : "";
     const address = addresses.of(remote, request.headers);
+    const target = readTarget(request);
+    if (isFlood(target, address)) return refuseFlood(request, address);
+    let door: string | undefined;
     try {
-      return await route(request, requestUrl(request), address);
+      if (target instanceof GongError) throw target;
+      const path = trim(target.pathname);
+      if (paths.has(path)) door = path;
+      // Nothing is awaited before a handshake is answered: see `Edge.checkRoom`.
+      return door === undefined ? await route(request, target, address) : push(request, target, address, options);
     } catch (caught) {
       const error = GongError.from(caught);
-      metrics.count("gong_refused_total", { reason: error.code });
-      if (error.code === "internal") log.error("request.fault", { address, error: describe(error.cause) });
-      else log.info("request.refused", { address, code: error.code, status: error.status });
+      note(error, address, door);
       return plainProblem(error);
     }
   };
+}
+
+/** The URL of the request, or why it has none. */
+function readTarget(request: Request): URL | GongError {
+  try {
+    return requestUrl(request);
+  } catch (error) {
+    return GongError.from(error);
+  }
 }
 
 /** A trailing slash is the same path. */

@@ -27,6 +27,30 @@ Deno.test("gong serve refuses requests of an address over its rate with 429", as
   assertEquals([...statuses], [200, 429]);
 });
 
+Deno.test("gong serve refuses whatever an address over --request-rate asks with 429, and answers its balancer", async () => {
+  await using gong = await startGong(["--isolates", "1", "--request-rate", "1"]);
+  const [limited, problem] = [{ title: "", send: "", status: 429 }, { code: "rate_limited", headers: RETRY }];
+  const rows: [string, object][] = [
+    [get("/"), problem],
+    [get("/session"), problem],
+    [get("/admin/session"), problem],
+    [get("/metrics"), problem],
+    [get("/nothing", { Host: "a/health?" }), problem],
+    [handshake("/push"), { headers: { ...TEXT, ...RETRY } }],
+  ];
+  const deadline = Date.now() + 10_000;
+  while ((await rawRequest(gong.port, get("/favicon.svg"))).status !== 429 && Date.now() < deadline);
+  for (const [send, row] of rows) {
+    // A token comes back every second, and is taken by whichever request is next.
+    let answer = await rawRequest(gong.port, send);
+    if (answer.status !== 429) answer = await rawRequest(gong.port, send);
+    check({ ...limited, ...row }, answer);
+  }
+  for (const path of ["/health", "/ready"]) {
+    for (let i = 0; i < 5; i++) assertEquals((await rawRequest(gong.port, get(path))).status, 200);
+  }
+});
+
 /** An edge that the hub has not told yet that there is no room lets a client in, which is closed at once. */
 async function refusedHandshake(port: number, close: number): Promise<RawResponse> {
   for (;;) {
