@@ -14,7 +14,7 @@ Deno.test("gong serve logs a refused handshake as one, with its door, and neithe
     [handshake("/push", { "X-API-Key": `${SECRET}x` }), "/push", "unauthorized", 401],
     [get(`/push?${SECRET}`), "/push", "bad_request", 400],
   ] as const;
-  for (const [send, door, code, status] of refused) {
+  for (const [send, , , status] of refused) {
     assertEquals((await rawRequest(gong.port, send)).status, status);
   }
   assertEquals((await rawRequest(gong.port, get(`/nothing?key=${SECRET}`))).status, 404);
