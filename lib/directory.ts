@@ -115,12 +115,16 @@ export class Directory {
     return found.length > limit && last ? { sessions, total, next: last.id } : { sessions, total };
   }
 
+  /** @throws {GongError} `overloaded` when its edge does not answer */
   async get(id: string): Promise<SessionInfo | undefined> {
-    return await this.#edges.get(edgeOf(id))?.link.request("session", id);
+    const link = this.#edges.get(edgeOf(id))?.link;
+    return link && await within(PATIENCE, link.request("session", id));
   }
 
+  /** @throws {GongError} `overloaded` when its edge does not answer */
   async close(order: { id: string; code: number; reason: string }): Promise<boolean> {
-    return await this.#edges.get(edgeOf(order.id))?.link.request("closeSession", order) ?? false;
+    const link = this.#edges.get(edgeOf(order.id))?.link;
+    return link ? await within(PATIENCE, link.request("closeSession", order)) : false;
   }
 
   async signal(order: { sessions: readonly string[] | "all"; data: Data; contentType: string }): Promise<number> {

@@ -10,7 +10,7 @@ import { decodeBatch, readBatchHead } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
 import type { SubscribeAnswer } from "./door.ts";
 import { GongError } from "./errors.ts";
-import { Fanout, type Outcome, packFrames } from "./fanout.ts";
+import { Fanout, type Outcome } from "./fanout.ts";
 import { ADMIN_CHANNEL } from "./globs.ts";
 import { fullError } from "./guard.ts";
 import { Hosting } from "./hosting.ts";
@@ -20,6 +20,7 @@ import type { EdgeMethods, HubMethods } from "./methods.ts";
 import type { Histogram, Metrics } from "./metrics.ts";
 import { Registry } from "./registry.ts";
 import type { CloseReason, Session, SessionHost, SessionLimits } from "./session.ts";
+import { Subscriptions } from "./subscriptions.ts";
 import type { Data, Draft, Position, Publication, PublishResult } from "./types.ts";
 
 /** How long a closing handshake may take until its socket counts as stuck, in milliseconds. */
@@ -49,8 +50,7 @@ export class Edge implements SessionHost {
   readonly #bus: BusReceiver;
   readonly #hosting: Hosting;
   readonly #fanout = new Fanout();
-  /** Joins under way, by session and channel: how to cancel each. */
-  readonly #joining = new Map<Session, Map<string, () => void>>();
+  readonly #subscriptions: Subscriptions;
   readonly #delivered: { value: number };
   readonly #gaps: { value: number };
   readonly #latency: Histogram;
@@ -76,7 +76,6 @@ export class Edge implements SessionHost {
       maxMessage: config.maxMessage,
       messages: { rate: config.messageRate, burst: config.messageRate * 2 },
       outbox: config.outbox,
-      maxSubscriptions: config.maxSubscriptions,
     };
     this.#perTurn = bytesPerTurn(config.outbox);
     this.#delivered = metrics.counter("gong_delivered_total");
@@ -92,6 +91,12 @@ export class Edge implements SessionHost {
       live: (publications) => this.#deliver(publications),
       lost: (channel, position) => this.#lose(channel, position),
       isHeard: (channel) => this.#fanout.has(channel),
+    });
+    this.#subscriptions = new Subscriptions({
+      hosting: this.#hosting,
+      fanout: this.#fanout,
+      max: config.maxSubscriptions,
+      onMissed: (outcome) => this.#count(outcome),
     });
     this.#bus = new BusReceiver(options.busName, options.last, {
       batch: (batch) => {
@@ -160,37 +165,11 @@ export class Edge implements SessionHost {
   }
 
   subscribe(session: Session, channel: string, since: Position | undefined, answer?: SubscribeAnswer): void {
-    const joining = this.#joining.get(session) ?? new Map<string, () => void>();
-    const position = session.channels.includes(channel) ? this.#hosting.position(channel) : undefined;
-    if (position) return answer?.subscribed(position, true);
-    if (joining.has(channel)) throw new GongError("conflict", `The subscription to ${channel} is under way.`);
-    if (session.channels.length + joining.size >= this.limits.maxSubscriptions) {
-      throw new GongError("too_many", `At most ${this.limits.maxSubscriptions} subscriptions.`);
-    }
-    this.#joining.set(session, joining.set(channel, () => {}));
-    const cancel = this.#hosting.join(channel, since, {
-      joined: (position, recovered, missed) => {
-        this.#unjoin(session, channel);
-        answer?.subscribed(position, recovered);
-        session.door.subscribed(session, channel, position, recovered);
-        this.#fanout.place(session, [...session.channels, channel]);
-        if (missed.length > 0) this.#deliverMissed(session, missed);
-      },
-      failed: (error) => {
-        this.#unjoin(session, channel);
-        if (answer) answer.refused(error);
-        else session.refuse(error);
-      },
-    });
-    if (joining.has(channel)) joining.set(channel, cancel);
+    this.#subscriptions.begin(session, channel, since, answer);
   }
 
   unsubscribe(session: Session, channel: string): void {
-    this.#joining.get(session)?.get(channel)?.();
-    this.#unjoin(session, channel);
-    if (!session.channels.includes(channel)) return;
-    this.#fanout.place(session, session.channels.filter((name) => name !== channel));
-    this.#hosting.releaseUnheard(channel);
+    this.#subscriptions.end(session, channel);
   }
 
   queue(session: Session): void {
@@ -205,9 +184,7 @@ export class Edge implements SessionHost {
   }
 
   leave(session: Session, reason: CloseReason, code: number): void {
-    for (const cancel of this.#joining.get(session)?.values() ?? []) cancel();
-    this.#joining.delete(session);
-    for (const channel of this.#fanout.remove(session)) this.#hosting.releaseUnheard(channel);
+    this.#subscriptions.endAll(session);
     this.registry.leave(session, reason);
     this.#options.link.notify("release", session.id);
     const { id, door, address } = session.options;
@@ -342,21 +319,9 @@ export class Edge implements SessionHost {
     this.#count(this.#fanout.deliver(publications.filter(({ channel }) => channel !== ADMIN_CHANNEL)));
   }
 
-  #deliverMissed(session: Session, missed: readonly Publication[]): void {
-    const { codec } = session.door;
-    const heard = session.options.echo ? missed : missed.filter(({ from }) => from !== session.id);
-    const isTaken = session.deliver(packFrames(heard.map((publication) => codec.encode(publication)), codec));
-    this.#count(isTaken ? { delivered: heard.length, dropped: 0 } : { delivered: 0, dropped: heard.length });
-  }
-
   #count({ delivered, dropped }: Outcome): void {
     this.#delivered.value += delivered;
     if (dropped > 0) this.#options.metrics.count("gong_dropped_total", { reason: "slow" }, dropped);
-  }
-
-  #unjoin(session: Session, channel: string): void {
-    const joining = this.#joining.get(session);
-    if (joining?.delete(channel) && joining.size === 0) this.#joining.delete(session);
   }
 
   #sweepOut(): void {

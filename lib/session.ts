@@ -37,7 +37,6 @@ export interface SessionLimits {
   readonly messages: RateLimits;
   /** Bytes that may be queued to it. */
   readonly outbox: number;
-  readonly maxSubscriptions: number;
 }
 
 /** Why a session ended: `client` closed it, its peer `vanished`, or a code of the table in `errors.ts`. */
@@ -116,6 +115,11 @@ export class Session implements DoorSession, SocketEvents {
   /** Bytes between this server and the client: queued here or in the socket. */
   get pending(): number {
     return this.#outboxBytes + this.options.socket.pending;
+  }
+
+  /** Bytes that may still be queued to it. */
+  get room(): number {
+    return this.#host.limits.outbox - this.pending;
   }
 
   info(edge: number): SessionInfo {

@@ -49,6 +49,7 @@ export const LAYERS: readonly string[] = [
   "lib/registry.ts",
   "lib/fanout.ts",
   "lib/hosting.ts",
+  "lib/subscriptions.ts",
   "lib/edge.ts",
   "lib/doors/",
   "lib/api/",
