@@ -27,15 +27,29 @@ import "./channels.ts";
 /** Notes what is logged. */
 export class NotedLog implements Logger {
   readonly events: { event: string; fields: Fields }[] = [];
+  readonly #waiting = new Set<() => void>();
 
   debug(event: string, fields: Fields = {}): void {
     this.events.push({ event, fields });
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
   }
   info = this.debug;
   warning = this.debug;
   error = this.debug;
   with(): Logger {
     return this;
+  }
+
+  /** Resolves when the event was logged, before or from now on. */
+  async until(name: string): Promise<Fields> {
+    for (;;) {
+      const found = this.events.find(({ event }) => event === name);
+      if (found) return found.fields;
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve);
+      });
+    }
   }
 }
 
@@ -289,7 +303,7 @@ export class Stage {
   }
 
   /** An edge that gets nothing from the bus, and says only what it is told to. */
-  startSilentEdge(number: number, methods: Partial<EdgeMethods> = {}): Link<HubMethods> {
+  startSilentEdge(number: number, methods: Partial<Record<keyof EdgeMethods, unknown>> = {}): Link<HubMethods> {
     const { port1, port2 } = new MessageChannel();
     this.#ports.push(port1, port2);
     this.hub.join(number);
