@@ -83,10 +83,9 @@ export class Edge implements SessionHost {
     this.#latency = metrics.histogram("gong_publish_to_write_seconds");
     this.registry = new Registry(options.number, metrics, Math.min(config.ping * 1000, STUCK));
     this.#hosting = new Hosting({
-      read: (channel, since) => {
-        const after = this.#bus.last;
-        return link.request("subscribe", since ? { channel, since, after } : { channel, after });
-      },
+      read: (channel, since, after) =>
+        link.request("subscribe", since ? { channel, since, after } : { channel, after }),
+      seen: () => this.#bus.last,
       release: (channel) => link.notify("unsubscribe", channel),
       live: (publications) => this.#deliver(publications),
       lost: (channel, position) => this.#lose(channel, position),

@@ -10,8 +10,13 @@ import type { History, Position, Publication } from "./types.ts";
 
 /** What a {@linkcode Hosting} asks and tells. */
 export interface HostingOptions {
-  /** Hosts the channel from now on; history after `since` and top of one instant. */
-  readonly read: (channel: string, since?: Position) => Promise<History>;
+  /**
+   * Hosts the channel from now on; history after `since` and top of one instant. Without `since`, with what was announced
+   * after the batch of number `after`.
+   */
+  readonly read: (channel: string, since: Position | undefined, after: number) => Promise<History>;
+  /** Number of the last batch that the bus has brought. */
+  readonly seen: () => number;
   /** Nobody here listens to the channel any more. */
   readonly release: (channel: string) => void;
   /** The next publications for all who listen, in order. */
@@ -31,10 +36,15 @@ export interface Joiner {
   failed(error: GongError): void;
 }
 
-/** A join that is under way. */
-interface Joining {
-  readonly joiner: Joiner;
+/** From where on something is read: a position, or what the bus had brought. */
+interface Start {
   readonly since: Position | undefined;
+  readonly after: number;
+}
+
+/** A join that is under way; `after` is where the bus was when it came, however often the hub has to be asked. */
+interface Joining extends Start {
+  readonly joiner: Joiner;
   /** What the bus brought since the hub was asked. */
   held: Publication[];
   /** What the hub answered. */
@@ -87,7 +97,7 @@ export class Hosting {
       joiner.joined(hosted.position, true, []);
       return () => {};
     }
-    const joining: Joining = { joiner, since, held: [], read: undefined, round: 0 };
+    const joining: Joining = { joiner, since, after: this.#options.seen(), held: [], read: undefined, round: 0 };
     hosted.joinings.add(joining);
     void this.#ask(hosted, joining);
     return () => {
@@ -169,7 +179,7 @@ export class Hosting {
     const held: Publication[] = first ? [first] : [];
     hosted.repairing = held;
     const isVoid = () => hosted.repairing !== held || this.#hosted.get(hosted.channel) !== hosted;
-    this.#read(hosted.channel, since, isVoid).then((reading) => {
+    this.#read(hosted.channel, { since, after: this.#options.seen() }, isVoid).then((reading) => {
       if (!reading) return;
       const { top, publications, recovered } = reading;
       if (held.some((publication) => publication !== first && publication.epoch !== top.epoch)) {
@@ -197,10 +207,10 @@ export class Hosting {
   }
 
   /** Everything after `since`, page by page, up to the top of the last page; undefined as soon as it is void. */
-  async #read(channel: string, since: Position | undefined, isVoid: () => boolean): Promise<Reading | undefined> {
+  async #read(channel: string, { since, after }: Start, isVoid: () => boolean): Promise<Reading | undefined> {
     const publications: Publication[] = [];
     for (let from = since;;) {
-      const page = await this.#options.read(channel, from);
+      const page = await this.#options.read(channel, from, after);
       // To ask for another page is to host the channel, which may have been given up.
       if (isVoid()) return undefined;
       const { top, recovered } = page;
@@ -219,7 +229,7 @@ export class Hosting {
     joining.read = undefined;
     const isVoid = () => joining.round !== round || !hosted.joinings.has(joining);
     try {
-      const reading = await this.#read(hosted.channel, joining.since, isVoid);
+      const reading = await this.#read(hosted.channel, joining, isVoid);
       if (!reading) return;
       // Which of two numberings is the newer one, only another answer tells.
       if (joining.held.some(({ epoch }) => epoch !== reading.top.epoch)) return void this.#ask(hosted, joining);

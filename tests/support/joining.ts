@@ -44,6 +44,7 @@ export interface WorldOptions {
 interface Request {
   readonly kind: "read" | "release";
   readonly since?: Position | undefined;
+  readonly after?: number;
   readonly answer?: PromiseWithResolvers<History>;
 }
 
@@ -58,8 +59,13 @@ export class Subscriber {
   readonly told: string[] = [];
   fragile: Fragility | undefined;
 
-  /** @param isAhead whether `since` is beyond the log when it joins */
-  constructor(readonly name: string, readonly since: Position | undefined, readonly isAhead: boolean) {}
+  /** @param top where the log was when it joined */
+  constructor(readonly name: string, readonly since: Position | undefined, readonly top: Position) {}
+
+  /** Whether `since` was beyond the log when it joined. */
+  get isAhead(): boolean {
+    return this.since?.epoch === this.top.epoch && this.since.offset > this.top.offset;
+  }
 
   take({ epoch, offset, data }: Publication): void {
     this.told.push(`${epoch}:${offset}`);
@@ -87,17 +93,22 @@ export class World {
   readonly #epochs = ["e1"];
   #log: Publication[] = [];
   #offset = 0;
+  /** Batches have one publication each; how many the bus has brought, and how many of the first the hub forgot. */
+  #seen = 0;
+  #lost = 0;
+  readonly #announced: Publication[] = [];
   #hosted = false;
   #refused = false;
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
     this.hosting = new Hosting({
-      read: (_, since) => {
+      read: (_, since, after) => {
         const answer = Promise.withResolvers<History>();
-        this.#port.push({ kind: "read", since, answer });
+        this.#port.push({ kind: "read", since, after, answer });
         return answer.promise;
       },
+      seen: () => this.#seen,
       release: () => this.#port.push({ kind: "release" }),
       live: (publications) => {
         for (const subscriber of this.#listening()) {
@@ -144,7 +155,7 @@ export class World {
         const data = `${epoch}:${offset}`;
         const publication = { channel: CHANNEL, epoch, offset, data, contentType: "text/plain", time: 0 };
         this.#log.push(publication);
-        // The hub announces what is heard, or not: either is allowed.
+        this.#announced.push(publication);
         this.#bus.push(publication);
         return;
       }
@@ -165,6 +176,7 @@ export class World {
         return this.#receive(this.#bus.splice(0));
       case "lose":
         this.#bus.shift();
+        this.#lost = ++this.#seen;
         return this.hosting.repairAll();
       case "trim":
         this.#log.shift();
@@ -178,8 +190,7 @@ export class World {
   }
 
   join(name: string, since?: Position, fragile?: Fragility): Subscriber {
-    const { epoch, offset } = this.top;
-    const subscriber = new Subscriber(name, since, since?.epoch === epoch && since.offset > offset);
+    const subscriber = new Subscriber(name, since, this.top);
     subscriber.fragile = fragile;
     this.subscribers.push(subscriber);
     const cancel = this.hosting.join(CHANNEL, since, {
@@ -240,6 +251,11 @@ export class World {
     subscriber.position = position;
     if (since && recovered) assertEquals(position, since, subscriber.story());
     if (!since) assert(recovered, subscriber.story());
+    const { top } = subscriber;
+    // Whoever is told that it is connected has missed nothing from then on.
+    if (!since && this.#lost === 0 && position.epoch === top.epoch) {
+      assert(position.offset <= top.offset, `from ${show(top)} on: ${subscriber.story()}`);
+    }
     if (!recovered) this.#justify(since!, subscriber);
     this.#breakAt("joining", subscriber);
     missed.forEach((publication) => this.#give(subscriber, publication));
@@ -278,16 +294,23 @@ export class World {
     assert(gone, `nothing after ${show(since)} was lost: ${subscriber.story()}`);
   }
 
-  #serve({ kind, since, answer }: Request): void {
+  #serve({ kind, since, after = 0, answer }: Request): void {
     this.#hosted = kind === "read";
     if (kind === "release") return;
-    const history = this.#history(since);
+    const history = since ? this.#history(since) : this.#unseen(after);
     this.#answers.push(() => answer!.resolve(history));
   }
 
-  #history(since: Position | undefined): History {
+  #unseen(after: number): History {
     const { top } = this;
-    if (!since) return { top, publications: [], recovered: true };
+    const publications = this.#announced.slice(Math.max(after, this.#lost)).filter(({ epoch }) => epoch === top.epoch);
+    const [first] = publications;
+    if (!first) return { top, publications, recovered: true };
+    return { top, publications, from: { epoch: top.epoch, offset: first.offset - 1 }, recovered: true };
+  }
+
+  #history(since: Position): History {
+    const { top } = this;
     const first = this.#log[0]?.offset ?? top.offset + 1;
     if (since.epoch !== top.epoch || since.offset > top.offset || since.offset + 1 < first) {
       return { top, publications: [], recovered: false };
@@ -297,6 +320,7 @@ export class World {
   }
 
   #receive(publications: Publication[]): void {
+    this.#seen += publications.length;
     // What the edge does not host it does not even decode.
     this.hosting.receive(publications.filter(({ channel }) => this.hosting.has(channel)));
   }
