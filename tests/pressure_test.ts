@@ -113,6 +113,27 @@ Deno.test("a bus that brings everything has no gap, however long it is busy", as
   assertEquals(await stage.figure("gong_bus_gaps_total"), 0);
 });
 
+Deno.test("an edge that lags is reminded after a silence, never while the bus is busy", async () => {
+  await using stage = new Stage();
+  const reminded = Promise.withResolvers<void>();
+  const sentAt: number[] = [];
+  const silences: number[] = [];
+  stage.startSilentEdge(9, {
+    remind(last: number) {
+      silences.push(performance.now() - sentAt[last - 1]!);
+      if (last === sentAt.length) reminded.resolve();
+    },
+  });
+  // One batch each, for longer than a silence has to be.
+  const end = performance.now() + 200;
+  while (performance.now() < end) {
+    sentAt.push(performance.now());
+    await stage.publish("a", "x");
+  }
+  await reminded.promise;
+  assert(silences.every((silence) => silence >= 45), `${silences}`);
+});
+
 Deno.test("what the ring no longer has is read again from history, and nobody notices", async () => {
   await using stage = new Stage({ config: { busDrop: 100, busRing: KIB } });
   const [{ socket }, quiet] = [stage.edge.json(), stage.edge.json({ channels: ["b"] })];
