@@ -23,6 +23,8 @@ import type { CloseReason, Session, SessionHost, SessionLimits } from "./session
 import { Subscriptions } from "./subscriptions.ts";
 import type { Data, Draft, Position, Publication, PublishResult } from "./types.ts";
 
+/** Bytes of batches that are delivered before the hub is told, at most; an eighth of `busLag` where that is less. */
+const MOST_UNTOLD = 1 << 20;
 /** How long a closing handshake may take until its socket counts as stuck, in milliseconds. */
 const STUCK = 2000;
 
@@ -58,6 +60,10 @@ export class Edge implements SessionHost {
   readonly #perTurn: number;
   readonly #sweep: ReturnType<typeof setInterval>;
   readonly #inbox: Uint8Array[] = [];
+  /** Number of the last batch that was delivered, and the bytes since the hub was told of one. */
+  #taken = 0;
+  #untold = 0;
+  readonly #tellAfter: number;
   #written: Session[] = [];
   #turn = false;
   /** Bytes of publications that the hub has not answered. */
@@ -78,6 +84,7 @@ export class Edge implements SessionHost {
       outbox: config.outbox,
     };
     this.#perTurn = bytesPerTurn(config.outbox);
+    this.#tellAfter = Math.min(config.busLag / 8, MOST_UNTOLD);
     this.#delivered = metrics.counter("gong_delivered_total");
     this.#gaps = metrics.counter("gong_bus_gaps_total");
     this.#latency = metrics.histogram("gong_publish_to_write_seconds");
@@ -200,7 +207,10 @@ export class Edge implements SessionHost {
     const { auth, metrics } = this.#options;
     const { registry } = this;
     return {
-      remind: (last) => this.#bus.remind(last),
+      remind: (last) => {
+        this.#acknowledge();
+        this.#bus.remind(last);
+      },
       beat: () => {
         this.#checkStuck();
         registry.measure();
@@ -283,15 +293,24 @@ export class Edge implements SessionHost {
     }
     if (count === 0) return;
     const batches = this.#inbox.splice(0, count);
+    for (const { length } of batches) this.#untold += length;
     if (this.#inbox.length > 0) this.#schedule();
     const publications: Publication[] = [];
     for (const batch of batches) decodeBatch(batch, (channel) => this.#hosting.has(channel), publications);
     this.#hosting.receive(publications);
-    this.#options.link.notify("acknowledge", readBatchHead(batches.at(-1)!).number);
+    this.#taken = readBatchHead(batches.at(-1)!).number;
+    if (this.#untold >= this.#tellAfter) this.#acknowledge();
     if (publications.length === 0) return;
     const { born } = readBatchHead(batches[0]!);
     const waited = performance.timeOrigin + performance.now() - born;
     this.#latency.observe(Math.max(0, waited) / 1000, publications.length);
+  }
+
+  /** Says how far it is: after so many bytes, and whenever the hub wonders. Each time wakes the hub. */
+  #acknowledge(): void {
+    if (this.#untold === 0) return;
+    this.#untold = 0;
+    this.#options.link.notify("acknowledge", this.#taken);
   }
 
   #flush(): void {

@@ -88,8 +88,10 @@ export class Fanout {
       let parcel = parcels.get(key);
       if (!parcel) parcels.set(key, parcel = this.#pack(batch, codec, hits, encoded));
       audience.hits = [];
+      const hasMuted = batch.muted.size > 0;
       for (const session of sessions) {
-        const own = batch.muted.has(session) ? this.#pack(batch, codec, hits, encoded, session.id) : parcel;
+        let own = parcel;
+        if (hasMuted && batch.muted.has(session)) own = this.#pack(batch, codec, hits, encoded, session.id);
         if (session.deliver(own)) delivered += own.count;
         else dropped += own.count;
       }

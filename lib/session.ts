@@ -75,6 +75,7 @@ export class Session implements DoorSession, SocketEvents {
   /** Channels it hears now, in the order of subscribing; shared with all who hear the same. */
   channels: readonly string[] = NONE;
   readonly #host: SessionHost;
+  readonly #socket: Socket;
   #isOpen = false;
   /** How to end it as soon as it is open. */
   #farewell: { readonly code: number; readonly message: string } | undefined;
@@ -93,6 +94,7 @@ export class Session implements DoorSession, SocketEvents {
   constructor(host: SessionHost, options: SessionOptions) {
     this.#host = host;
     this.options = options;
+    this.#socket = options.socket;
     options.socket.listen(this);
   }
 
@@ -114,7 +116,7 @@ export class Session implements DoorSession, SocketEvents {
 
   /** Bytes between this server and the client: queued here or in the socket. */
   get pending(): number {
-    return this.#outboxBytes + this.options.socket.pending;
+    return this.#outboxBytes + this.#socket.pending;
   }
 
   /** Bytes that may still be queued to it. */
@@ -175,7 +177,7 @@ export class Session implements DoorSession, SocketEvents {
     if (this.#left) return;
     this.flush();
     this.#leave(reason, closeCode);
-    if (this.#isOpen) this.options.socket.close(closeCode, message);
+    if (this.#isOpen) this.#socket.close(closeCode, message);
     else this.#farewell = { code: closeCode, message };
   }
 
@@ -216,8 +218,8 @@ export class Session implements DoorSession, SocketEvents {
    * something waits, or when the engine has given the peer up.
    */
   isDead(): boolean {
-    if (this.#isOpen && !this.options.socket.isOpen) return true;
-    const taken = this.#sent - this.options.socket.pending;
+    if (this.#isOpen && !this.#socket.isOpen) return true;
+    const taken = this.#sent - this.#socket.pending;
     const stalls = !this.#isOpen || taken < this.#sent && taken === this.#taken;
     this.#taken = taken;
     this.#sweeps = stalls ? this.#sweeps + 1 : 0;
@@ -229,7 +231,7 @@ export class Session implements DoorSession, SocketEvents {
   opened(): void {
     this.#isOpen = true;
     const farewell = this.#farewell;
-    if (farewell) return this.options.socket.close(farewell.code, farewell.message);
+    if (farewell) return this.#socket.close(farewell.code, farewell.message);
     this.#host.opened(this);
     this.flush();
   }
@@ -273,11 +275,11 @@ export class Session implements DoorSession, SocketEvents {
 
   #send(data: Data, bytes: number): void {
     if ((this.#room -= bytes) < 0) {
-      this.#room = this.#host.limits.outbox - this.options.socket.pending - bytes;
+      this.#room = this.#host.limits.outbox - this.#socket.pending - bytes;
       if (this.#room < 0) return this.#tooSlow();
     }
     this.#sent += bytes;
-    this.options.socket.send(data);
+    this.#socket.send(data);
   }
 
   /** Nothing more is sent: it would only wait in the socket behind what is not read. */

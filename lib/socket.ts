@@ -70,8 +70,9 @@ export class Socket {
     return !this.#closing && this.#ws.readyState === WebSocket.OPEN;
   }
 
+  /** Once closing, by either side, it does nothing. */
   send(data: Data): void {
-    if (this.isOpen) this.#ws.send(data as string);
+    if (!this.#closing) this.#ws.send(data as string);
   }
 
   /** Begins the closing handshake. A reason of more than 123 bytes is cut between two characters. */
