@@ -21,6 +21,7 @@ import type { Histogram, Metrics } from "./metrics.ts";
 import { Registry } from "./registry.ts";
 import type { CloseReason, Session, SessionHost, SessionLimits } from "./session.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import { Turn } from "./turn.ts";
 import type { Data, Draft, Position, Publication, PublishResult } from "./types.ts";
 
 /** Bytes of batches that are delivered before the hub is told, at most; an eighth of `busLag` where that is less. */
@@ -40,6 +41,8 @@ export interface EdgeOptions {
   readonly auth: Auth;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** The isolate's; its link has the same. */
+  readonly turn?: Turn;
   /** Stops accepting connections; for {@linkcode EdgeMethods.drain}. */
   readonly stop?: () => void;
 }
@@ -52,6 +55,7 @@ export class Edge implements SessionHost {
   readonly #bus: BusReceiver;
   readonly #hosting: Hosting;
   readonly #fanout = new Fanout();
+  readonly #turn: Turn;
   readonly #subscriptions: Subscriptions;
   readonly #delivered: { value: number };
   readonly #gaps: { value: number };
@@ -65,7 +69,7 @@ export class Edge implements SessionHost {
   #untold = 0;
   readonly #tellAfter: number;
   #written: Session[] = [];
-  #turn = false;
+  #scheduled = false;
   /** Bytes of publications that the hub has not answered. */
   #publishing = 0;
   #pressure = false;
@@ -78,6 +82,7 @@ export class Edge implements SessionHost {
   constructor(options: EdgeOptions) {
     const { config, link, metrics } = options;
     this.#options = options;
+    this.#turn = options.turn ?? new Turn();
     this.limits = {
       maxMessage: config.maxMessage,
       messages: { rate: config.messageRate, burst: config.messageRate * 2 },
@@ -274,15 +279,17 @@ export class Edge implements SessionHost {
 
   // From the bus to the sockets.
 
-  /** What this turn brings is handled at its end. */
-  #schedule(): void {
-    if (this.#turn) return;
-    this.#turn = true;
-    setImmediate(() => {
-      this.#turn = false;
+  /** What this turn brings is handled at its end; what is too much for it, in the next. */
+  #schedule(isRest = false): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const handle = () => {
+      this.#scheduled = false;
       this.#takeInbox();
       this.#flush();
-    });
+    };
+    if (isRest) setImmediate(handle);
+    else this.#turn.end(handle);
   }
 
   /** Delivers what the bus brought, a bounded part of it unless `all`. The rest follows in the next turn. */
@@ -294,7 +301,7 @@ export class Edge implements SessionHost {
     if (count === 0) return;
     const batches = this.#inbox.splice(0, count);
     for (const { length } of batches) this.#untold += length;
-    if (this.#inbox.length > 0) this.#schedule();
+    if (this.#inbox.length > 0) this.#schedule(true);
     const publications: Publication[] = [];
     for (const batch of batches) decodeBatch(batch, (channel) => this.#hosting.has(channel), publications);
     this.#hosting.receive(publications);

@@ -16,7 +16,7 @@ import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
 import type { EdgeMethods, HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
-import { setImmediate } from "node:timers";
+import { Turn } from "./turn.ts";
 import type { Broker, Glimpse, History, Position, Publication, Sample } from "./types.ts";
 
 /** What edges say that concerns whoever runs them. */
@@ -60,6 +60,7 @@ export class Hub {
   readonly #bus: BusSender;
   readonly #intake: Intake;
   readonly #guard: Guard;
+  readonly #turn = new Turn();
   readonly #hosts = new Map<string, Set<number>>();
   /** Bytes that go into one batch. */
   readonly #batch: number;
@@ -85,6 +86,7 @@ export class Hub {
       bytes: config.busLag,
       wait: config.publishWait,
       open: () => this.#bus.lag() <= config.busLag,
+      turn: this.#turn,
     });
     this.#guard = new Guard({
       ...config,
@@ -106,9 +108,10 @@ export class Hub {
   /** The edge is up: serves its requests, and counts it in. Call {@linkcode join} before it starts. */
   attach(edge: number, port: Port): Link<EdgeMethods> {
     const { log } = this.#options;
-    const link = new Link<EdgeMethods>(port, this.#methods(edge), (error, method) => {
+    const onFault = (error: unknown, method: string) => {
       log.error("hub.fault", { edge, method, error: String(error) });
-    });
+    };
+    const link = new Link<EdgeMethods>(port, this.#methods(edge), onFault, this.#turn);
     this.directory.add(edge, link);
     // What edges were told that still holds: this one may take the place of another.
     for (const [address, until] of this.#guard.blocked()) link.notify("block", { address, until });
@@ -243,7 +246,7 @@ export class Hub {
   #announce(publications: readonly Publication[]): void {
     if (this.#pending.length === 0) {
       this.#born = performance.timeOrigin + performance.now();
-      setImmediate(() => this.#flush());
+      this.#turn.end(() => this.#flush());
     }
     for (const publication of publications) this.#pending.push(publication);
   }
@@ -258,8 +261,13 @@ export class Hub {
     const stored = publications.filter(({ channel }) => channel !== ADMIN_CHANNEL);
     this.#published.value += stored.length;
     this.#recent = [...this.#recent, ...stored.slice(-RECENT).map(glimpse)].slice(-RECENT);
-    const { last } = this.#bus;
-    this.#reminder ??= setTimeout(() => this.#remind(last), REMIND);
+    this.#remindLater();
+  }
+
+  /** After a silence; a busy bus has none, and its edges find what is missing by what follows. */
+  #remindLater(): void {
+    clearTimeout(this.#reminder);
+    this.#reminder = setTimeout(() => this.#remind(), REMIND);
   }
 
   /** Batches of a size that an edge can deliver in one turn. */
@@ -277,12 +285,11 @@ export class Hub {
     yield start === 0 ? publications : publications.slice(start);
   }
 
-  /** Silence since `seen`: whoever lags is told the newest number, until all have it. */
-  #remind(seen: number): void {
+  /** Whoever lags is told the newest number, until all have it. */
+  #remind(): void {
     const behind = this.#bus.behind();
-    const { last } = this.#bus;
-    if (seen === last) { for (const edge of behind) this.directory.tell(edge, "remind", last); }
-    this.#reminder = behind.length > 0 ? setTimeout(() => this.#remind(last), REMIND) : undefined;
+    for (const edge of behind) this.directory.tell(edge, "remind", this.#bus.last);
+    if (behind.length > 0) this.#remindLater();
   }
 
   #ownSamples(): Sample[] {

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import { GongError } from "./errors.ts";
+import { Turn } from "./turn.ts";
 import type { Broker, Draft, PublishResult } from "./types.ts";
 
 /** Bounds of an {@linkcode Intake} and what it asks. */
@@ -18,6 +18,8 @@ export interface IntakeOptions {
   readonly open: () => boolean;
   /** Milliseconds; only differences count. Default `performance.now`. */
   readonly now?: () => number;
+  /** The isolate's. */
+  readonly turn?: Turn;
 }
 
 interface Waiting {
@@ -37,6 +39,7 @@ export class Intake {
   readonly #broker: Broker;
   readonly #options: IntakeOptions;
   readonly #now: () => number;
+  readonly #turn: Turn;
   #queue: Waiting[] = [];
   #bytes = 0;
   #busy = false;
@@ -47,6 +50,7 @@ export class Intake {
     this.#broker = broker;
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
+    this.#turn = options.turn ?? new Turn();
   }
 
   /** Resolves when the drafts are numbered, stored and announced, or refused with `overloaded`. */
@@ -64,7 +68,7 @@ export class Intake {
   resume(): void {
     if (this.#scheduled || this.#busy || this.#queue.length === 0) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    this.#turn.end(() => {
       this.#scheduled = false;
       void this.#drain();
     });

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import { ERRORS, GongError } from "./errors.ts";
+import { Turn } from "./turn.ts";
 import type { Refusal } from "./types.ts";
 
 /** The half of a `MessagePort` or `Worker` (of `node:worker_threads`) that a link needs. */
@@ -33,6 +33,7 @@ export class Link<Remote> {
   readonly #port: Port;
   readonly #local: Methods;
   readonly #onFault: (error: unknown, method: string) => void;
+  readonly #turn: Turn;
   readonly #pending = new Map<number, Pending>();
   #queue: Wire[] = [];
   #asked = 0;
@@ -42,11 +43,18 @@ export class Link<Remote> {
    * @param port one end, not used by anybody else
    * @param local what this side offers
    * @param onFault told of errors that are not refusals; the other side sees only `internal`
+   * @param turn the isolate's, so that what one turn brings leaves at its end
    */
-  constructor(port: Port, local: object, onFault: (error: unknown, method: string) => void = () => {}) {
+  constructor(
+    port: Port,
+    local: object,
+    onFault: (error: unknown, method: string) => void = () => {},
+    turn = new Turn(),
+  ) {
     this.#port = port;
     this.#local = local as Methods;
     this.#onFault = onFault;
+    this.#turn = turn;
     port.on("message", (message) => this.#receive(message as Wire[]));
   }
 
@@ -82,7 +90,7 @@ export class Link<Remote> {
   }
 
   #post(wire: Wire): void {
-    if (this.#queue.push(wire) === 1) setImmediate(() => this.#flush());
+    if (this.#queue.push(wire) === 1) this.#turn.end(() => this.#flush());
   }
 
   #flush(): void {

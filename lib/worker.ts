@@ -13,6 +13,7 @@ import { configureLog, createLogger } from "./log.ts";
 import type { EdgeMethods, HubMethods } from "./methods.ts";
 import { Metrics } from "./metrics.ts";
 import { createHandler } from "./server.ts";
+import { Turn } from "./turn.ts";
 import { watchIsolate } from "./vitals.ts";
 
 /** What the supervisor gives a worker at its start. */
@@ -45,12 +46,12 @@ async function main(data: WorkerData, port: Port): Promise<void> {
   const auth = createAuth(config, { secret, onFailure: (address) => hub.failedAuth(address) });
   // The link hands requests to the edge, and the edge asks over the link.
   const methods: Partial<EdgeMethods> = {};
-  const link = new Link<HubMethods>(port, methods, (error, method) => {
-    log.error("edge.fault", { method, error: String(error) });
-  });
+  const turn = new Turn();
+  const onFault = (error: unknown, method: string) => log.error("edge.fault", { method, error: String(error) });
+  const link = new Link<HubMethods>(port, methods, onFault, turn);
   const hub = createHubClient(link);
   const edge = new Edge({
-    ...{ config, number, busName, last, link, auth, log, metrics },
+    ...{ config, number, busName, last, link, auth, log, metrics, turn },
     stop: () => stop.abort(),
   });
   Object.assign(methods, edge.methods());

@@ -34,6 +34,7 @@ export const LAYERS: readonly string[] = [
   "lib/auth.ts",
   "lib/handshake.ts",
   "lib/brokers/",
+  "lib/turn.ts",
   "lib/link.ts",
   "lib/bus.ts",
   "lib/methods.ts",
