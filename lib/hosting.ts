@@ -93,7 +93,7 @@ export class Hosting {
   /** Joins; answers at once when nothing was missed and the channel is known. Returns how to cancel. */
   join(channel: string, since: Position | undefined, joiner: Joiner): () => void {
     const hosted = this.#open(channel);
-    if (!since && hosted.position && !hosted.repairing) {
+    if (!since && hosted.position) {
       joiner.joined(hosted.position, true, []);
       return () => {};
     }
@@ -175,7 +175,6 @@ export class Hosting {
    * @param first a publication that does not follow `since`: something before it is missing, or the numbering is another
    */
   #repair(hosted: Hosted, since: Position, first?: Publication): void {
-    if (this.#hosted.get(hosted.channel) !== hosted) return;
     const held: Publication[] = first ? [first] : [];
     hosted.repairing = held;
     const isVoid = () => hosted.repairing !== held || this.#hosted.get(hosted.channel) !== hosted;
@@ -231,8 +230,6 @@ export class Hosting {
     try {
       const reading = await this.#read(hosted.channel, joining, isVoid);
       if (!reading) return;
-      // Which of two numberings is the newer one, only another answer tells.
-      if (joining.held.some(({ epoch }) => epoch !== reading.top.epoch)) return void this.#ask(hosted, joining);
       joining.read = reading;
       this.#begin(hosted, joining, reading.top);
       this.#completeAll(hosted);

@@ -1,8 +1,9 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { Hosting } from "../lib/hosting.ts";
 import { type Choose, exhaust } from "./support/interleavings.ts";
 import { type Fragility, settle, type Step, type Subscriber, World, type WorldOptions } from "./support/joining.ts";
 import { seeded } from "./support/random.ts";
-import type { Position } from "../lib/types.ts";
+import type { History, Position, Publication } from "../lib/types.ts";
 
 /** A step of the world, or `+NAME`: somebody joins, `+NAME@OFFSET`: since there, `-NAME`: leaves. */
 type Op = Step | `+${string}` | `-${string}`;
@@ -91,6 +92,11 @@ test("the bus loses batches twice while one resumes", {
   published: 2,
   threads: [["+a@0"], ["publish"], ["lose", "lose"]],
 });
+test("the bus loses batches of other channels, and history has nothing", {
+  published: 1,
+  losses: true,
+  threads: [["+a"], ["publish", "trim", "publish"], ["scare"]],
+});
 test("the bus loses a batch, and history no longer has it", {
   published: 1,
   losses: true,
@@ -155,6 +161,7 @@ const WEIGHTS: Readonly<Record<Step | "join" | "leave" | "return", number>> = {
   return: 2,
   leave: 2,
   lose: 1.5,
+  scare: 1,
   trim: 2,
   refuse: 0.3,
   renumber: 0.6,
@@ -233,4 +240,68 @@ Deno.test("Hosting keeps its promises over thousands of random stories", async (
   }
   // Of everything that may happen, all has happened often.
   for (const [what, count] of Object.entries(told)) assert(count > 200, `${what}: ${count}`);
+});
+
+/** Runs one order of steps; whoever joins is `a`. */
+async function tell(steps: readonly Op[]): Promise<string[]> {
+  const world = new World({ losses: true });
+  for (const step of steps) {
+    if (step.startsWith("+")) world.join("a");
+    else world.do(step as Step);
+    await settle();
+  }
+  await world.finish();
+  return world.subscribers[0]!.told;
+}
+
+Deno.test("Hosting tells of a new numbering before its first publication, which it brings", async () => {
+  const told = await tell(["+a", "hub", "answer", "publish", "batch", "renumber", "publish", "publish", "batches"]);
+  assertEquals(told, ["joined@e1:0", "e1:1", "LOST@e2:0", "e2:1", "e2:2"]);
+});
+
+Deno.test("Hosting loses nothing that the bus still brings, when history has it no more", async () => {
+  const told = await tell(["+a", "hub", "answer", "publish", "publish", "trim", "trim", "scare", "batches"]);
+  assertEquals(told, ["joined@e1:0", "e1:1", "e1:2"]);
+  const lost = await tell([
+    "+a",
+    "hub",
+    "answer",
+    "publish",
+    "publish",
+    "publish",
+    "trim",
+    "trim",
+    "trim",
+    "lose",
+    "batches",
+  ]);
+  assertEquals(lost, ["joined@e1:0", "LOST@e1:1", "e1:2", "e1:3"]);
+});
+
+Deno.test("Hosting asks once for a repair, whatever comes live meanwhile", async () => {
+  const asked: (Position | undefined)[] = [];
+  const answers: ((history: History) => void)[] = [];
+  const live: number[] = [];
+  const hosting = new Hosting({
+    read: (_, since) => {
+      asked.push(since);
+      return new Promise((resolve) => answers.push(resolve));
+    },
+    seen: () => 0,
+    release() {},
+    live: (publications) => live.push(...publications.map(({ offset }) => offset)),
+    lost() {},
+    isHeard: () => true,
+  });
+  const make = (offset: number): Publication => ({
+    ...{ channel: "c", epoch: "e", offset, time: 0, data: "x", contentType: "text/plain" },
+  });
+  hosting.join("c", undefined, { joined() {}, failed() {} });
+  answers[0]!({ top: { epoch: "e", offset: 1 }, publications: [], recovered: true });
+  await settle();
+  for (const offset of [3, 4, 5, 6]) hosting.receive([make(offset)]);
+  assertEquals(asked, [undefined, { epoch: "e", offset: 1 }]);
+  answers[1]!({ top: { epoch: "e", offset: 4 }, publications: [2, 3, 4].map(make), recovered: true });
+  await settle();
+  assertEquals([live, asked.length], [[2, 3, 4, 5, 6], 2]);
 });

@@ -27,6 +27,8 @@ export type Step =
   | "batches"
   /** The next batch is lost for good, and the edge finds out. */
   | "lose"
+  /** A batch of other channels is lost: the edge cannot know that nothing of this one was in it. */
+  | "scare"
   /** History forgets its oldest publication. */
   | "trim"
   /** The numbering is lost. */
@@ -59,8 +61,16 @@ export class Subscriber {
   readonly told: string[] = [];
   fragile: Fragility | undefined;
 
-  /** @param top where the log was when it joined */
-  constructor(readonly name: string, readonly since: Position | undefined, readonly top: Position) {}
+  /**
+   * @param top where the log was when it joined
+   * @param stood where the bus was then
+   */
+  constructor(
+    readonly name: string,
+    readonly since: Position | undefined,
+    readonly top: Position,
+    readonly stood: Position | undefined,
+  ) {}
 
   /** Whether `since` was beyond the log when it joined. */
   get isAhead(): boolean {
@@ -96,6 +106,7 @@ export class World {
   /** Batches have one publication each; how many the bus has brought, and how many of the first the hub forgot. */
   #seen = 0;
   #lost = 0;
+  #repaired = false;
   readonly #announced: Publication[] = [];
   #hosted = false;
   #refused = false;
@@ -148,6 +159,7 @@ export class World {
   }
 
   do(step: Step): void {
+    if (["lose", "scare", "renumber", "forget"].includes(step)) this.#repaired = true;
     switch (step) {
       case "publish": {
         const { epoch } = this.top;
@@ -178,6 +190,8 @@ export class World {
         this.#bus.shift();
         this.#lost = ++this.#seen;
         return this.hosting.repairAll();
+      case "scare":
+        return this.hosting.repairAll();
       case "trim":
         this.#log.shift();
         return;
@@ -190,7 +204,7 @@ export class World {
   }
 
   join(name: string, since?: Position, fragile?: Fragility): Subscriber {
-    const subscriber = new Subscriber(name, since, this.top);
+    const subscriber = new Subscriber(name, since, this.top, this.#announced[this.#seen - 1]);
     subscriber.fragile = fragile;
     this.subscribers.push(subscriber);
     const cancel = this.hosting.join(CHANNEL, since, {
@@ -251,10 +265,13 @@ export class World {
     subscriber.position = position;
     if (since && recovered) assertEquals(position, since, subscriber.story());
     if (!since) assert(recovered, subscriber.story());
-    const { top } = subscriber;
+    const { top, stood } = subscriber;
     // Whoever is told that it is connected has missed nothing from then on.
     if (!since && this.#lost === 0 && position.epoch === top.epoch) {
       assert(position.offset <= top.offset, `from ${show(top)} on: ${subscriber.story()}`);
+      // During a repair all stand where it began.
+      const { epoch, offset } = this.#repaired ? position : stood ?? position;
+      assert(position.epoch !== epoch || position.offset >= offset, `and nothing before: ${subscriber.story()}`);
     }
     if (!recovered) this.#justify(since!, subscriber);
     this.#breakAt("joining", subscriber);
