@@ -22,6 +22,45 @@ Deno.test("a session that reads too slowly is closed before the send that would 
   assertEquals(await stage.hub.directory.list({ limit: 9 }).then(({ total }) => total), 2);
 });
 
+Deno.test("a session that asks for more answers in one turn than may be queued is closed", async () => {
+  await using stage = new Stage({ config: { outbox: 10_000 } });
+  const { session, socket } = stage.edge.json();
+  for (let n = 0; n < 20 && !session.hasLeft; n++) session.write("x".repeat(1000));
+  assertEquals(await socket.end(), { code: 1013, reason: "The client reads too slowly." });
+  assert(socket.sent.join("").length <= 10_000);
+});
+
+Deno.test("Session.close() sends what is queued before it closes", async () => {
+  await using stage = new Stage();
+  const { session, socket } = stage.edge.json();
+  session.write('{"type":"last"}');
+  session.close("forbidden", "Enough.");
+  assertEquals([socket.ofType("last").length, socket.closed], [1, { code: 4403, reason: "Enough." }]);
+  session.write('{"type":"later"}');
+  session.close("slow");
+  assertEquals([socket.ofType("later").length, socket.closed?.code], [0, 4403]);
+});
+
+Deno.test("Session.isDead() is true after two sweeps without a byte taken, and counts anew after one with", async () => {
+  await using stage = new Stage({ config: { ping: 1000 } });
+  const { session, socket } = stage.edge.plain();
+  assertEquals([session.isDead(), session.isDead(), session.isDead()], [false, false, false], "nothing is pending");
+  socket.reads = "nothing";
+  await stage.publish("a", "x".repeat(1000));
+  await socket.frames(1);
+  assertEquals(session.isDead(), false);
+  socket.take(1);
+  assertEquals([session.isDead(), session.isDead()], [false, false]);
+  socket.take(1);
+  assertEquals([session.isDead(), session.isDead(), session.isDead()], [false, false, true]);
+  // More was sent, but none of it taken either.
+  session.write("more");
+  session.flush();
+  assertEquals(session.isDead(), true);
+  socket.take();
+  assertEquals([session.isDead(), session.isDead()], [false, false]);
+});
+
 Deno.test("a burst far larger than the bound reaches those who read, and closes nobody", async () => {
   await using stage = new Stage({ config: { outbox: 65_536 } });
   const clients = [stage.edge.plain(), stage.edge.json({ channels: ["a"] })];

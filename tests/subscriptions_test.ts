@@ -42,6 +42,21 @@ Deno.test("a session resumes with everything that it has missed, then hears what
   }
 });
 
+Deno.test("a session without echo resumes without what it has published itself", async () => {
+  await using stage = new Stage();
+  const other = stage.edge.connect();
+  const { socket, session, id } = stage.edge.connect({ echo: false });
+  for (const [n, author] of [session, other.session, session].entries()) {
+    await author.publish({ channel: "a", data: `${n}`, contentType: "text/plain" });
+  }
+  const { epoch } = await session.publish({ channel: "a", data: "3", contentType: "text/plain" });
+  socket.say(say({ id: 1, subscribe: { channel: "a", since: `${epoch}:0` } }));
+  assertEquals((await socket.answer(1)).ok, { epoch, offset: 0, recovered: true });
+  await publishAll(stage, "a", [], [{ socket }]);
+  assertEquals(socket.publications.map(({ data }) => data), ["1", END]);
+  assert(socket.publications.every(({ from }) => from !== id));
+});
+
 for (const since of ["never-was:1", "EPOCH:99", "EPOCH:0"]) {
   Deno.test(`a session that cannot resume from ${since} is told so, and hears what is live`, async () => {
     await using stage = new Stage({ config: { historyCount: 2 } });

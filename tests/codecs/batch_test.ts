@@ -93,6 +93,16 @@ Deno.test("decodeBatch() decodes the channels that are wanted, onto the end of w
   assertEquals(decode(batch, () => false), []);
 });
 
+Deno.test("decodeBatch() copies bytes out of shared memory, which sockets do not take", () => {
+  const data = Uint8Array.of(1, 2, 3);
+  const allocate = (size: number) => new Uint8Array(new SharedArrayBuffer(size));
+  const batch = encodeBatch(1, 0, [publication("a", 1, data), publication("a", 2, "text")], allocate);
+  assert(batch.buffer instanceof SharedArrayBuffer);
+  const [bytes, text] = decode(batch);
+  assertEquals([bytes!.data, text!.data], [data, "text"]);
+  assert((bytes!.data as Uint8Array).buffer instanceof ArrayBuffer);
+});
+
 Deno.test("encodeBatch() makes half a surrogate pair, which no UTF-8 has, U+FFFD", () => {
   const [{ data }, { event }] = decode(
     encodeBatch(1, 0, [publication("a", 1, "a\ud800b"), publication("a", 2, "x", { event: "\udc00" })]),
