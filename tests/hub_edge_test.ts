@@ -1,8 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SocketDoor } from "../lib/door.ts";
 import { setImmediate } from "node:timers";
+import { openBroker } from "../lib/brokers/mod.ts";
 import { json } from "../lib/doors/json.ts";
 import { plain } from "../lib/doors/plain.ts";
+import type { Broker } from "../lib/types.ts";
 import { type Client, END, numbered, publishAll, Stage } from "./support/stage.ts";
 
 /** A door that counts how often it encodes. */
@@ -96,17 +98,35 @@ Deno.test("what a session has pending goes before what its channels bring, in on
 });
 
 Deno.test("a session that is open hears everything from then on, before the hub has answered where that is", async () => {
-  await using stage = new Stage();
-  const other = stage.startSilentEdge(9);
   const draft = (data: string) => ({ channel: "a", data, contentType: "text/plain" });
-  const early = ["1", "2"].map((data) => other.request("publish", { drafts: [draft(data)], atomic: false }));
-  // The hub gets the publications first: they were on their way before the session asked, and come after it is open.
+  let broker!: Broker;
+  let late: string | undefined;
+  await using stage = new Stage({
+    openBroker(config, announce) {
+      broker = openBroker(config, announce);
+      const read = broker.read.bind(broker);
+      return Object.assign(broker, {
+        async read(...args: Parameters<typeof read>) {
+          // Announced, and not yet on the bus when the hub answers.
+          const text = late;
+          late = undefined;
+          if (text !== undefined) await broker.publish([draft(text)]);
+          return await read(...args);
+        },
+      });
+    },
+  });
+  await broker.publish([draft("before")]);
+  const first = stage.edge.plain({ channels: ["b"] });
+  await publishAll(stage, "b", [], [first]);
   const clients = [stage.edge.plain(), stage.edge.json()];
-  await Promise.all(early);
-  await publishAll(stage, "a", ["3"], clients);
-  assertEquals(clients[0]!.socket.sent, ["1", "2", "3", END]);
-  assertEquals(clients[1]!.socket.ofType("subscribed").map(({ offset }) => offset), [0]);
-  assertEquals(clients[1]!.socket.publications.map(({ offset }) => offset), [1, 2, 3, 4]);
+  // The edge has not asked yet; when it does, this is on the bus.
+  await broker.publish([draft("1"), draft("2")]);
+  late = "3";
+  await publishAll(stage, "a", ["4"], clients);
+  assertEquals(clients[0]!.socket.sent, ["1", "2", "3", "4", END]);
+  assertEquals(clients[1]!.socket.ofType("subscribed").map(({ offset }) => offset), [1]);
+  assertEquals(clients[1]!.socket.publications.map(({ offset }) => offset), [2, 3, 4, 5, 6]);
 });
 
 Deno.test("a session hears itself, unless it does not want to; others hear it either way", async () => {

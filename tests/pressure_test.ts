@@ -45,6 +45,16 @@ Deno.test("publishing that has waited too long is refused with when to come back
   assertEquals(next!.offset, 2);
 });
 
+Deno.test("an edge that keeps up says so in time, and at the latest when the bus is silent", async () => {
+  await using stage = new Stage({ config: { busLag: 256 * KIB, publishWait: 60 } });
+  const client = stage.edge.plain();
+  for (let n = 0; n < 20; n++) await stage.publish("a", "x".repeat(32 * KIB));
+  await publishAll(stage, "a", [], [client]);
+  assert(await stage.figure("gong_bus_lag_bytes") < 80 * KIB);
+  const deadline = performance.now() + 5000;
+  while (await stage.figure("gong_bus_lag_bytes") > 0) assert(performance.now() < deadline, "it never says the rest");
+});
+
 Deno.test("more than the bound that waits is refused at once", async () => {
   await using stage = new Stage({ config: { busLag: 4 * KIB, publishWait: 60 } });
   stage.startSilentEdge(9);

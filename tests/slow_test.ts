@@ -30,6 +30,17 @@ Deno.test("a session that asks for more answers in one turn than may be queued i
   assert(socket.sent.join("").length <= 10_000);
 });
 
+Deno.test("a session whose socket has not opened queues no more than another", async () => {
+  await using stage = new Stage({ config: { outbox: 10_000 } });
+  const { session, socket } = stage.edge.json({ closed: true });
+  const other = stage.edge.json({ channels: ["b"] });
+  for (let n = 0; n < 20; n++) await stage.publish("a", "x".repeat(1000));
+  await publishAll(stage, "b", [], [other]);
+  assertEquals([session.hasLeft, session.pending, stage.hub.isHosted("a")], [true, 0, false]);
+  socket.open();
+  assertEquals([socket.sent, socket.closed?.code], [[], 1013]);
+});
+
 Deno.test("Session.close() sends what is queued before it closes", async () => {
   await using stage = new Stage();
   const { session, socket } = stage.edge.json();
