@@ -155,7 +155,9 @@ export class Fields {
       if (names.includes(name)) continue;
       const shown = JSON.stringify(name.slice(0, MAX_SHOWN));
       // Its time is the product of both lengths.
-      const nearest = names.length === 0 ? "" : `; did you mean \`${closestString(name.slice(0, MAX_SHOWN), names)}\`?`;
+      const nearest = names.length === 0
+        ? "."
+        : `; did you mean \`${closestString(name.slice(0, MAX_SHOWN), names)}\`?`;
       throw this.error(name.slice(0, MAX_SHOWN), `There is no field ${shown}${nearest}`);
     }
   }
