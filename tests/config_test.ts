@@ -194,9 +194,11 @@ Deno.test("OPTIONS bounds every number: just outside is refused, the bounds them
     const { key, kind, min = 0, max } = option;
     if (kind !== "integer" && kind !== "bytes" && kind !== "seconds") continue;
     const isolates = key === "isolates";
-    if (!isolates) assertEquals(defaultConfig({ [key]: min })[key], min);
+    // An outbox holds at least one message.
+    const other = key === "outbox" ? { maxMessage: 1 } : key === "maxMessage" ? { outbox: 2 ** 30 } : {};
+    if (!isolates) assertEquals(defaultConfig({ ...other, [key]: min })[key], min);
     assertThrows(() => defaultConfig({ [key]: min - 1 }), ConfigError, `${key} `);
-    if (max !== undefined && !isolates) assertEquals(defaultConfig({ [key]: max })[key], max);
+    if (max !== undefined && !isolates) assertEquals(defaultConfig({ ...other, [key]: max })[key], max);
     assertThrows(() => defaultConfig({ [key]: (max ?? 2_000_000) + 1 }), ConfigError, "must be at most");
     assertThrows(() => defaultConfig({ [key]: NaN }), ConfigError);
     assertThrows(() => defaultConfig({ [key]: Infinity }), ConfigError);
@@ -220,6 +222,11 @@ Deno.test("resolveConfig() takes one isolate a core, and only one off Linux", ()
   assertEquals([isolates([], true), isolates(["--isolates", "3"], true)], [8, 3]);
   assertEquals([isolates([], false), isolates(["--isolates", "1"], false)], [1, 1]);
   assertThrows(() => isolates(["--isolates", "2"], false), ConfigError, "--isolates: only Linux");
+});
+
+Deno.test("resolveConfig() wants an outbox that holds a message", () => {
+  assertStringIncludes(refusal({ args: ["--max-message", "2MiB"] }), "has to be at least as large");
+  assertEquals(load({ args: ["--max-message", "2MiB", "--outbox", "2MiB"] }).outbox, 2 ** 21);
 });
 
 Deno.test("resolveConfig() wants certificate and key together, and readable PEM files", () => {

@@ -44,6 +44,12 @@ export function finishConfig(draft: Draft, machine: Machine, where: (key: keyof 
   if (draft.dev && !draft.devRemote && !isLoopback(draft.host)) {
     refuse("host", `--dev opens everything to everybody, so ${draft.host} needs --dev-remote too`);
   }
+  if (draft.outbox < draft.maxMessage) {
+    refuse(
+      "outbox",
+      "a message of --max-message would close every session that hears it; it has to be at least as large",
+    );
+  }
   checkKeys(draft, (reason) => refuse("apiKey", reason));
   return freeze(draft);
 }

@@ -278,7 +278,9 @@ export class Stage {
   readonly #ports: MessagePort[] = [];
 
   constructor({ edges = 1, config = {}, ...options }: StageOptions = {}) {
-    this.config = defaultConfig({ dev: true, ...config });
+    // A small outbox is one for small messages.
+    const maxMessage = Math.min(65_536, config.outbox ?? 65_536);
+    this.config = defaultConfig({ dev: true, maxMessage, ...config });
     this.hub = new Hub(this.config, {
       ...{ log: this.log, metrics: this.metrics, busName: this.#busName },
       events: {
