@@ -9,6 +9,9 @@ const CHANNEL = /^\$?[A-Za-z0-9_.:/%~=+!-]{1,128}$/;
 const GLOB = /^\$?[A-Za-z0-9_.:/%~=+!*-]{1,128}$/;
 const MAX_LENGTH = 128;
 
+/** What {@linkcode isChannelName} wants, to be told to whoever wrote another. */
+export const CHANNEL_GRAMMAR = "1 to 128 of `A-Z a-z 0-9 _ . : / % ~ = + ! -`";
+
 /** The admin page's live feed: numbered by the hub, never stored, in no figure. */
 export const ADMIN_CHANNEL = "$admin";
 

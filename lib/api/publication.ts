@@ -6,7 +6,7 @@
 import type { Auth, Grant } from "../auth.ts";
 import { type Content, CONTENT_FIELDS, MESSAGE_FIELDS, readContent, readMessage } from "../draft.ts";
 import { GongError } from "../errors.ts";
-import { isChannelName, isReserved } from "../globs.ts";
+import { CHANNEL_GRAMMAR, isChannelName, isReserved } from "../globs.ts";
 import type { Fields } from "../json.ts";
 import type { Draft } from "../types.ts";
 
@@ -67,7 +67,7 @@ function readChannels(fields: Fields): readonly string[] {
 
 function checkName(name: unknown, field: string): string {
   if (typeof name !== "string" || !isChannelName(name)) {
-    throw new GongError("bad_request", "A channel name is 1 to 128 of `A-Z a-z 0-9 _ . : / % ~ = + ! -`.", { field });
+    throw new GongError("bad_request", `A channel name is ${CHANNEL_GRAMMAR}.`, { field });
   }
   if (isReserved(name)) {
     throw new GongError("forbidden", "Channels whose name begins with `$` belong to the server.", { field });

@@ -7,7 +7,7 @@ import type { DoorSession, SocketDoor } from "../door.ts";
 import { MESSAGE_FIELDS, readMessage } from "../draft.ts";
 import { encodeLine, encodeSignal } from "../codecs/line.ts";
 import { GongError } from "../errors.ts";
-import { isChannelName } from "../globs.ts";
+import { CHANNEL_GRAMMAR, isChannelName } from "../globs.ts";
 import { Fields, parseJson } from "../json.ts";
 import type { Position } from "../types.ts";
 import { VERSION } from "../version.ts";
@@ -116,7 +116,7 @@ function checkId(fields: Fields, id: unknown): void {
 function readChannel(fields: Fields): string {
   const channel = fields.string("channel");
   if (channel !== undefined && isChannelName(channel)) return channel;
-  throw fields.error("channel", "`channel` has to be 1 to 128 of `A-Z a-z 0-9 _ . : / % ~ = + ! -`.");
+  throw fields.error("channel", `\`channel\` has to be ${CHANNEL_GRAMMAR}.`);
 }
 
 function readPosition(fields: Fields): Position | undefined {

@@ -9,7 +9,7 @@ import type { SocketDoor } from "../door.ts";
 import type { Edge } from "../edge.ts";
 import { GongError } from "../errors.ts";
 import { nearest } from "../flags.ts";
-import { isChannelName } from "../globs.ts";
+import { CHANNEL_GRAMMAR, isChannelName } from "../globs.ts";
 import { checkUpgrade } from "../handshake.ts";
 import { Session } from "../session.ts";
 import { Socket } from "../socket.ts";
@@ -100,7 +100,7 @@ function readWish(url: URL, maxSubscriptions: number): Wish {
 function checkRights(auth: Auth, grant: Grant | undefined, channels: readonly string[]): void {
   for (const channel of channels) {
     if (!isChannelName(channel)) {
-      throw new GongError("bad_request", "A channel name is 1 to 128 of `A-Z a-z 0-9 _ . : / % ~ = + ! -`.", {
+      throw new GongError("bad_request", `A channel name is ${CHANNEL_GRAMMAR}.`, {
         field: "channel",
       });
     }

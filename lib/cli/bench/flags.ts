@@ -1,26 +1,14 @@
 import { type Flags, parseFlags, UsageError } from "../../flags.ts";
+import { isChannelName, isReserved } from "../../globs.ts";
 import { parseBytes, parseSeconds } from "../../units.ts";
 import { DEFAULT_WS_URL, parseWsUrl } from "../ws_url.ts";
 import { MARK_BYTES, MAX_MESSAGES, MAX_PUBLISHERS } from "./mark.ts";
-import { defaultWorkers, LOAD_DEFAULTS } from "./options.ts";
-
-const CHANNEL = /^[A-Za-z0-9_.:/%~=+!-]{1,128}$/;
+import { defaultWorkers, LOAD_DEFAULTS, type LoadOptions } from "./options.ts";
 
 /** What the command line of `gong bench` says. */
 export interface BenchArguments {
-  readonly load: {
-    readonly url: string;
-    readonly subscribers: number;
-    readonly publishers: number;
-    readonly rate: number;
-    readonly count: number;
-    readonly duration: number;
-    readonly size: number;
-    readonly format: "plain" | "json";
-    readonly channel: string;
-    readonly workers: number;
-    readonly settle: number;
-  };
+  /** Without what has to be read from files and the environment first. */
+  readonly load: Omit<LoadOptions, "apiKey" | "caCerts">;
   readonly apiKey: string | undefined;
   /** File with further authorities. */
   readonly ca: string | undefined;
@@ -108,7 +96,9 @@ function format(flags: Flags): "plain" | "json" {
 
 function channel(flags: Flags): string {
   const text = flags.text.get("channel") ?? "";
-  if (text !== "" && !CHANNEL.test(text)) throw new UsageError(`--channel ${text}: not the name of a channel`);
+  if (text !== "" && (!isChannelName(text) || isReserved(text))) {
+    throw new UsageError(`--channel ${text}: not the name of a channel`);
+  }
   return text;
 }
 
