@@ -4,7 +4,7 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import type { Auth } from "./auth.ts";
+import type { Auth, Grant } from "./auth.ts";
 import { BusReceiver, bytesPerTurn } from "./bus.ts";
 import { decodeBatch, readBatchHead } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
@@ -217,8 +217,7 @@ export class Edge implements SessionHost {
         this.#bus.remind(last);
       },
       beat: () => {
-        this.#checkStuck();
-        registry.measure();
+        this.#checkStuck(registry.measure());
         return metrics.samples();
       },
       sessions: ({ limit, after }) => ({ sessions: registry.page(limit, after), total: registry.size }),
@@ -238,17 +237,21 @@ export class Edge implements SessionHost {
     };
   }
 
-  /** What a login has opened ends with it. */
   #revoke(login: string): void {
     this.#options.auth.revoke(login);
+    this.#endLogins((grant) => grant.login === login);
+  }
+
+  /** What a login has opened ends with it. */
+  #endLogins(hasEnded: (grant: Grant) => boolean): void {
     for (const session of [...this.registry.all()]) {
-      if (session.options.grant?.login === login) session.close("unauthorized", "The login has ended.");
+      const { grant } = session.options;
+      if (grant && hasEnded(grant)) session.close("unauthorized", "The login has ended.");
     }
   }
 
   /** Asks, once, to be replaced: only the end of its isolate frees sockets that do not go. */
-  #checkStuck(): void {
-    const { bytes } = this.registry.stuck();
+  #checkStuck(bytes: number): void {
     if (this.#isExhausted || bytes <= this.#options.config.stuckBudget) return;
     this.#isExhausted = true;
     this.#options.link.notify("exhausted", bytes);
@@ -352,11 +355,8 @@ export class Edge implements SessionHost {
   #sweepOut(): void {
     const dead = [...this.registry.all()].filter((session) => session.isDead());
     for (const session of dead) session.close("stalled");
-    for (const session of [...this.registry.all()]) {
-      if ((session.options.grant?.until ?? Infinity) <= Date.now()) {
-        session.close("unauthorized", "The login has ended.");
-      }
-    }
+    const now = Date.now();
+    this.#endLogins(({ until = Infinity }) => until <= now);
     this.#options.log.debug("sessions.sweep", { sessions: this.registry.size, dead: dead.length });
   }
 }

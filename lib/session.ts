@@ -206,7 +206,9 @@ export class Session implements DoorSession, SocketEvents {
     this.#outbox = undefined;
     this.#outboxBytes = 0;
     const { separator } = this.door.codec;
-    if (separator !== undefined && outbox.length > 1) {
+    if (outbox.length === 1) {
+      this.#send(outbox[0]!, bytes);
+    } else if (separator !== undefined) {
       this.#send(outbox.join(separator), bytes + (outbox.length - 1) * separator.length);
     } else {
       for (const data of outbox) this.#send(data, byteLength(data));
