@@ -3,10 +3,9 @@
  *
  * @module
  */
+import { Announcer } from "./announcer.ts";
 import { openBroker } from "./brokers/mod.ts";
-import { allocateBatch, BusSender, bytesPerTurn } from "./bus.ts";
-import { byteLength } from "./bytes.ts";
-import { decodeBatch, encodeBatch } from "./codecs/batch.ts";
+import { BusSender, bytesPerTurn } from "./bus.ts";
 import type { Config } from "./config.ts";
 import { Directory } from "./directory.ts";
 import { ADMIN_CHANNEL } from "./globs.ts";
@@ -16,6 +15,7 @@ import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
 import type { EdgeMethods, HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
+import { Recent } from "./recent.ts";
 import { Turn } from "./turn.ts";
 import type { Broker, Glimpse, History, Position, Publication, Sample } from "./types.ts";
 
@@ -40,15 +40,8 @@ export interface HubOptions {
   readonly openBroker?: typeof openBroker;
 }
 
-/** How long the bus may be silent before edges that lag are reminded, in milliseconds. */
-const REMIND = 50;
 /** Publications read at once for a resume. */
 const PAGE = 1000;
-/** What a publication takes on the wire beside its data, roughly, in bytes. */
-const OVERHEAD = 128;
-/** Publications remembered for the admin page, and characters shown of each. */
-const RECENT = 50;
-const PREVIEW = 200;
 /** Ended admin logins that an edge which starts later is told of. */
 const MAX_REVOKED = 10_000;
 
@@ -62,19 +55,14 @@ export class Hub {
   readonly #guard: Guard;
   readonly #turn = new Turn();
   readonly #hosts = new Map<string, Set<number>>();
-  /** Bytes that go into one batch. */
-  readonly #batch: number;
   readonly #published: { value: number };
   readonly #replayed: { value: number };
   /** Admin logins that were ended, the oldest first. */
   readonly #revoked = new Set<string>();
-  #pending: Publication[] = [];
-  #born = 0;
-  #recent: Glimpse[] = [];
+  readonly #announcer: Announcer;
+  readonly #recent = new Recent();
   /** Where the admin page's feed stands. */
   readonly #feed = { epoch: crypto.randomUUID(), offset: 0 };
-  #closed = false;
-  #reminder: ReturnType<typeof setTimeout> | undefined;
 
   constructor(config: Config, options: HubOptions) {
     this.#options = options;
@@ -94,7 +82,12 @@ export class Hub {
         this.directory.tellAll("full", address === undefined ? { isFull } : { isFull, address });
       },
     });
-    this.#batch = bytesPerTurn(config.outbox);
+    this.#announcer = new Announcer({
+      bus: this.#bus,
+      turn: this.#turn,
+      batch: bytesPerTurn(config.outbox),
+      remind: (edge, last) => this.directory.tell(edge, "remind", last),
+    });
     this.#published = options.metrics.counter("gong_published_total");
     this.#replayed = options.metrics.counter("gong_bus_replayed_total");
     this.directory = new Directory(() => this.#ownSamples());
@@ -139,7 +132,7 @@ export class Hub {
   feed(data: string): void {
     const { epoch } = this.#feed;
     const offset = ++this.#feed.offset;
-    this.#announce([{
+    this.#announcer.announce([{
       channel: ADMIN_CHANNEL,
       epoch,
       offset,
@@ -151,12 +144,11 @@ export class Hub {
 
   /** The last publications, newest first. */
   recent(): Glimpse[] {
-    return this.#recent.toReversed();
+    return this.#recent.list();
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#reminder);
+    this.#announcer.close();
     this.#intake.close();
     await this.#broker.close();
     this.#bus.close();
@@ -225,11 +217,9 @@ export class Hub {
 
   /** Adds what an edge that has seen the batches up to `after` does not know of the channel. */
   #withUnseen(channel: string, history: History, after: number): History {
-    const unseen: Publication[] = [];
-    for (const batch of this.#bus.replay(after + 1).batches) decodeBatch(batch, (name) => name === channel, unseen);
-    for (const publication of this.#pending) if (publication.channel === channel) unseen.push(publication);
     const { epoch, offset } = history.top;
-    const publications = unseen.filter((publication) => publication.epoch === epoch && publication.offset <= offset);
+    const publications = this.#announcer.unseen(channel, after)
+      .filter((publication) => publication.epoch === epoch && publication.offset <= offset);
     if (publications.length === 0) return history;
     return { ...history, publications, from: { epoch, offset: publications[0]!.offset - 1 } };
   }
@@ -244,52 +234,9 @@ export class Hub {
   }
 
   #announce(publications: readonly Publication[]): void {
-    if (this.#pending.length === 0) {
-      this.#born = performance.timeOrigin + performance.now();
-      this.#turn.end(() => this.#flush());
-    }
-    for (const publication of publications) this.#pending.push(publication);
-  }
-
-  #flush(): void {
-    if (this.#closed) return;
-    const publications = this.#pending;
-    this.#pending = [];
-    for (const part of this.#split(publications)) {
-      this.#bus.send((number) => encodeBatch(number, this.#born, part, allocateBatch));
-    }
-    const stored = publications.filter(({ channel }) => channel !== ADMIN_CHANNEL);
-    this.#published.value += stored.length;
-    this.#recent = [...this.#recent, ...stored.slice(-RECENT).map(glimpse)].slice(-RECENT);
-    this.#remindLater();
-  }
-
-  /** After a silence; a busy bus has none, and its edges find what is missing by what follows. */
-  #remindLater(): void {
-    clearTimeout(this.#reminder);
-    this.#reminder = setTimeout(() => this.#remind(), REMIND);
-  }
-
-  /** Batches of a size that an edge can deliver in one turn. */
-  *#split(publications: readonly Publication[]): Generator<readonly Publication[]> {
-    let bytes = 0;
-    let start = 0;
-    for (const [index, { data }] of publications.entries()) {
-      const size = data.length + OVERHEAD;
-      if (bytes > 0 && bytes + size > this.#batch) {
-        yield publications.slice(start, index);
-        [start, bytes] = [index, 0];
-      }
-      bytes += size;
-    }
-    yield start === 0 ? publications : publications.slice(start);
-  }
-
-  /** Whoever lags is told the newest number, until all have it. */
-  #remind(): void {
-    const behind = this.#bus.behind();
-    for (const edge of behind) this.directory.tell(edge, "remind", this.#bus.last);
-    if (behind.length > 0) this.#remindLater();
+    this.#published.value += publications.length;
+    this.#recent.add(publications);
+    this.#announcer.announce(publications);
   }
 
   #ownSamples(): Sample[] {
@@ -302,10 +249,4 @@ export class Hub {
     metrics.gauge("gong_bus_lag_bytes", {}, this.#bus.lag());
     return metrics.samples();
   }
-}
-
-function glimpse({ channel, offset, time, contentType, data }: Publication): Glimpse {
-  // A slice would keep the whole text alive.
-  const preview = typeof data === "string" ? JSON.parse(JSON.stringify(data.slice(0, PREVIEW))) : "";
-  return { channel, offset, time, contentType, bytes: byteLength(data), preview };
 }

@@ -90,7 +90,7 @@ export class Link<Remote> {
   }
 
   #post(wire: Wire): void {
-    if (this.#queue.push(wire) === 1) this.#turn.end(() => this.#flush());
+    if (this.#queue.push(wire) === 1) this.#turn.leave(() => this.#flush());
   }
 
   #flush(): void {

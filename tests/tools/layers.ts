@@ -39,6 +39,8 @@ export const LAYERS: readonly string[] = [
   "lib/bus.ts",
   "lib/methods.ts",
   "lib/intake.ts",
+  "lib/announcer.ts",
+  "lib/recent.ts",
   "lib/directory.ts",
   "lib/hub.ts",
   "lib/hub_client.ts",
