@@ -5,6 +5,7 @@
  * @module
  */
 import { allocateBatch, type BusSender } from "./bus.ts";
+import { sizeOf } from "./bytes.ts";
 import { decodeBatch, encodeBatch } from "./codecs/batch.ts";
 import type { Turn } from "./turn.ts";
 import type { Publication } from "./types.ts";
@@ -13,9 +14,7 @@ import type { Publication } from "./types.ts";
  * How often the bus is looked at for silence while an edge lags, in milliseconds: a batch that was dropped and followed by
  * none is found within twice that. Looking, rather than a timer that each batch winds up again, costs a busy hub less.
  */
-const SILENCE = 100;
-/** What a publication takes on the wire beside its data, roughly, in bytes. */
-const OVERHEAD = 128;
+const SILENCE = 200;
 
 /** What an {@linkcode Announcer} is made of. */
 export interface AnnouncerOptions {
@@ -69,7 +68,7 @@ export class Announcer {
     let start = 0;
     let bytes = 0;
     for (let end = 0; end < publications.length; end++) {
-      const size = publications[end]!.data.length + OVERHEAD;
+      const size = sizeOf(publications[end]!);
       if (bytes > 0 && bytes + size > this.#options.batch) {
         this.#send(publications.slice(start, end));
         start = end;

@@ -11,6 +11,8 @@ import type { Data, Readiness, Sample, SessionInfo, SessionPage } from "./types.
 
 /** How long an edge may take to answer before it is left out of a total, in seconds. */
 const PATIENCE = 2;
+/** Every so many beats an edge is asked for its figures too: they outlast it. */
+const FIGURES = 10;
 /** How long an edge may be silent before the server is not ready, in milliseconds. */
 const SILENT = 3000;
 
@@ -34,6 +36,7 @@ export class Directory {
   readonly #ownSamples: () => Sample[];
   /** What edges that have ended had counted: no total ever falls. */
   #ended: Sample[] = [];
+  #beats = 0;
 
   constructor(ownSamples: () => Sample[]) {
     this.#ownSamples = ownSamples;
@@ -78,15 +81,20 @@ export class Directory {
     if (entry) entry.heard ??= performance.now();
   }
 
-  /** Sends every edge a beat that it has to answer; resolves when all have, or after a while. */
-  async beat(): Promise<void> {
-    await Promise.allSettled([...this.#edges.values()].map((entry) => within(PATIENCE, this.#beat(entry))));
+  /** Sends every edge a beat that it has to answer. */
+  beat(): void {
+    const wantsFigures = this.#beats++ % FIGURES === 0;
+    for (const entry of this.#edges.values()) {
+      const answer = wantsFigures ? this.#fetch(entry) : entry.link.request("beat", null);
+      // An answer counts however late it comes: slow is not silent.
+      answer.then(() => {
+        if (entry.heard !== undefined) entry.heard = performance.now();
+      }, () => {});
+    }
   }
 
-  /** An answer counts however late it comes: slow is not silent. */
-  async #beat(entry: Entry): Promise<void> {
-    entry.samples = await entry.link.request("beat", null);
-    if (entry.heard !== undefined) entry.heard = performance.now();
+  async #fetch(entry: Entry): Promise<void> {
+    entry.samples = await entry.link.request("samples", null);
   }
 
   /** How long each edge has been silent, in milliseconds. */
@@ -97,7 +105,7 @@ export class Directory {
 
   /** The figures of this isolate and of every edge, those that have ended too, added up. */
   async samples(): Promise<Sample[]> {
-    await this.beat();
+    await Promise.allSettled([...this.#edges.values()].map((entry) => within(PATIENCE, this.#fetch(entry))));
     return addUp([this.#ownSamples(), this.#ended, ...[...this.#edges.values()].map(({ samples }) => samples)]);
   }
 

@@ -45,6 +45,13 @@ export interface DoorSession {
    */
   publish(draft: Draft): Promise<Position>;
   /**
+   * Publishes as this session without an answer, which costs the server half as much: only if the broker refuses it, the
+   * door's `refused` is called.
+   *
+   * @throws {GongError} `forbidden` without the right to
+   */
+  post(draft: Draft): void;
+  /**
    * Subscribes; `answer` and then the door's `subscribed` follow, at once or when the hub has answered. A channel that
    * it hears already is left as it is. Without `answer` a refusal of the hub closes the session.
    *
@@ -71,6 +78,8 @@ export interface SocketDoor {
   received(session: DoorSession, data: Data): void;
   /** The session hears the channel from the position on. */
   subscribed(session: DoorSession, channel: string, position: Position, recovered: boolean): void;
+  /** A publication that was {@linkcode DoorSession.post}ed was not taken. */
+  refused(session: DoorSession, error: GongError): void;
   /** What lies between the session's position and this one is gone for good; it hears the channel from here on. */
   lost(session: DoorSession, channel: string, position: Position): void;
   /** A message to this session alone, unnumbered. */

@@ -4,13 +4,15 @@
  * @module
  */
 import { setImmediate } from "node:timers";
+import type { Outcome } from "./audience.ts";
 import type { Auth, Grant } from "./auth.ts";
 import { BusReceiver, bytesPerTurn } from "./bus.ts";
+import { sizeOf } from "./bytes.ts";
 import { decodeBatch, readBatchHead } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
 import type { SubscribeAnswer } from "./door.ts";
 import { GongError } from "./errors.ts";
-import { Fanout, type Outcome } from "./fanout.ts";
+import { Fanout } from "./fanout.ts";
 import { ADMIN_CHANNEL } from "./globs.ts";
 import { fullError } from "./guard.ts";
 import { Hosting } from "./hosting.ts";
@@ -43,6 +45,8 @@ export interface EdgeOptions {
   readonly metrics: Metrics;
   /** The isolate's; its link has the same. */
   readonly turn?: Turn;
+  /** Brings figures up to date that the edge does not know. */
+  readonly measure?: () => void;
   /** Stops accepting connections; for {@linkcode EdgeMethods.drain}. */
   readonly stop?: () => void;
 }
@@ -54,7 +58,7 @@ export class Edge implements SessionHost {
   readonly #options: EdgeOptions;
   readonly #bus: BusReceiver;
   readonly #hosting: Hosting;
-  readonly #fanout = new Fanout();
+  readonly #fanout: Fanout;
   readonly #turn: Turn;
   readonly #subscriptions: Subscriptions;
   readonly #delivered: { value: number };
@@ -70,7 +74,7 @@ export class Edge implements SessionHost {
   readonly #tellAfter: number;
   #written: Session[] = [];
   #scheduled = false;
-  /** Bytes of publications that the hub has not answered. */
+  /** Bytes of publications that the hub has not dealt with, as far as it has said. */
   #publishing = 0;
   #pressure = false;
   /** No room for any more sessions, or for more of these addresses. */
@@ -94,6 +98,7 @@ export class Edge implements SessionHost {
     this.#gaps = metrics.counter("gong_bus_gaps_total");
     this.#latency = metrics.histogram("gong_publish_to_write_seconds");
     this.registry = new Registry(options.number, metrics, Math.min(config.ping * 1000, STUCK));
+    this.#fanout = new Fanout(config.outbox);
     this.#hosting = new Hosting({
       read: (channel, since, after) =>
         link.request("subscribe", since ? { channel, since, after } : { channel, after }),
@@ -162,10 +167,8 @@ export class Edge implements SessionHost {
   }
 
   async publish(draft: Draft): Promise<PublishResult> {
-    const bytes = draft.data.length;
-    if (this.#publishing > 0 && this.#publishing + bytes > this.#options.config.busLag) {
-      return { error: new GongError("overloaded", undefined, { retryAfter: 1 }).toRefusal() };
-    }
+    const bytes = sizeOf(draft);
+    if (!this.#canPublish(bytes)) return { error: tooMuch().toRefusal() };
     this.#publishing += bytes;
     try {
       const [result] = await this.#options.link.request("publish", { drafts: [draft], atomic: false });
@@ -173,6 +176,17 @@ export class Edge implements SessionHost {
     } finally {
       this.#publishing -= bytes;
     }
+  }
+
+  post(session: Session, draft: Draft): void {
+    const bytes = sizeOf(draft);
+    if (!this.#canPublish(bytes)) return session.door.refused(session, tooMuch());
+    this.#publishing += bytes;
+    this.#options.link.notify("post", draft);
+  }
+
+  #canPublish(bytes: number): boolean {
+    return this.#publishing === 0 || this.#publishing + bytes <= this.#options.config.busLag;
   }
 
   subscribe(session: Session, channel: string, since: Position | undefined, answer?: SubscribeAnswer): void {
@@ -216,8 +230,11 @@ export class Edge implements SessionHost {
         this.#acknowledge();
         this.#bus.remind(last);
       },
-      beat: () => {
-        this.#checkStuck(registry.measure());
+      beat: () => this.#checkStuck(),
+      samples: () => {
+        this.#checkStuck();
+        registry.measure();
+        this.#options.measure?.();
         return metrics.samples();
       },
       sessions: ({ limit, after }) => ({ sessions: registry.page(limit, after), total: registry.size }),
@@ -228,6 +245,11 @@ export class Edge implements SessionHost {
         return session !== undefined;
       },
       signal: ({ sessions, data, contentType }) => this.#signal(sessions, data, contentType),
+      refused: ({ session: id, refusal }) => {
+        const session = registry.get(id);
+        session?.door.refused(session, GongError.fromRefusal(refusal));
+      },
+      credit: (bytes) => void (this.#publishing -= bytes),
       block: ({ address, until }) => auth.block(address, until),
       revoke: (login) => this.#revoke(login),
       full: ({ isFull, address }) => this.#setFull(isFull, address),
@@ -251,7 +273,8 @@ export class Edge implements SessionHost {
   }
 
   /** Asks, once, to be replaced: only the end of its isolate frees sockets that do not go. */
-  #checkStuck(bytes: number): void {
+  #checkStuck(): void {
+    const { bytes } = this.registry.stuck();
     if (this.#isExhausted || bytes <= this.#options.config.stuckBudget) return;
     this.#isExhausted = true;
     this.#options.link.notify("exhausted", bytes);
@@ -359,4 +382,8 @@ export class Edge implements SessionHost {
     this.#endLogins(({ until = Infinity }) => until <= now);
     this.#options.log.debug("sessions.sweep", { sessions: this.registry.size, dead: dead.length });
   }
+}
+
+function tooMuch(): GongError {
+  return new GongError("overloaded", undefined, { retryAfter: 1 });
 }

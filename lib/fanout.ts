@@ -3,18 +3,20 @@
  *
  * @module
  */
+import { Audience, type Outcome, type Parcel } from "./audience.ts";
 import { byteLength } from "./bytes.ts";
 import type { Codec } from "./door.ts";
-import type { Parcel, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { Data, Publication } from "./types.ts";
 
 /** All sessions of one codec that hear the same channels. */
-class Audience {
-  readonly sessions = new Set<Session>();
+class ChannelAudience extends Audience<Session> {
   /** Which channels of the batch at hand it hears, in ascending order of their numbers there. */
   hits: number[] = [];
 
-  constructor(readonly key: string, readonly codec: Codec, readonly channels: readonly string[]) {}
+  constructor(readonly key: string, readonly codec: Codec, readonly channels: readonly string[], outbox: number) {
+    super(outbox);
+  }
 }
 
 /** What one batch brings, sorted by channel. */
@@ -26,19 +28,19 @@ interface Batch {
   readonly muted: ReadonlySet<Session>;
 }
 
-/** How many publications were handed to sessions, and how many were not since the session is too slow. */
-export interface Outcome {
-  readonly delivered: number;
-  readonly dropped: number;
-}
-
 /** Who hears what, on one edge. */
 export class Fanout {
-  readonly #audiences = new Map<string, Audience>();
-  readonly #byChannel = new Map<string, Set<Audience>>();
-  readonly #bySession = new Map<Session, Audience>();
+  readonly #outbox: number;
+  readonly #audiences = new Map<string, ChannelAudience>();
+  readonly #byChannel = new Map<string, Set<ChannelAudience>>();
+  readonly #bySession = new Map<Session, ChannelAudience>();
   /** Sessions that do not hear themselves, by id. */
   readonly #muted = new Map<string, Session>();
+
+  /** @param outbox bytes that may be queued to a session */
+  constructor(outbox: number) {
+    this.#outbox = outbox;
+  }
 
   /** Whether any session hears the channel. */
   has(channel: string): boolean {
@@ -56,7 +58,7 @@ export class Fanout {
     const key = `${codec.name} ${channels.join()}`;
     let audience = this.#audiences.get(key);
     if (!audience) this.#audiences.set(key, audience = this.#found(key, codec, channels));
-    audience.sessions.add(session);
+    session.join(audience);
     this.#bySession.set(session, audience);
     session.channels = audience.channels;
     if (!session.options.echo) this.#muted.set(session.id, session);
@@ -72,7 +74,7 @@ export class Fanout {
 
   /** The sessions that hear the channel. */
   *listeners(channel: string): Generator<Session> {
-    for (const audience of this.#byChannel.get(channel) ?? []) yield* audience.sessions;
+    for (const audience of this.#byChannel.get(channel) ?? []) yield* audience;
   }
 
   /** Hands publications to everybody who hears their channels, in order. */
@@ -83,24 +85,26 @@ export class Fanout {
     let delivered = 0;
     let dropped = 0;
     for (const audience of touched) {
-      const { codec, hits, sessions } = audience;
+      const { codec, hits } = audience;
       const key = `${codec.name} ${hits.join()}`;
       let parcel = parcels.get(key);
       if (!parcel) parcels.set(key, parcel = this.#pack(batch, codec, hits, encoded));
       audience.hits = [];
-      const hasMuted = batch.muted.size > 0;
-      for (const session of sessions) {
-        let own = parcel;
-        if (hasMuted && batch.muted.has(session)) own = this.#pack(batch, codec, hits, encoded, session.id);
-        if (session.deliver(own)) delivered += own.count;
-        else dropped += own.count;
+      const own = new Map<Session, Parcel>();
+      for (const session of batch.muted) {
+        if (this.#bySession.get(session) === audience) {
+          own.set(session, this.#pack(batch, codec, hits, encoded, session.id));
+        }
       }
+      const outcome = audience.deliver(parcel, own);
+      delivered += outcome.delivered;
+      dropped += outcome.dropped;
     }
     return { delivered, dropped };
   }
 
-  #found(key: string, codec: Codec, channels: readonly string[]): Audience {
-    const audience = new Audience(key, codec, channels);
+  #found(key: string, codec: Codec, channels: readonly string[]): ChannelAudience {
+    const audience = new ChannelAudience(key, codec, channels, this.#outbox);
     for (const channel of channels) {
       const audiences = this.#byChannel.get(channel);
       if (audiences) audiences.add(audience);
@@ -114,8 +118,8 @@ export class Fanout {
     if (!audience) return;
     this.#bySession.delete(session);
     this.#muted.delete(session.id);
-    audience.sessions.delete(session);
-    if (audience.sessions.size > 0) return;
+    session.join(undefined);
+    if (audience.size > 0) return;
     this.#audiences.delete(audience.key);
     for (const channel of audience.channels) {
       const audiences = this.#byChannel.get(channel)!;
@@ -124,9 +128,9 @@ export class Fanout {
     }
   }
 
-  #sort(publications: readonly Publication[]): { batch: Batch; touched: Set<Audience> } {
+  #sort(publications: readonly Publication[]): { batch: Batch; touched: Set<ChannelAudience> } {
     const numbers = new Map<string, number>();
-    const touched = new Set<Audience>();
+    const touched = new Set<ChannelAudience>();
     const muted = new Set<Session>();
     const channels = publications.map(({ channel, from }) => {
       const author = from === undefined ? undefined : this.#muted.get(from);

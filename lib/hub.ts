@@ -6,6 +6,7 @@
 import { Announcer } from "./announcer.ts";
 import { openBroker } from "./brokers/mod.ts";
 import { BusSender, bytesPerTurn } from "./bus.ts";
+import { sizeOf } from "./bytes.ts";
 import type { Config } from "./config.ts";
 import { Directory } from "./directory.ts";
 import { ADMIN_CHANNEL } from "./globs.ts";
@@ -55,6 +56,8 @@ export class Hub {
   readonly #guard: Guard;
   readonly #turn = new Turn();
   readonly #hosts = new Map<string, Set<number>>();
+  /** Bytes posted by an edge's sessions and dealt with until it is told so. */
+  readonly #creditAfter: number;
   readonly #published: { value: number };
   readonly #replayed: { value: number };
   /** Admin logins that were ended, the oldest first. */
@@ -88,6 +91,7 @@ export class Hub {
       batch: bytesPerTurn(config.outbox),
       remind: (edge, last) => this.directory.tell(edge, "remind", last),
     });
+    this.#creditAfter = config.busLag / 8;
     this.#published = options.metrics.counter("gong_published_total");
     this.#replayed = options.metrics.counter("gong_bus_replayed_total");
     this.directory = new Directory(() => this.#ownSamples());
@@ -163,6 +167,7 @@ export class Hub {
         events?.ready(edge);
       },
       failed: (reason) => events?.failed(edge, reason),
+      post: this.#poster(edge),
       publish: ({ drafts, atomic }) => this.#intake.publish(drafts, atomic),
       subscribe: ({ channel, since, after }) => this.#subscribe(edge, channel, since, after),
       unsubscribe: (channel) => this.#unhost(edge, channel),
@@ -190,6 +195,20 @@ export class Hub {
       },
       revoke: (login) => this.#revoke(login),
       exhausted: (bytes) => events?.exhausted(edge, bytes),
+    };
+  }
+
+  /** Publishes what the edge's sessions post, and says now and then how much of it is dealt with. */
+  #poster(edge: number): HubMethods["post"] {
+    const { directory } = this;
+    let owed = 0;
+    return async (draft) => {
+      const [result] = await this.#intake.publish([draft], false);
+      if ("error" in result!) directory.tell(edge, "refused", { session: draft.from!, refusal: result.error });
+      owed += sizeOf(draft);
+      if (owed < this.#creditAfter) return;
+      directory.tell(edge, "credit", owed);
+      owed = 0;
     };
   }
 

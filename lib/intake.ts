@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { sizeOf } from "./bytes.ts";
 import { GongError } from "./errors.ts";
 import { Turn } from "./turn.ts";
 import type { Broker, Draft, PublishResult } from "./types.ts";
@@ -30,10 +31,6 @@ interface Waiting {
   readonly resolve: (results: PublishResult[]) => void;
 }
 
-function sizeOf(drafts: readonly Draft[]): number {
-  return drafts.reduce((size, draft) => size + draft.data.length + 256, 0);
-}
-
 /** The queue before the broker, first come first served. */
 export class Intake {
   readonly #broker: Broker;
@@ -55,7 +52,7 @@ export class Intake {
 
   /** Resolves when the drafts are numbered, stored and announced, or refused with `overloaded`. */
   publish(drafts: readonly Draft[], atomic: boolean): Promise<PublishResult[]> {
-    const bytes = sizeOf(drafts);
+    const bytes = drafts.reduce((sum, draft) => sum + sizeOf(draft), 0);
     if (this.#bytes > 0 && this.#bytes + bytes > this.#options.bytes) return Promise.resolve(refuse(drafts));
     this.#bytes += bytes;
     return new Promise((resolve) => {

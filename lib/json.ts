@@ -15,8 +15,11 @@ export interface ParseOptions {
   readonly depth?: number;
 }
 
-/** Numbers that a double may not hold: 16 digits or more, or an exponent of three. Bounded, so its time is linear. */
-const LONG_NUMBER = /[\d.]{16}|\d[eE][+-]?\d{3}/;
+/**
+ * Numbers that a double may not hold: 16 digits or more, or an exponent of three. Bounded, so its time is linear. In a
+ * string it may find what is no number.
+ */
+const LONG_NUMBER = /(?:^|[\s:,[])-?(?:[\d.]{16}|[\d.]{1,15}[eE][+-]?\d{3})/;
 
 /**
  * The value of a JSON text. A number that a double cannot hold (`12345678901234567890`, `1e999`) is kept as it is

@@ -12,6 +12,7 @@ import type {
   Position,
   PublishResult,
   Readiness,
+  Refusal,
   Sample,
   SessionInfo,
   SessionPage,
@@ -21,8 +22,10 @@ import type {
 export interface EdgeMethods {
   /** The newest batch has this number; what is missing up to there was dropped. */
   remind(last: number): void;
-  /** Answers with the edge's figures as soon as its event loop turns. */
-  beat(payload: null): Sample[];
+  /** Answered as soon as the edge's event loop turns. */
+  beat(payload: null): void;
+  /** The edge's figures. */
+  samples(payload: null): Sample[];
   sessions(page: { after?: string; limit: number }): { sessions: SessionInfo[]; total: number };
   session(id: string): SessionInfo | undefined;
   closeSession(order: { id: string; code: number; reason: string }): boolean;
@@ -31,6 +34,10 @@ export interface EdgeMethods {
   revoke(login: string): void;
   /** There is no room any more, or room again, for this address, or, without one, for anybody. */
   full(order: { isFull: boolean; address?: string }): void;
+  /** What this session posted was not taken. */
+  refused(order: { session: string; refusal: Refusal }): void;
+  /** So many more bytes of what was posted are dealt with. */
+  credit(bytes: number): void;
   /** Refuse new sessions, or accept them again. */
   pressure(on: boolean): void;
   /** Close the sessions with the largest outboxes until about so many bytes are free. */
@@ -45,6 +52,8 @@ export interface HubMethods {
   ready(payload: null): void;
   /** The edge's listener could not be opened, or failed. It will try again. */
   failed(reason: string): void;
+  /** Publishes for the session `draft.from`, which hears of it only if it is refused. */
+  post(draft: Draft): void;
   publish(order: { drafts: readonly Draft[]; atomic: boolean }): Promise<PublishResult[]>;
   /**
    * The edge hosts the channel from now on; answers history and top of one instant. Without `since` the answer's `from` is

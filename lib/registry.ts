@@ -34,7 +34,7 @@ export class Registry {
   }
 
   /** Sockets that were closed and have not gone for a while, and what they hold, with about 20 KB for each. */
-  #stuck(): { sockets: number; bytes: number } {
+  stuck(): { sockets: number; bytes: number } {
     const latest = performance.now() - this.#grace;
     let [sockets, sum] = [0, 0];
     for (const { since, bytes } of this.#closing.values()) {
@@ -114,16 +114,15 @@ export class Registry {
     }
   }
 
-  /** Brings the gauges up to date. Returns the bytes of stuck sockets. */
-  measure(): number {
+  /** Brings the gauges up to date. */
+  measure(): void {
     let pending = 0;
     for (const session of this.#sessions.values()) pending += session.pending;
     for (const [door, count] of this.#byDoor) this.#metrics.gauge("gong_sessions", { door }, count);
     this.#metrics.gauge("gong_outbox_bytes", {}, pending);
-    const { sockets, bytes } = this.#stuck();
+    const { sockets, bytes } = this.stuck();
     this.#metrics.gauge("gong_stuck_sockets", {}, sockets);
     this.#metrics.gauge("gong_stuck_bytes", {}, bytes);
-    return bytes;
   }
 
   #countDoor(session: Session, by: number): void {

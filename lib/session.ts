@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Audience, Listener, Outlet, Parcel } from "./audience.ts";
 import type { Grant } from "./auth.ts";
 import { byteLength } from "./bytes.ts";
 import type { DoorSession, SocketDoor, SubscribeAnswer } from "./door.ts";
@@ -17,6 +18,7 @@ export interface SessionHost {
   /** Whether the session's rights allow it. */
   may(session: Session, action: "subscribe" | "publish", channel: string): boolean;
   publish(draft: Draft): Promise<PublishResult>;
+  post(session: Session, draft: Draft): void;
   subscribe(session: Session, channel: string, since: Position | undefined, answer?: SubscribeAnswer): void;
   unsubscribe(session: Session, channel: string): void;
   /** The session has queued something: flush it at the end of this turn. */
@@ -42,16 +44,6 @@ export interface SessionLimits {
 /** Why a session ended: `client` closed it, its peer `vanished`, or a code of the table in `errors.ts`. */
 export type CloseReason = "client" | "vanished" | ErrorCode;
 
-/** What is written to several sessions at once: encoded once, counted once. */
-export interface Parcel {
-  /** One element a frame. */
-  readonly frames: readonly Data[];
-  /** Bytes of each frame. */
-  readonly bytes: readonly number[];
-  /** How many publications it holds. */
-  readonly count: number;
-}
-
 /** What is known of a session when it is made. */
 export interface SessionOptions {
   readonly id: string;
@@ -68,22 +60,16 @@ export interface SessionOptions {
 }
 
 /** One client. */
-export class Session implements DoorSession, SocketEvents {
-  // These four are what a delivery needs: side by side, so that it touches little memory.
-  readonly #socket: Socket;
-  /**
-   * What may be sent before anything else has to be looked at; negative unless it is open with nothing queued. To learn
-   * how much it is costs a call into the engine.
-   */
-  #room = BLOCKED;
-  /** All bytes handed to the socket. */
-  #sent = 0;
-  #delivered = 0;
+export class Session implements DoorSession, Listener, SocketEvents {
   readonly options: SessionOptions;
   /** When it connected, in milliseconds since 1970. */
   readonly since = Date.now();
   /** Channels it hears now, in the order of subscribing; shared with all who hear the same. */
   channels: readonly string[] = NONE;
+  seat = -1;
+  /** Those who hear the same; set by whoever places it there. */
+  #audience: Audience<Session> | undefined;
+  readonly #socket: Socket;
   readonly #host: SessionHost;
   #isOpen = false;
   /** How to end it as soon as it is open. */
@@ -91,6 +77,9 @@ export class Session implements DoorSession, SocketEvents {
   #bucket: TokenBucket | undefined;
   #outbox: Data[] | undefined;
   #outboxBytes = 0;
+  /** Bytes handed to the socket, and publications; while it has a seat, the audience's own are to be added. */
+  #sent = 0;
+  #delivered = 0;
   /** How many bytes the socket had taken at the last sweep, and how many sweeps it has stood still. */
   #taken = 0;
   #sweeps = 0;
@@ -129,10 +118,15 @@ export class Session implements DoorSession, SocketEvents {
     return this.#host.limits.outbox - this.pending;
   }
 
+  get outlet(): Outlet {
+    return this.#socket.outlet;
+  }
+
   info(edge: number): SessionInfo {
     const { id, door, address, userAgent } = this.options;
     const { channels, since, pending } = this;
-    return { id, door: door.name, address, userAgent, channels, since, pending, delivered: this.#delivered, edge };
+    const delivered = this.#delivered + this.#shared.publications;
+    return { id, door: door.name, address, userAgent, channels, since, pending, delivered, edge };
   }
 
   get maxMessage(): number {
@@ -152,12 +146,15 @@ export class Session implements DoorSession, SocketEvents {
   }
 
   async publish(draft: Draft): Promise<Position> {
-    if (!this.may("publish", draft.channel)) {
-      throw new GongError("forbidden", `Publishing to ${draft.channel} is not allowed.`);
-    }
+    this.#checkMayPublish(draft.channel);
     const result = await this.#host.publish({ ...draft, from: this.id });
     if ("error" in result) throw GongError.fromRefusal(result.error);
     return result;
+  }
+
+  post(draft: Draft): void {
+    this.#checkMayPublish(draft.channel);
+    this.#host.post(this, { ...draft, from: this.id });
   }
 
   subscribe(channel: string, since?: Position, answer?: SubscribeAnswer): void {
@@ -193,14 +190,29 @@ export class Session implements DoorSession, SocketEvents {
    *
    * @returns whether it was taken; if not, the session is too slow and was closed
    */
-  deliver(parcel: Parcel): boolean {
-    const { frames, bytes, count } = parcel;
-    for (let i = 0; i < frames.length; i++) {
-      if (bytes[i]! <= this.#room) this.#hand(frames[i]!, bytes[i]!);
-      else if (!this.#deliverWhenPossible(frames[i]!, bytes[i]!)) return false;
+  deliver({ frames, bytes, count }: Parcel): boolean {
+    this.#audience?.setApart(this);
+    for (let i = 0; i < frames.length && !this.#left; i++) {
+      if (this.#outbox || !this.#isOpen) this.#enqueue(frames[i]!, bytes[i]!);
+      else this.#send(frames[i]!, bytes[i]!);
     }
+    if (this.#left) return false;
     this.#delivered += count;
+    this.#takeSeat();
     return true;
+  }
+
+  account(bytes: number, publications: number): void {
+    this.#sent += bytes;
+    this.#delivered += publications;
+  }
+
+  /** Hears with this audience from now on, or with none. */
+  join(audience: Audience<Session> | undefined): void {
+    this.#audience?.delete(this);
+    this.#audience = audience;
+    audience?.add(this);
+    this.#takeSeat();
   }
 
   /** Sends what is queued, joined where the door's wire allows it. */
@@ -218,6 +230,7 @@ export class Session implements DoorSession, SocketEvents {
     } else {
       for (const data of outbox) this.#send(data, byteLength(data));
     }
+    this.#takeSeat();
   }
 
   /**
@@ -226,8 +239,9 @@ export class Session implements DoorSession, SocketEvents {
    */
   isDead(): boolean {
     if (this.#isOpen && !this.#socket.isOpen) return true;
-    const taken = this.#sent - this.#socket.pending;
-    const stalls = !this.#isOpen || taken < this.#sent && taken === this.#taken;
+    const sent = this.#sent + this.#shared.bytes;
+    const taken = sent - this.#socket.pending;
+    const stalls = !this.#isOpen || taken < sent && taken === this.#taken;
     this.#taken = taken;
     this.#sweeps = stalls ? this.#sweeps + 1 : 0;
     return this.#sweeps >= 2;
@@ -241,6 +255,7 @@ export class Session implements DoorSession, SocketEvents {
     if (farewell) return this.#socket.close(farewell.code, farewell.message);
     this.#host.opened(this);
     this.flush();
+    this.#takeSeat();
   }
 
   received(data: Data): void {
@@ -262,6 +277,10 @@ export class Session implements DoorSession, SocketEvents {
     this.close(code, message);
   }
 
+  #checkMayPublish(channel: string): void {
+    if (!this.may("publish", channel)) throw new GongError("forbidden", `Publishing to ${channel} is not allowed.`);
+  }
+
   #checkSize(data: Data): void {
     const { maxMessage } = this;
     // A character is at most three bytes of UTF-8 for one UTF-16 unit.
@@ -270,17 +289,10 @@ export class Session implements DoorSession, SocketEvents {
     }
   }
 
-  #deliverWhenPossible(data: Data, bytes: number): boolean {
-    if (this.#left) return false;
-    if (this.#outbox || !this.#isOpen) this.#enqueue(data, bytes);
-    else this.#send(data, bytes);
-    return !this.#left;
-  }
-
   #enqueue(data: Data, bytes: number): void {
     if (!this.#outbox) {
       this.#outbox = [];
-      this.#room = BLOCKED;
+      this.#audience?.setApart(this);
       this.#host.queue(this);
     }
     this.#outbox.push(data);
@@ -289,15 +301,20 @@ export class Session implements DoorSession, SocketEvents {
   }
 
   #send(data: Data, bytes: number): void {
-    if (bytes > this.#room) this.#room = this.#host.limits.outbox - this.#socket.pending;
-    if (bytes > this.#room) this.#tooSlow();
-    else this.#hand(data, bytes);
-  }
-
-  #hand(data: Data, bytes: number): void {
-    this.#room -= bytes;
+    if (this.#left) return;
+    if (this.#socket.pending + bytes > this.#host.limits.outbox) return this.#tooSlow();
     this.#sent += bytes;
     this.#socket.send(data);
+  }
+
+  /** As soon as nothing waits for it here, it needs no care of its own. */
+  #takeSeat(): void {
+    if (this.#isOpen && !this.#left && !this.#outbox) this.#audience?.seat(this);
+  }
+
+  /** What it was sent as one of many. */
+  get #shared(): { readonly bytes: number; readonly publications: number } {
+    return this.seat < 0 || !this.#audience ? NOTHING : this.#audience.sent;
   }
 
   /** Nothing more is sent: it would only wait in the socket behind what is not read. */
@@ -310,11 +327,10 @@ export class Session implements DoorSession, SocketEvents {
   #leave(reason: CloseReason, code: number): void {
     if (this.#left) return;
     this.#left = true;
-    this.#room = BLOCKED;
+    this.#audience?.setApart(this);
     this.#host.leave(this, reason, code);
   }
 }
 
-/** Less than an empty message needs. */
-const BLOCKED = -1;
+const NOTHING = Object.freeze({ bytes: 0, publications: 0 });
 const NONE: readonly string[] = Object.freeze([]);

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { Outlet } from "./audience.ts";
 import type { Data } from "./types.ts";
 
 /** Longest close reason (RFC 6455 section 5.5: 125 bytes with the code). */
@@ -63,6 +64,11 @@ export class Socket {
   /** Bytes handed over that the peer has not taken; 0 once closing. */
   get pending(): number {
     return this.#ws.bufferedAmount;
+  }
+
+  /** For many messages, as long as it is open and nobody has called {@linkcode close}. */
+  get outlet(): Outlet {
+    return this.#ws as Outlet;
   }
 
   /** False from the first close on, whoever began it, also when Deno gave up on a silent peer. */

@@ -4,10 +4,11 @@
  * @module
  */
 import type { SubscribeAnswer } from "./door.ts";
+import type { Outcome, Parcel } from "./audience.ts";
 import { GongError } from "./errors.ts";
-import { type Fanout, type Outcome, packFrames } from "./fanout.ts";
+import { type Fanout, packFrames } from "./fanout.ts";
 import type { Hosting } from "./hosting.ts";
-import type { Parcel, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { Position, Publication } from "./types.ts";
 
 /** What {@linkcode Subscriptions} are made of. */

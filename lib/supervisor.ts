@@ -230,7 +230,7 @@ class Supervisor {
   }
 
   #beat(): void {
-    void this.#hub.directory.beat();
+    this.#hub.directory.beat();
     for (const [edge, silence] of this.#hub.directory.silences()) {
       if (silence < this.#config.hang * 1000) continue;
       this.#log.error("edge.hangs", { edge, seconds: Math.round(silence / 1000) });

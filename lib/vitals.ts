@@ -10,16 +10,20 @@ import type { Metrics } from "./metrics.ts";
 /** How often the event loop is looked at, in milliseconds. */
 const TICK = 500;
 
-/** Keeps heap and event-loop lag of this isolate up to date. Returns how to stop. */
+/** Keeps the event-loop lag of this isolate up to date. Returns how to stop. */
 export function watchIsolate(metrics: Metrics): () => void {
   let due = performance.now() + TICK;
   const timer = setInterval(() => {
     const now = performance.now();
     metrics.gauge("gong_event_loop_lag_seconds", {}, Math.max(0, now - due) / 1000);
-    metrics.gauge("gong_heap_bytes", {}, Deno.memoryUsage().heapUsed);
     due = now + TICK;
   }, TICK);
   return () => clearInterval(timer);
+}
+
+/** Brings the other figures of this isolate up to date. */
+export function measureIsolate(metrics: Metrics): void {
+  metrics.gauge("gong_heap_bytes", {}, Deno.memoryUsage().heapUsed);
 }
 
 /** Resident bytes of the whole process. */
@@ -27,8 +31,9 @@ export function residentBytes(): number {
   return Deno.memoryUsage().rss;
 }
 
-/** Brings the figures of the process up to date. */
+/** Brings the figures of the process up to date, with those of its main isolate. */
 export function measureProcess(metrics: Metrics): void {
+  measureIsolate(metrics);
   const { user, system } = process.cpuUsage();
   metrics.counter("process_cpu_seconds_total").value = (user + system) / 1e6;
   metrics.gauge("process_resident_memory_bytes", {}, residentBytes());

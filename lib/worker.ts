@@ -14,7 +14,7 @@ import type { EdgeMethods, HubMethods } from "./methods.ts";
 import { Metrics } from "./metrics.ts";
 import { createHandler } from "./server.ts";
 import { Turn } from "./turn.ts";
-import { watchIsolate } from "./vitals.ts";
+import { measureIsolate, watchIsolate } from "./vitals.ts";
 
 /** What the supervisor gives a worker at its start. */
 export interface WorkerData {
@@ -52,6 +52,7 @@ async function main(data: WorkerData, port: Port): Promise<void> {
   const hub = createHubClient(link);
   const edge = new Edge({
     ...{ config, number, busName, last, link, auth, log, metrics, turn },
+    measure: () => measureIsolate(metrics),
     stop: () => stop.abort(),
   });
   Object.assign(methods, edge.methods());

@@ -119,7 +119,7 @@ Deno.test("a bus that brings everything has no gap, however long it is busy", as
   await using stage = new Stage({ edges: 2 });
   const clients = [stage.edge.plain(), stage.edges[1]!.plain()];
   // Longer than the hub waits before it reminds whoever lags.
-  const end = performance.now() + 200;
+  const end = performance.now() + 500;
   while (performance.now() < end) await stage.publish("a", "x");
   await publishAll(stage, "a", [], clients);
   assertEquals(await stage.figure("gong_bus_gaps_total"), 0);
@@ -137,13 +137,13 @@ Deno.test("an edge that lags is reminded after a silence, never while the bus is
     },
   });
   // One batch each, for longer than a silence has to be.
-  const end = performance.now() + 200;
+  const end = performance.now() + 500;
   while (performance.now() < end) {
     sentAt.push(performance.now());
     await stage.publish("a", "x");
   }
   await reminded.promise;
-  assert(silences.every((silence) => silence >= 45), `${silences}`);
+  assert(silences.every((silence) => silence >= 195), `${silences}`);
 });
 
 Deno.test("what the ring no longer has is read again from history, and nobody notices", async () => {

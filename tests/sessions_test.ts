@@ -154,7 +154,14 @@ Deno.test("an edge that does not answer is left out of what is asked of all, and
   await using stage = new Stage();
   stage.edge.json();
   const never = () => new Promise<never>(() => {});
-  stage.startSilentEdge(9, { sessions: never, session: never, closeSession: never, signal: never, beat: never });
+  stage.startSilentEdge(9, {
+    sessions: never,
+    session: never,
+    closeSession: never,
+    signal: never,
+    beat: never,
+    samples: never,
+  });
   const { directory } = stage.hub;
   const [page, reached, samples] = await Promise.all([
     directory.list({ limit: 9 }),

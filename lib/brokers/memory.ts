@@ -1,8 +1,6 @@
+import { sizeOf } from "../bytes.ts";
 import { GongError } from "../errors.ts";
 import type { Announce, Broker, Draft, History, Position, Publication, PublishResult } from "../types.ts";
-
-/** What a publication costs beside its data, roughly, in bytes. */
-const OVERHEAD = 256;
 
 /** Bounds of what is kept, and what a test replaces. */
 export interface MemoryBrokerOptions {
@@ -36,12 +34,6 @@ interface Channel {
 
 function randomEpoch(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(36).padStart(2, "0")).join("");
-}
-
-function sizeOf({ data, tags = {} }: Publication): number {
-  let size = data.length + OVERHEAD;
-  for (const name in tags) size += name.length + tags[name]!.length;
-  return size;
 }
 
 /** Makes it the last of the set. */

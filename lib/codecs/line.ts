@@ -12,16 +12,16 @@ import type { Data, Publication } from "../types.ts";
  */
 export function encodeLine(publication: Publication): string {
   const { channel, epoch, offset, time, data, contentType, id, event, user, from, tags } = publication;
-  // The channel grammar and an epoch's characters need no escape.
-  let line = `{"channel":"${channel}","epoch":"${epoch}","offset":${offset},"time":${time},${
-    encodeData(data, contentType)
-  }`;
-  if (event !== undefined) line += `,"event":${JSON.stringify(event)}`;
-  if (user !== undefined) line += `,"user":${JSON.stringify(user)}`;
-  if (from !== undefined) line += `,"from":"${from}"`;
-  if (id !== undefined) line += `,"messageId":${JSON.stringify(id)}`;
-  if (tags !== undefined) line += `,"tags":${JSON.stringify(tags)}`;
-  return `${line}}`;
+  const parts = [
+    // The channel grammar and an epoch's characters need no escape.
+    `{"channel":"${channel}","epoch":"${epoch}","offset":${offset},"time":${time},${encodeData(data, contentType)}`,
+  ];
+  if (event !== undefined) parts.push(`"event":${JSON.stringify(event)}`);
+  if (user !== undefined) parts.push(`"user":${JSON.stringify(user)}`);
+  if (from !== undefined) parts.push(`"from":"${from}"`);
+  if (id !== undefined) parts.push(`"messageId":${JSON.stringify(id)}`);
+  if (tags !== undefined) parts.push(`"tags":${JSON.stringify(tags)}`);
+  return joined(parts);
 }
 
 /** A message to one session as one line. */
@@ -36,4 +36,12 @@ function encodeData(data: Data, contentType: string): string {
   // JSON text that is a string itself would be taken for text.
   if (contentType === "application/json") return `"data":${data}${/^\s*"/.test(data) ? type : ""}`;
   return `"data":${JSON.stringify(data)}${contentType === "text/plain" ? "" : type}`;
+}
+
+/**
+ * The parts of an object as one piece of memory. V8 would keep a sum of strings as a tree, and each of a thousand sockets
+ * pays for that when it gets the line.
+ */
+function joined(parts: readonly string[]): string {
+  return [parts.join(), "}"].join("");
 }

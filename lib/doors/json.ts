@@ -14,36 +14,47 @@ import { VERSION } from "../version.ts";
 
 const MAX_ID = 64;
 
-/** Answers one command. */
-type Answer = (outcome: { ok: object } | { error: GongError }) => void;
+/** Answers one command. Who gave it no `id` hears only of a refusal. */
+class Answer {
+  constructor(readonly session: DoorSession, readonly id?: unknown) {}
+
+  ok(value: object): void {
+    if (this.id !== undefined) write(this.session, { id: this.id, ok: value });
+  }
+
+  refused({ code, message, retryAfter }: GongError): void {
+    write(this.session, { id: this.id, error: { code, message, retryAfter } });
+  }
+}
+
 type Command = (session: DoorSession, fields: Fields, answer: Answer) => void;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   publish(session, fields, answer) {
     fields.only(["channel", ...MESSAGE_FIELDS]);
-    const channel = readChannel(fields);
-    session.publish({ channel, ...readMessage(fields, session.maxMessage) })
-      .then((position) => answer({ ok: position }), (error) => answer({ error: GongError.from(error) }));
+    const draft = { channel: readChannel(fields), ...readMessage(fields, session.maxMessage) };
+    if (answer.id === undefined) return session.post(draft);
+    session.publish(draft).then((position) => answer.ok(position), (error) => answer.refused(GongError.from(error)));
   },
 
   subscribe(session, fields, answer) {
     fields.only(["channel", "since"]);
     const channel = readChannel(fields);
     session.subscribe(channel, readPosition(fields), {
-      subscribed: (position, recovered) => answer({ ok: { ...position, recovered } }),
-      refused: (error) => answer({ error }),
+      subscribed: (position, recovered) => answer.ok({ ...position, recovered }),
+      refused: (error) => answer.refused(error),
     });
   },
 
   unsubscribe(session, fields, answer) {
     fields.only(["channel"]);
     session.unsubscribe(readChannel(fields));
-    answer({ ok: {} });
+    answer.ok({});
   },
 
   ping(_session, fields, answer) {
     fields.only([]);
-    answer({ ok: { time: Date.now() } });
+    answer.ok({ time: Date.now() });
   },
 };
 const NAMES = Object.keys(COMMANDS);
@@ -69,6 +80,10 @@ export const json: SocketDoor = {
     write(session, { type: "subscribed", channel, ...position, recovered });
   },
 
+  refused(session, error) {
+    new Answer(session).refused(error);
+  },
+
   lost(session, channel, position) {
     write(session, { type: "subscribed", channel, ...position, recovered: false });
   },
@@ -87,12 +102,7 @@ function receiveLine(session: DoorSession, line: string): void {
   session.count();
   const fields = new Fields(parseJson(line));
   const id = fields.get("id");
-  const answer: Answer = (outcome) => {
-    if ("error" in outcome) {
-      const { code, message, retryAfter } = outcome.error;
-      write(session, { id, error: { code, message, retryAfter } });
-    } else if (id !== undefined) write(session, { id, ok: outcome.ok });
-  };
+  const answer = new Answer(session, id);
   try {
     checkId(fields, id);
     fields.only(["id", ...NAMES]);
@@ -103,7 +113,7 @@ function receiveLine(session: DoorSession, line: string): void {
     }
     COMMANDS[name]!(session, fields.object(name)!, answer);
   } catch (error) {
-    answer({ error: GongError.from(error) });
+    answer.refused(GongError.from(error));
   }
 }
 

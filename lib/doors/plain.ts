@@ -17,10 +17,14 @@ export const plain: SocketDoor = {
     if (typeof data !== "string") throw new GongError("unsupported_type", "Only text frames are accepted.");
     session.count();
     const [channel] = session.named;
-    session.publish({ channel: channel!, data, contentType: "text/plain" }).catch((error) => session.refuse(error));
+    session.post({ channel: channel!, data, contentType: "text/plain" });
   },
 
   subscribed() {},
+
+  refused(session, error) {
+    session.refuse(error);
+  },
 
   // There is no word for it on this wire: better no session than a part, unnoticed.
   lost(session) {

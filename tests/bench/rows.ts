@@ -34,7 +34,7 @@ type Load = Partial<LoadOptions>;
 
 const KILOBYTE = 1000;
 /** Seconds of load that are not measured. */
-const WARM_UP = 15;
+const WARM_UP = 20;
 const IDLE = 15_000;
 /** Messages a second that the search for a rate too high for the loop begins with. */
 const FIRST_RATE = 1000;

@@ -76,6 +76,10 @@ export class FakeSocket {
     this.#events = events;
   }
 
+  get outlet(): this {
+    return this;
+  }
+
   get pending(): number {
     this.asked();
     return this.closed ? 0 : this.#pending;

@@ -46,6 +46,7 @@ export const LAYERS: readonly string[] = [
   "lib/hub_client.ts",
   "lib/admin_feed.ts",
   "lib/vitals.ts",
+  "lib/audience.ts",
   "lib/socket.ts",
   "lib/door.ts",
   "lib/session.ts",
