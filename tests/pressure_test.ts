@@ -55,6 +55,42 @@ Deno.test("an edge that keeps up says so in time, and at the latest when the bus
   while (await stage.figure("gong_bus_lag_bytes") > 0) assert(performance.now() < deadline, "it never says the rest");
 });
 
+Deno.test("what is posted without wanting an answer goes on for ever, as the hub says that it is dealt with", async () => {
+  const message = "x".repeat(2 * KIB);
+  await using stage = new Stage({ config: { busLag: 16 * KIB, publishWait: 60 } });
+  const [from, to] = [stage.edge.plain(), stage.edge.plain()];
+  for (let n = 0; n < 50; n++) {
+    from.socket.say(`${n}`.padEnd(message.length, "."));
+    await to.socket.frames(n + 1);
+  }
+  assertEquals(to.socket.sent.map((data) => parseInt(String(data))), Array.from({ length: 50 }, (_, n) => n));
+  assertEquals(from.socket.closed, undefined);
+});
+
+Deno.test("what is posted and cannot be taken is refused in the door's own way, by edge and hub, until there is room", async () => {
+  await using stage = new Stage({ config: { busLag: 4 * KIB, publishWait: 0.05 } });
+  const { socket } = stage.edge.json();
+  await socket.subscribed();
+  const silent = stage.startSilentEdge(9);
+  await stage.publish("a", "x".repeat(5 * KIB));
+  const post = () => socket.say(JSON.stringify({ publish: { channel: "a", data: "y".repeat(KIB) } }));
+  const refusals = () => socket.lines.map((line) => JSON.parse(line).error?.code).filter((code) => code !== undefined);
+  // The edge lets the first three go to the hub, where they wait in vain.
+  for (let n = 0; n < 6; n++) post();
+  await socket.until(() => refusals().length > 0);
+  assertEquals(refusals().length, 3);
+  await socket.until(() => refusals().length === 6);
+  assertEquals(new Set(refusals()), new Set(["overloaded"]));
+  silent.notify("acknowledge", 1);
+  socket.sent.length = 0;
+  // What the edge holds against it ends as soon as the hub has answered for it.
+  while (socket.publications.length === 0) {
+    post();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assertEquals(socket.closed, undefined);
+});
+
 Deno.test("more than the bound that waits is refused at once", async () => {
   await using stage = new Stage({ config: { busLag: 4 * KIB, publishWait: 60 } });
   stage.startSilentEdge(9);

@@ -51,6 +51,28 @@ Deno.test("Turn.end() does in the same pass what its callbacks, and promises set
   assertEquals(new Set(at).size, 1, `${at}`);
 });
 
+Deno.test("Turn.leave() calls back after everything else of the turn, and all together", async () => {
+  const turn = new Turn();
+  const calls: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  turn.leave(() => calls.push("letter 1"));
+  turn.end(async () => {
+    calls.push("work 1");
+    turn.leave(() => calls.push("letter 2"));
+    for (let n = 0; n < 5; n++) await undefined;
+    turn.end(() => calls.push("work 2"));
+    turn.leave(() => {
+      calls.push("letter 3");
+      turn.end(() => {
+        calls.push("next turn");
+        resolve();
+      });
+    });
+  });
+  await promise;
+  assertEquals(calls, ["work 1", "work 2", "letter 1", "letter 2", "letter 3", "next turn"]);
+});
+
 Deno.test("Turn.end() lets the event loop turn, however often callbacks call for more", async () => {
   const turn = new Turn();
   const passes = countPasses();
