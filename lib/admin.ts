@@ -4,14 +4,14 @@
  * @module
  */
 import type { Auth, Grant } from "./auth.ts";
-import { readBody } from "./body.ts";
+import { readBody } from "./http/body.ts";
 import type { Config } from "./config.ts";
 import { GongError } from "./errors.ts";
 import { isChannelName } from "./globs.ts";
 import { Fields, parseJsonBytes } from "./json.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import { problem } from "./problem.ts";
+import { problem } from "./http/problem.ts";
 import type { HubClient } from "./types.ts";
 
 /** What {@linkcode createAdmin} needs. */

@@ -7,10 +7,10 @@ import { type Action, type ApiOptions, bodyLimit, HEADERS, type Resource } from 
 import { publish } from "./api/publish.ts";
 import { closeSession, getSession, listSessions } from "./api/sessions.ts";
 import { createReady, health, metrics, recent, stats } from "./api/state.ts";
-import { ByteBudget } from "./body.ts";
+import { ByteBudget } from "./http/body.ts";
 import type { Scope } from "./config.ts";
 import { GongError } from "./errors.ts";
-import { problem } from "./problem.ts";
+import { problem } from "./http/problem.ts";
 import { TokenBuckets } from "./rates.ts";
 
 export type { ApiOptions } from "./api/call.ts";

@@ -6,13 +6,13 @@
 import type { Config, Scope } from "./config.ts";
 import { GongError } from "./errors.ts";
 import { compileGlobs, isReserved } from "./globs.ts";
-import { createKeys, findKey } from "./keys.ts";
-import type { Grant, HashedKey } from "./keys.ts";
-import { createLogins } from "./login.ts";
-import { createOrigins, requestUrl } from "./origins.ts";
-import type { OriginSettings } from "./origins.ts";
+import { createKeys, findKey } from "./auth/keys.ts";
+import type { Grant, HashedKey } from "./auth/keys.ts";
+import { createLogins } from "./auth/login.ts";
+import { createOrigins, requestUrl } from "./auth/origins.ts";
+import type { OriginSettings } from "./auth/origins.ts";
 
-export type { Grant } from "./keys.ts";
+export type { Grant } from "./auth/keys.ts";
 
 /** The settings that decide who may do what. */
 export type AuthSettings =

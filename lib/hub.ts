@@ -3,20 +3,20 @@
  *
  * @module
  */
-import { Announcer } from "./announcer.ts";
+import { Announcer } from "./hub/announcer.ts";
 import { openBroker } from "./brokers/mod.ts";
 import { BusSender, bytesPerTurn } from "./bus.ts";
 import { sizeOf } from "./bytes.ts";
 import type { Config } from "./config.ts";
-import { Directory } from "./directory.ts";
+import { Directory } from "./hub/directory.ts";
 import { ADMIN_CHANNEL } from "./globs.ts";
-import { Guard } from "./guard.ts";
-import { Intake } from "./intake.ts";
+import { Guard } from "./hub/guard.ts";
+import { Intake } from "./hub/intake.ts";
 import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
 import type { EdgeMethods, HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
-import { Recent } from "./recent.ts";
+import { Recent } from "./hub/recent.ts";
 import { Turn } from "./turn.ts";
 import type { Broker, Glimpse, History, Position, Publication, Sample } from "./types.ts";
 

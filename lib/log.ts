@@ -6,7 +6,7 @@
  */
 
 import { configure, getLogger, type LogRecord } from "@logtape/logtape";
-import { formatJson, formatPretty, type Level, type LogEvent } from "./log_format.ts";
+import { formatJson, formatPretty, type Level, type LogEvent } from "./log/format.ts";
 
 /** What belongs to an event. Names such as `key`, `token`, `cookie`, `data` are hidden unless the event is `debug`. */
 export type Fields = Record<string, unknown>;

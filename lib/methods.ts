@@ -4,6 +4,7 @@
  * @module
  */
 import type { Replay } from "./bus.ts";
+import { GongError } from "./errors.ts";
 import type {
   Data,
   Draft,
@@ -77,4 +78,10 @@ export interface HubMethods {
   revoke(login: string): void;
   /** The edge's stuck sockets hold too much: it wants to be drained and replaced. */
   exhausted(bytes: number): void;
+}
+
+/** The refusal of a session for which there is no room: of this address, or, without one, of anybody. */
+export function fullError(address?: string): GongError {
+  if (address !== undefined) return new GongError("too_many", undefined, { retryAfter: 5 });
+  return new GongError("overloaded", "There are too many connections.", { retryAfter: 5 });
 }

@@ -6,7 +6,7 @@
 import { eTag, ifNoneMatch } from "@std/http/etag";
 import type { Config } from "./config.ts";
 import { GongError } from "./errors.ts";
-import { problem } from "./problem.ts";
+import { problem } from "./http/problem.ts";
 
 /** What {@linkcode createPages} needs. */
 export interface PagesOptions {

@@ -13,9 +13,9 @@ import type { Edge } from "./edge.ts";
 import { GongError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import { requestUrl } from "./origins.ts";
+import { requestUrl } from "./auth/origins.ts";
 import { createPages } from "./pages.ts";
-import { plainProblem, problem } from "./problem.ts";
+import { plainProblem, problem } from "./http/problem.ts";
 import { TokenBuckets } from "./rates.ts";
 import type { HubClient } from "./types.ts";
 

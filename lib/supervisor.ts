@@ -5,13 +5,13 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Config } from "./config.ts";
-import { AdminFeed } from "./admin_feed.ts";
+import { AdminFeed } from "./supervisor/admin_feed.ts";
 import { GongError } from "./errors.ts";
 import { Hub } from "./hub.ts";
 import type { Port } from "./link.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
-import { claimPort, type PortClaim } from "./port_claim.ts";
+import { claimPort, type PortClaim } from "./supervisor/port_claim.ts";
 import { measureProcess, residentBytes, watchIsolate } from "./vitals.ts";
 import { VERSION } from "./version.ts";
 import type { WorkerData } from "./worker.ts";

@@ -7,7 +7,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { createAuth } from "./auth.ts";
 import type { Config } from "./config.ts";
 import { Edge } from "./edge.ts";
-import { createHubClient } from "./hub_client.ts";
+import { createHubClient } from "./edge/hub_client.ts";
 import { Link, type Port } from "./link.ts";
 import { configureLog, createLogger } from "./log.ts";
 import type { EdgeMethods, HubMethods } from "./methods.ts";

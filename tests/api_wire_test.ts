@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Timer } from "../lib/body.ts";
+import type { Timer } from "../lib/http/body.ts";
 import { CLIENT, KEYS, setUp } from "./support/api.ts";
 import { RawConnection, rawRequest } from "./support/raw.ts";
 import { get, post, request } from "./support/requests.ts";

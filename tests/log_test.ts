@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { configureLog, createLogger, type LogOptions } from "../lib/log.ts";
-import { formatJson, formatPretty, type LogEvent, MAX_VALUE } from "../lib/log_format.ts";
+import { formatJson, formatPretty, type LogEvent, MAX_VALUE } from "../lib/log/format.ts";
 
 const HOSTILE = "a\nb\r\u001b[31m\u0007\u009b\u2028\u202e\u007f";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Auth, Grant } from "../auth.ts";
-import { type ByteBudget, readBody, type Timer } from "../body.ts";
+import { type ByteBudget, readBody, type Timer } from "../http/body.ts";
 import type { Config, Scope } from "../config.ts";
 import { GongError } from "../errors.ts";
 import { Fields, parseJsonBytes } from "../json.ts";

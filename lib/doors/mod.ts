@@ -10,7 +10,7 @@ import type { Edge } from "../edge.ts";
 import { GongError } from "../errors.ts";
 import { nearest } from "../flags.ts";
 import { CHANNEL_GRAMMAR, isChannelName } from "../globs.ts";
-import { checkUpgrade } from "../handshake.ts";
+import { checkUpgrade } from "../http/handshake.ts";
 import { Session } from "../session.ts";
 import { Socket } from "../socket.ts";
 import { json } from "./json.ts";

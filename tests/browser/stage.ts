@@ -11,7 +11,7 @@ import { GongError } from "../../lib/errors.ts";
 import { createLogger } from "../../lib/log.ts";
 import { Metrics } from "../../lib/metrics.ts";
 import { createPages } from "../../lib/pages.ts";
-import { problem } from "../../lib/problem.ts";
+import { problem } from "../../lib/http/problem.ts";
 import type { Glimpse, SessionInfo } from "../../lib/types.ts";
 
 /** What the stage shows and what was done on it. */

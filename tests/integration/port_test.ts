@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { claimPort } from "../../lib/port_claim.ts";
+import { claimPort } from "../../lib/supervisor/port_claim.ts";
 import { Lines } from "../support/lines.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;

@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { GongError } from "../../lib/errors.ts";
-import { Hosting } from "../../lib/hosting.ts";
+import { Hosting } from "../../lib/edge/hosting.ts";
 import type { History, Position, Publication } from "../../lib/types.ts";
 
 const CHANNEL = "c";

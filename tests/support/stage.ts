@@ -14,7 +14,7 @@ import { json } from "../../lib/doors/json.ts";
 import { plain } from "../../lib/doors/plain.ts";
 import { Edge } from "../../lib/edge.ts";
 import { Hub, type HubEvents, type HubOptions } from "../../lib/hub.ts";
-import { createHubClient } from "../../lib/hub_client.ts";
+import { createHubClient } from "../../lib/edge/hub_client.ts";
 import { Link, type Port } from "../../lib/link.ts";
 import type { Fields, Logger } from "../../lib/log.ts";
 import type { EdgeMethods, HubMethods } from "../../lib/methods.ts";

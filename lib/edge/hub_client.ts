@@ -1,0 +1,19 @@
+import type { Link } from "../link.ts";
+import type { HubMethods } from "../methods.ts";
+import type { HubClient } from "../types.ts";
+
+/** What the doors, the API and the pages of an edge ask, over its link to the hub. */
+export function createHubClient(link: Link<HubMethods>): HubClient {
+  return {
+    publish: (drafts, { atomic = false } = {}) => link.request("publish", { drafts, atomic }),
+    signal: (sessions, message) => link.request("signal", { sessions, ...message }),
+    listSessions: (page) => link.request("listSessions", page),
+    getSession: (id) => link.request("getSession", id),
+    closeSession: (id, code, reason) => link.request("closeSession", { id, code, reason }),
+    samples: () => link.request("samples", null),
+    readiness: () => link.request("readiness", null),
+    recent: () => link.request("recent", null),
+    failedAuth: (address) => link.notify("failedAuth", address),
+    revoke: (login) => link.notify("revoke", login),
+  };
+}

@@ -1,0 +1,132 @@
+/**
+ * The sessions of one edge: those that are there, and those whose sockets will not go.
+ *
+ * @module
+ */
+import type { Metrics } from "../metrics.ts";
+import type { CloseReason, Session } from "../session.ts";
+import type { SessionInfo } from "../types.ts";
+
+/** What a socket that was closed but does not go costs beside its bytes, roughly. */
+const SOCKET = 20_000;
+
+/** Sessions by public id, in the order of their connecting, which is the order of their ids. */
+export class Registry {
+  readonly #edge: number;
+  readonly #grace: number;
+  readonly #metrics: Metrics;
+  readonly #sessions = new Map<string, Session>();
+  /** Closed, but Deno has not let the socket go: since when, and the bytes it held then. */
+  readonly #closing = new Map<Session, { readonly since: number; readonly bytes: number }>();
+  readonly #byDoor = new Map<string, number>();
+  readonly #waiting: (() => void)[] = [];
+  #latest = 0;
+
+  /** @param grace how long a closing handshake may take until its socket counts as stuck, in milliseconds */
+  constructor(edge: number, metrics: Metrics, grace: number) {
+    this.#edge = edge;
+    this.#grace = grace;
+    this.#metrics = metrics;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Sockets that were closed and have not gone for a while, and what they hold, with about 20 KB for each. */
+  stuck(): { sockets: number; bytes: number } {
+    const latest = performance.now() - this.#grace;
+    let [sockets, sum] = [0, 0];
+    for (const { since, bytes } of this.#closing.values()) {
+      // They are in the order of their closing.
+      if (since > latest) break;
+      sockets++;
+      sum += bytes;
+    }
+    return { sockets, bytes: sum };
+  }
+
+  /** A new public id: edge, time and chance, ascending. */
+  newId(): string {
+    this.#latest = Math.max(this.#latest + 1, Date.now());
+    const chance = crypto.getRandomValues(new Uint32Array(1))[0]!.toString(36).padStart(7, "0");
+    return `${this.#edge.toString(36)}-${this.#latest.toString(36)}${chance}`;
+  }
+
+  add(session: Session): void {
+    this.#sessions.set(session.id, session);
+    this.#countDoor(session, 1);
+    this.#metrics.count("gong_sessions_opened_total", { door: session.door.name });
+  }
+
+  get(id: string): Session | undefined {
+    return this.#sessions.get(id);
+  }
+
+  all(): IterableIterator<Session> {
+    return this.#sessions.values();
+  }
+
+  /** Up to `limit` sessions whose ids come after `after`. */
+  page(limit: number, after = ""): SessionInfo[] {
+    const page: SessionInfo[] = [];
+    for (const [id, session] of this.#sessions) {
+      if (page.length >= limit) break;
+      if (id > after) page.push(session.info(this.#edge));
+    }
+    return page;
+  }
+
+  /** It is no session any more; its socket may be there until it is {@linkcode gone}. */
+  leave(session: Session, reason: CloseReason): void {
+    if (!this.#sessions.delete(session.id)) return;
+    this.#countDoor(session, -1);
+    this.#metrics.count("gong_sessions_closed_total", { reason });
+    this.#closing.set(session, { since: performance.now(), bytes: session.pending + SOCKET });
+  }
+
+  gone(session: Session): void {
+    this.#closing.delete(session);
+    if (this.#sessions.size + this.#closing.size === 0) { for (const resolve of this.#waiting.splice(0)) resolve(); }
+  }
+
+  /** Resolves when no socket is left, or the seconds are over. */
+  async empty(seconds: number): Promise<void> {
+    if (this.#sessions.size + this.#closing.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    const timer = setTimeout(resolve, seconds * 1000);
+    await promise;
+    clearTimeout(timer);
+  }
+
+  /** Closes the sessions with the most bytes pending until about `bytes` are let go. */
+  shed(bytes: number): void {
+    const largest = [...this.#sessions.values()]
+      .map((session) => ({ session, pending: session.pending }))
+      .filter(({ pending }) => pending > 0)
+      .sort((a, b) => b.pending - a.pending);
+    let left = bytes;
+    for (const { session, pending } of largest) {
+      if (left <= 0) return;
+      left -= pending;
+      session.close("overloaded", "The server is short of memory.");
+    }
+  }
+
+  /** Brings the gauges up to date. */
+  measure(): void {
+    let pending = 0;
+    for (const session of this.#sessions.values()) pending += session.pending;
+    for (const [door, count] of this.#byDoor) this.#metrics.gauge("gong_sessions", { door }, count);
+    this.#metrics.gauge("gong_outbox_bytes", {}, pending);
+    const { sockets, bytes } = this.stuck();
+    this.#metrics.gauge("gong_stuck_sockets", {}, sockets);
+    this.#metrics.gauge("gong_stuck_bytes", {}, bytes);
+  }
+
+  #countDoor(session: Session, by: number): void {
+    const { name } = session.door;
+    this.#byDoor.set(name, (this.#byDoor.get(name) ?? 0) + by);
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * The edges as the hub sees them: sessions, figures and readiness over all of them.
+ *
+ * @module
+ */
+import { GongError } from "../errors.ts";
+import { type Link, within } from "../link.ts";
+import type { EdgeMethods } from "../methods.ts";
+import { addUp, outlasting } from "../metrics.ts";
+import type { Data, Readiness, Sample, SessionInfo, SessionPage } from "../types.ts";
+
+/** How long an edge may take to answer before it is left out of a total, in seconds. */
+const PATIENCE = 2;
+/** Every so many beats an edge is asked for its figures too: they outlast it. */
+const FIGURES = 10;
+/** How long an edge may be silent before the server is not ready, in milliseconds. */
+const SILENT = 3000;
+
+interface Entry {
+  readonly link: Link<EdgeMethods>;
+  /** When it last answered, by `performance.now()`; undefined until it is ready. */
+  heard: number | undefined;
+  /** What it said of itself. */
+  samples: Sample[];
+}
+
+/** Public ids of sessions begin with the number of their edge, in base 36. */
+export function edgeOf(session: string): number {
+  return parseInt(session.slice(0, Math.max(0, session.indexOf("-"))), 36);
+}
+
+/** All edges, by number. */
+export class Directory {
+  readonly #edges = new Map<number, Entry>();
+  readonly #reasons = new Map<string, string>();
+  readonly #ownSamples: () => Sample[];
+  /** What edges that have ended had counted: no total ever falls. */
+  #ended: Sample[] = [];
+  #beats = 0;
+
+  constructor(ownSamples: () => Sample[]) {
+    this.#ownSamples = ownSamples;
+  }
+
+  add(edge: number, link: Link<EdgeMethods>): void {
+    this.#edges.set(edge, { link, heard: undefined, samples: [] });
+  }
+
+  remove(edge: number): void {
+    const entry = this.#edges.get(edge);
+    if (!entry) return;
+    entry.link.close();
+    this.#ended = addUp([this.#ended, outlasting(entry.samples)]);
+    this.#edges.delete(edge);
+  }
+
+  tell<M extends keyof EdgeMethods>(edge: number, method: M, payload: Parameters<EdgeMethods[M]>[0]): void {
+    this.#edges.get(edge)?.link.notify(method, payload as never);
+  }
+
+  tellAll<M extends keyof EdgeMethods>(method: M, payload: Parameters<EdgeMethods[M]>[0]): void {
+    for (const edge of this.#edges.keys()) this.tell(edge, method, payload);
+  }
+
+  /** Says why the server is not ready, or, without a reason, that this is over. */
+  mark(subject: string, reason?: string): void {
+    if (reason === undefined) this.#reasons.delete(subject);
+    else this.#reasons.set(subject, reason);
+  }
+
+  readiness(): Readiness {
+    const silent = [...this.silences()].filter(([_, silence]) => silence > SILENT);
+    const reasons = [...this.#reasons.values(), ...silent.map(([edge]) => `edge ${edge} is silent`)];
+    if (this.#edges.size === 0) reasons.push("no edge is up");
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  /** The edge's listener is open: from here on it has to answer. */
+  ready(edge: number): void {
+    const entry = this.#edges.get(edge);
+    if (entry) entry.heard ??= performance.now();
+  }
+
+  /** Sends every edge a beat that it has to answer. */
+  beat(): void {
+    const wantsFigures = this.#beats++ % FIGURES === 0;
+    for (const entry of this.#edges.values()) {
+      const answer = wantsFigures ? this.#fetch(entry) : entry.link.request("beat", null);
+      // An answer counts however late it comes: slow is not silent.
+      answer.then(() => {
+        if (entry.heard !== undefined) entry.heard = performance.now();
+      }, () => {});
+    }
+  }
+
+  async #fetch(entry: Entry): Promise<void> {
+    entry.samples = await entry.link.request("samples", null);
+  }
+
+  /** How long each edge has been silent, in milliseconds. */
+  *silences(): Generator<[edge: number, silence: number]> {
+    const now = performance.now();
+    for (const [edge, { heard }] of this.#edges) if (heard !== undefined) yield [edge, now - heard];
+  }
+
+  /** The figures of this isolate and of every edge, those that have ended too, added up. */
+  async samples(): Promise<Sample[]> {
+    await Promise.allSettled([...this.#edges.values()].map((entry) => within(PATIENCE, this.#fetch(entry))));
+    return addUp([this.#ownSamples(), this.#ended, ...[...this.#edges.values()].map(({ samples }) => samples)]);
+  }
+
+  /** One page of the sessions, in the order of their edges and, within one, of their connecting. */
+  async list({ limit, after }: { limit: number; after?: string }): Promise<SessionPage> {
+    const first = after === undefined ? -1 : edgeOf(after);
+    const pages = await this.#ask((link, edge) => {
+      if (edge < first) return link.request("sessions", { limit: 0 });
+      return link.request("sessions", edge === first ? { limit: limit + 1, after: after! } : { limit: limit + 1 });
+    });
+    const found = pages.flatMap(({ sessions }) => sessions);
+    const total = pages.reduce((sum, page) => sum + page.total, 0);
+    const sessions = found.slice(0, limit);
+    const last = sessions.at(-1);
+    return found.length > limit && last ? { sessions, total, next: last.id } : { sessions, total };
+  }
+
+  /** @throws {GongError} `overloaded` when its edge does not answer */
+  async get(id: string): Promise<SessionInfo | undefined> {
+    const link = this.#edges.get(edgeOf(id))?.link;
+    return link && await within(PATIENCE, link.request("session", id));
+  }
+
+  /** @throws {GongError} `overloaded` when its edge does not answer */
+  async close(order: { id: string; code: number; reason: string }): Promise<boolean> {
+    const link = this.#edges.get(edgeOf(order.id))?.link;
+    return link ? await within(PATIENCE, link.request("closeSession", order)) : false;
+  }
+
+  async signal(order: { sessions: readonly string[] | "all"; data: Data; contentType: string }): Promise<number> {
+    const { sessions } = order;
+    const counts = await this.#ask((link, edge) => {
+      const own = sessions === "all" ? sessions : sessions.filter((id) => edgeOf(id) === edge);
+      return own.length === 0 ? Promise.resolve(0) : link.request("signal", { ...order, sessions: own });
+    });
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Asks every edge to drain, and waits for all of them. */
+  async drain(seconds: number): Promise<void> {
+    await this.#ask((link) => link.request("drain", seconds), seconds + PATIENCE);
+  }
+
+  /** Asks one edge to drain, and waits for it. */
+  async drainOne(edge: number, seconds: number): Promise<void> {
+    const link = this.#edges.get(edge)?.link;
+    if (link) await within(seconds + PATIENCE, link.request("drain", seconds)).catch(() => {});
+  }
+
+  /** Answers in the order of the edges, without those that are too slow or go away. */
+  async #ask<T>(ask: (link: Link<EdgeMethods>, edge: number) => Promise<T>, patience = PATIENCE): Promise<T[]> {
+    const asked = [...this.#edges].map(([edge, { link }]) => within(patience, ask(link, edge)));
+    const settled = await Promise.allSettled(asked);
+    for (const result of settled) {
+      if (result.status === "rejected" && !(result.reason instanceof GongError)) throw result.reason;
+    }
+    return settled.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
+  }
+}

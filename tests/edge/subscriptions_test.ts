@@ -1,0 +1,254 @@
+import { assert, assertEquals } from "@std/assert";
+import type { SocketDoor } from "../../lib/door.ts";
+import { json } from "../../lib/doors/json.ts";
+import { openBroker } from "../../lib/brokers/mod.ts";
+import { GongError } from "../../lib/errors.ts";
+import { END, publishAll, Stage } from "../support/stage.ts";
+
+function say(command: object): string {
+  return JSON.stringify(command);
+}
+
+Deno.test("subscribing is answered once, then come its line and its publications", async () => {
+  await using stage = new Stage();
+  await stage.publish("a", "before");
+  const { socket } = stage.edge.connect();
+  socket.say(say({ id: 1, subscribe: { channel: "a" } }));
+  const { ok } = await socket.answer(1);
+  assertEquals([ok.offset, ok.recovered], [1, true]);
+  await publishAll(stage, "a", ["x"], [{ socket }]);
+  const lines = socket.lines.slice(1).map((line) => JSON.parse(line));
+  assertEquals(lines.map(({ id, type, data }) => id ?? type ?? data), [1, "subscribed", "x", END]);
+  assertEquals(lines[1], { type: "subscribed", channel: "a", ...ok });
+  socket.say(say({ id: 2, subscribe: { channel: "a" } }));
+  assertEquals((await socket.answer(2)).ok, { ...ok, offset: 3 }, "again: where it stands, and nothing else changes");
+  assertEquals(socket.ofType("subscribed").length, 1);
+});
+
+Deno.test("a session resumes with everything that it has missed, then hears what is live", async () => {
+  await using stage = new Stage({ edges: 2 });
+  const texts = ["1", "2", "3", "4", "5"];
+  await stage.publish("a", ...texts);
+  const { epoch } = (await stage.publish("a", "6"))[0] as { epoch: string };
+  for (const edge of stage.edges) {
+    const { socket } = edge.connect();
+    socket.say(say({ id: 1, subscribe: { channel: "a", since: `${epoch}:2` } }));
+    assertEquals((await socket.answer(1)).ok, { epoch, offset: 2, recovered: true });
+    await publishAll(stage, "a", [], [{ socket }]);
+    const offsets = socket.publications.map(({ offset }) => offset);
+    assertEquals(offsets, offsets.map((_, index) => index + 3));
+    socket.say(say({ id: 2, unsubscribe: { channel: "a" } }));
+    await socket.answer(2);
+  }
+});
+
+Deno.test("a session without echo resumes without what it has published itself", async () => {
+  await using stage = new Stage();
+  const other = stage.edge.connect();
+  const { socket, session, id } = stage.edge.connect({ echo: false });
+  for (const [n, author] of [session, other.session, session].entries()) {
+    await author.publish({ channel: "a", data: `${n}`, contentType: "text/plain" });
+  }
+  const { epoch } = await session.publish({ channel: "a", data: "3", contentType: "text/plain" });
+  socket.say(say({ id: 1, subscribe: { channel: "a", since: `${epoch}:0` } }));
+  assertEquals((await socket.answer(1)).ok, { epoch, offset: 0, recovered: true });
+  await publishAll(stage, "a", [], [{ socket }]);
+  assertEquals(socket.publications.map(({ data }) => data), ["1", END]);
+  assert(socket.publications.every(({ from }) => from !== id));
+});
+
+for (const since of ["never-was:1", "EPOCH:99", "EPOCH:0"]) {
+  Deno.test(`a session that cannot resume from ${since} is told so, and hears what is live`, async () => {
+    await using stage = new Stage({ config: { historyCount: 2 } });
+    const results = await stage.publish("a", "1", "2", "3");
+    const { epoch } = results[0] as { epoch: string };
+    const { socket } = stage.edge.connect();
+    socket.say(say({ id: 1, subscribe: { channel: "a", since: since.replace("EPOCH", epoch) } }));
+    assertEquals((await socket.answer(1)).ok, { epoch, offset: 3, recovered: false });
+    await publishAll(stage, "a", ["4"], [{ socket }]);
+    assertEquals(socket.publications.map(({ offset }) => offset), [4, 5]);
+  });
+}
+
+Deno.test("what was missed and is more than may be queued is not recovered, and closes nobody", async () => {
+  await using stage = new Stage({ config: { outbox: 20_000 } });
+  const results = await stage.publish("a", ...Array.from({ length: 10 }, () => "ü".repeat(2000)));
+  const { epoch } = results[0] as { epoch: string };
+  const { socket } = stage.edge.connect();
+  socket.reads = "after the turn";
+  socket.say(say({ id: 1, subscribe: { channel: "a", since: `${epoch}:7` } }));
+  assertEquals((await socket.answer(1)).ok, { epoch, offset: 7, recovered: true });
+  socket.say(say({ id: 2, unsubscribe: { channel: "a" } }));
+  await socket.answer(2);
+  socket.say(say({ id: 3, subscribe: { channel: "a", since: `${epoch}:2` } }));
+  assertEquals((await socket.answer(3)).ok, { epoch, offset: 10, recovered: false });
+  await publishAll(stage, "a", [], [{ socket }]);
+  assertEquals(socket.publications.map(({ offset }) => offset), [8, 9, 10, 11]);
+  assertEquals(socket.closed, undefined);
+});
+
+Deno.test("a resume of many pages brings everything, while more is published", async () => {
+  await using stage = new Stage({ config: { historyCount: 5000 } });
+  const texts = Array.from({ length: 3500 }, (_, n) => `${n}`);
+  const { epoch } = (await stage.publish("a", ...texts))[0] as { epoch: string };
+  const { socket } = stage.edge.connect();
+  socket.say(say({ id: 1, subscribe: { channel: "a", since: `${epoch}:0` } }));
+  for (let n = 0; n < 20; n++) await stage.publish("a", "more");
+  await publishAll(stage, "a", [], [{ socket }]);
+  const offsets = socket.publications.map(({ offset }) => offset);
+  assertEquals(offsets, Array.from({ length: 3521 }, (_, n) => n + 1));
+});
+
+Deno.test("a session hears so many channels and no more; what it gives up makes room", async () => {
+  await using stage = new Stage({ config: { maxSubscriptions: 3 } });
+  const { socket } = stage.edge.connect();
+  const commands = ["a", "b", "c", "d"].map((channel, id) => say({ id, subscribe: { channel } }));
+  socket.say(commands.join("\n"));
+  assertEquals((await socket.answer(3)).error.code, "too_many");
+  await socket.subscribed(3);
+  socket.say(say({ id: 4, unsubscribe: { channel: "b" } }));
+  socket.say(say({ id: 5, subscribe: { channel: "d" } }));
+  assert((await socket.answer(5)).ok);
+  assertEquals(socket.closed, undefined);
+});
+
+Deno.test("subscribing twice before the first is answered is a conflict, and harms nothing", async () => {
+  await using stage = new Stage();
+  const { socket } = stage.edge.connect();
+  socket.say(`${say({ id: 1, subscribe: { channel: "a" } })}\n${say({ id: 2, subscribe: { channel: "a" } })}`);
+  assertEquals((await socket.answer(2)).error.code, "conflict");
+  assert((await socket.answer(1)).ok);
+  await publishAll(stage, "a", [], [{ socket }]);
+  assertEquals(socket.publications.length, 1);
+});
+
+Deno.test("unsubscribing before the answer answers both, and the channel is nobody's", async () => {
+  await using stage = new Stage();
+  const { socket } = stage.edge.connect();
+  socket.say(`${say({ id: 1, subscribe: { channel: "a" } })}\n${say({ id: 2, unsubscribe: { channel: "a" } })}`);
+  assertEquals((await socket.answer(1)).error.code, "conflict");
+  assertEquals((await socket.answer(2)).ok, {});
+  await stage.publish("a", "x");
+  socket.say(say({ id: 3, ping: {} }));
+  await socket.answer(3);
+  assertEquals([socket.publications, stage.hub.isHosted("a")], [[], false]);
+});
+
+Deno.test("unsubscribing from what it does not hear is answered", async () => {
+  await using stage = new Stage();
+  const { socket } = stage.edge.connect();
+  socket.say(say({ id: 1, unsubscribe: { channel: "a" } }));
+  assertEquals((await socket.answer(1)).ok, {});
+});
+
+Deno.test("the hub hosts a channel as long as somebody hears it, on whatever edge", async () => {
+  await using stage = new Stage({ edges: 2 });
+  const [one, two, three] = [stage.edge.json(), stage.edge.json(), stage.edges[1]!.json()];
+  await publishAll(stage, "a", [], [one, two, three]);
+  assert(stage.hub.isHosted("a"));
+  one.socket.vanish();
+  two.socket.say(say({ id: 1, unsubscribe: { channel: "a" } }));
+  await two.socket.answer(1);
+  await publishAll(stage, "a", ["x"], [three]);
+  assert(stage.hub.isHosted("a"));
+  three.session.close("slow");
+  await stage.edges[1]!.hub.readiness();
+  assertEquals(stage.hub.isHosted("a"), false);
+  assertEquals(await stage.figure("gong_sessions"), 1);
+});
+
+Deno.test("a session that is gone before its subscription is answered leaves nothing behind", async () => {
+  await using stage = new Stage();
+  const { socket } = stage.edge.json({ channels: ["a", "b"] });
+  socket.vanish();
+  await stage.edge.hub.readiness();
+  await stage.publish("a", "x");
+  assertEquals([stage.hub.isHosted("a"), stage.hub.isHosted("b")], [false, false]);
+});
+
+Deno.test("a session that is closed by what its door says of a subscription hears nothing, and leaves nothing", async () => {
+  for (const since of [undefined, "never-was:1"]) {
+    await using stage = new Stage();
+    const touchy: SocketDoor = { ...json, subscribed: (session) => session.close("forbidden") };
+    const other = stage.edge.json();
+    await other.socket.subscribed();
+    // Once the channel is known on this edge and once not.
+    for (const channel of ["a", "b"]) {
+      const { socket, session } = stage.edge.connect({ door: touchy });
+      session.subscribe(channel, since === undefined ? undefined : { epoch: "never-was", offset: 1 });
+      await socket.end();
+    }
+    await publishAll(stage, "a", [], [other]);
+    assertEquals([stage.hub.isHosted("a"), stage.hub.isHosted("b")], [true, false]);
+    other.session.close("forbidden");
+    await stage.edge.hub.readiness();
+    assertEquals(stage.hub.isHosted("a"), false);
+  }
+});
+
+Deno.test("a session that was closed subscribes to nothing", async () => {
+  await using stage = new Stage();
+  const { session } = stage.edge.connect();
+  session.close("forbidden");
+  session.subscribe("a");
+  await stage.edge.hub.readiness();
+  await stage.publish("a", "x");
+  assertEquals(stage.hub.isHosted("a"), false);
+});
+
+Deno.test("a subscription that the hub refuses is answered, and others of the channel still hear it", async () => {
+  let fails = false;
+  await using stage = new Stage({
+    openBroker(config, announce) {
+      const broker = openBroker(config, announce);
+      const read = broker.read.bind(broker);
+      const fail = () => Promise.reject(new GongError("overloaded", "Not now."));
+      return Object.assign(broker, { read: (...args: Parameters<typeof read>) => fails ? fail() : read(...args) });
+    },
+  });
+  const hearing = stage.edge.json();
+  await hearing.socket.subscribed();
+  fails = true;
+  const { socket } = stage.edge.connect();
+  socket.say(say({ id: 1, subscribe: { channel: "a", since: "e:1" } }));
+  socket.say(say({ id: 2, subscribe: { channel: "b" } }));
+  assertEquals((await socket.answer(1)).error, { code: "overloaded", message: "Not now." });
+  assertEquals((await socket.answer(2)).error.code, "overloaded");
+  fails = false;
+  // On the same port, so behind what the edge said when it gave up.
+  await stage.edge.hub.readiness();
+  assertEquals([stage.hub.isHosted("a"), stage.hub.isHosted("b")], [true, false]);
+  socket.say(say({ id: 3, subscribe: { channel: "b" } }));
+  assert((await socket.answer(3)).ok);
+  await publishAll(stage, "a", [], [hearing]);
+});
+
+Deno.test("a session whose own channel the hub refuses is closed with the refusal", async () => {
+  await using stage = new Stage({ config: { maxChannels: 1 } });
+  const first = stage.edge.plain();
+  await publishAll(stage, "a", [], [first]);
+  const { socket } = stage.edge.plain({ channels: ["b"] });
+  assertEquals(await socket.end(), { code: 1013, reason: "There are too many channels." });
+});
+
+Deno.test("the feed of the admin page is numbered from an epoch of its own, and cannot be resumed", async () => {
+  await using stage = new Stage({ edges: 2 });
+  const clients = stage.edges.map((edge) => edge.json({ channels: ["$admin"] }));
+  await Promise.all(clients.map(({ socket }) => socket.subscribed()));
+  stage.hub.feed('{"n":1}');
+  stage.hub.feed('{"n":2}');
+  for (const { socket } of clients) {
+    await socket.until(() => socket.publications.length === 2);
+    assertEquals(socket.publications.map(({ offset, data }) => [offset, data.n]), [[1, 1], [2, 2]]);
+  }
+  const [{ epoch }] = clients[0]!.socket.publications;
+  for (
+    const [since, recovered] of [[`${epoch}:1`, false], [`${epoch}:9`, false], [`${epoch}:2`, true], ["x:2", false]]
+  ) {
+    const { socket } = stage.edge.connect();
+    socket.say(say({ id: 1, subscribe: { channel: "$admin", since } }));
+    assertEquals((await socket.answer(1)).ok, { epoch, offset: 2, recovered });
+  }
+  assertEquals(await stage.figure("gong_published_total"), 0);
+  assertEquals(stage.hub.recent(), []);
+});
