@@ -45,7 +45,7 @@ export interface DoorSession {
    */
   publish(draft: Draft): Promise<Position>;
   /**
-   * Publishes as this session without an answer, which costs the server half as much: only if the broker refuses it, the
+   * Publishes as this session without an answer, which costs the server half as much: only if it is not taken, the
    * door's `refused` is called.
    *
    * @throws {GongError} `forbidden` without the right to

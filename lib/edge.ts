@@ -17,7 +17,7 @@ import { ADMIN_CHANNEL } from "./globs.ts";
 import { Hosting } from "./edge/hosting.ts";
 import type { Link } from "./link.ts";
 import type { Logger } from "./log.ts";
-import { type EdgeMethods, fullError, type HubMethods } from "./methods.ts";
+import { creditAfter, type EdgeMethods, fullError, type HubMethods } from "./methods.ts";
 import type { Histogram, Metrics } from "./metrics.ts";
 import { Registry } from "./edge/registry.ts";
 import type { CloseReason, Session, SessionHost, SessionLimits } from "./session.ts";
@@ -185,7 +185,8 @@ export class Edge implements SessionHost {
   }
 
   #canPublish(bytes: number): boolean {
-    return this.#publishing === 0 || this.#publishing + bytes <= this.#options.config.busLag;
+    const { busLag } = this.#options.config;
+    return this.#publishing < creditAfter(busLag) || this.#publishing + bytes <= busLag;
   }
 
   subscribe(session: Session, channel: string, since: Position | undefined, answer?: SubscribeAnswer): void {

@@ -9,12 +9,13 @@ import { BusSender, bytesPerTurn } from "./bus.ts";
 import { sizeOf } from "./bytes.ts";
 import type { Config } from "./config.ts";
 import { Directory } from "./hub/directory.ts";
+import { GongError } from "./errors.ts";
 import { ADMIN_CHANNEL } from "./globs.ts";
 import { Guard } from "./hub/guard.ts";
 import { Intake } from "./hub/intake.ts";
 import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
-import type { EdgeMethods, HubMethods } from "./methods.ts";
+import { creditAfter, type EdgeMethods, type HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
 import { Recent } from "./hub/recent.ts";
 import { Turn } from "./turn.ts";
@@ -45,6 +46,9 @@ export interface HubOptions {
 const PAGE = 1000;
 /** Ended admin logins that an edge which starts later is told of. */
 const MAX_REVOKED = 10_000;
+
+/** For what a broker has said nothing of. */
+const INTERNAL = { error: new GongError("internal").toRefusal() };
 
 /** The hub: one a server. */
 export class Hub {
@@ -91,7 +95,7 @@ export class Hub {
       batch: bytesPerTurn(config.outbox),
       remind: (edge, last) => this.directory.tell(edge, "remind", last),
     });
-    this.#creditAfter = config.busLag / 8;
+    this.#creditAfter = creditAfter(config.busLag);
     this.#published = options.metrics.counter("gong_published_total");
     this.#replayed = options.metrics.counter("gong_bus_replayed_total");
     this.directory = new Directory(() => this.#ownSamples());
@@ -203,8 +207,8 @@ export class Hub {
     const { directory } = this;
     let owed = 0;
     return async (draft) => {
-      const [result] = await this.#intake.publish([draft], false);
-      if ("error" in result!) directory.tell(edge, "refused", { session: draft.from!, refusal: result.error });
+      const [result = INTERNAL] = await this.#intake.publish([draft], false);
+      if ("error" in result) directory.tell(edge, "refused", { session: draft.from!, refusal: result.error });
       owed += sizeOf(draft);
       if (owed < this.#creditAfter) return;
       directory.tell(edge, "credit", owed);

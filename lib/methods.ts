@@ -85,3 +85,8 @@ export function fullError(address?: string): GongError {
   if (address !== undefined) return new GongError("too_many", undefined, { retryAfter: 5 });
   return new GongError("overloaded", "There are too many connections.", { retryAfter: 5 });
 }
+
+/** Bytes of posted messages that the hub may have dealt with and not told the edge of: an edge with less is idle. */
+export function creditAfter(busLag: number): number {
+  return busLag / 8;
+}

@@ -297,7 +297,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
     }
     this.#outbox.push(data);
     this.#outboxBytes += bytes;
-    if (this.#outboxBytes > this.#host.limits.outbox) this.#tooSlow();
+    if (this.pending > this.#host.limits.outbox) this.#tooSlow();
   }
 
   #send(data: Data, bytes: number): void {

@@ -67,6 +67,16 @@ Deno.test("what is posted without wanting an answer goes on for ever, as the hub
   assertEquals(from.socket.closed, undefined);
 });
 
+Deno.test("a message as large as may wait is taken by an edge that is idle, whatever was posted before", async () => {
+  await using stage = new Stage({ config: { busLag: 64 * KIB, publishWait: 60 } });
+  const [from, to] = [stage.edge.plain(), stage.edge.plain()];
+  for (const [index, size] of [1000, 65_000, 1000, 65_000].entries()) {
+    from.socket.say("x".repeat(size));
+    await to.socket.frames(index + 1);
+  }
+  assertEquals(to.socket.sent.map(({ length }) => length), [1000, 65_000, 1000, 65_000]);
+});
+
 Deno.test("what is posted and cannot be taken is refused in the door's own way, by edge and hub, until there is room", async () => {
   await using stage = new Stage({ config: { busLag: 4 * KIB, publishWait: 0.05 } });
   const { socket } = stage.edge.json();

@@ -12,7 +12,7 @@ import type { Data, Readiness, Sample, SessionInfo, SessionPage } from "../types
 /** How long an edge may take to answer before it is left out of a total, in seconds. */
 const PATIENCE = 2;
 /** Every so many beats an edge is asked for its figures too: they outlast it. */
-const FIGURES = 10;
+const FIGURES = 5;
 /** How long an edge may be silent before the server is not ready, in milliseconds. */
 const SILENT = 3000;
 
@@ -151,8 +151,11 @@ export class Directory {
 
   /** Asks one edge to drain, and waits for it. */
   async drainOne(edge: number, seconds: number): Promise<void> {
-    const link = this.#edges.get(edge)?.link;
-    if (link) await within(seconds + PATIENCE, link.request("drain", seconds)).catch(() => {});
+    const entry = this.#edges.get(edge);
+    if (!entry) return;
+    await within(seconds + PATIENCE, entry.link.request("drain", seconds)).catch(() => {});
+    // What it has counted until now outlasts it.
+    await within(PATIENCE, this.#fetch(entry)).catch(() => {});
   }
 
   /** Answers in the order of the edges, without those that are too slow or go away. */

@@ -68,6 +68,7 @@ export class FakeSocket {
   #pending = 0;
   #events: SocketEvents | undefined;
   #gone = false;
+  #isOpened = false;
   readonly #waiting = new Set<() => void>();
 
   // What the server sees.
@@ -76,9 +77,13 @@ export class FakeSocket {
     this.#events = events;
   }
 
-  get outlet(): this {
-    return this;
-  }
+  /** As strict as an engine's: nothing may be sent before it is open or after it was closed. */
+  readonly outlet = {
+    send: (data: Data): void => {
+      if (!this.#isOpened || this.closed) throw new TypeError("The outlet of a socket that is not open was used.");
+      this.send(data);
+    },
+  };
 
   get pending(): number {
     this.asked();
@@ -108,6 +113,7 @@ export class FakeSocket {
   // What the client does.
 
   open(): void {
+    this.#isOpened = true;
     this.#events!.opened();
   }
 
