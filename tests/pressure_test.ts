@@ -72,7 +72,8 @@ Deno.test("a message as large as may wait is taken by an edge that is idle, what
   const [from, to] = [stage.edge.plain(), stage.edge.plain()];
   for (const [index, size] of [1000, 65_000, 1000, 65_000].entries()) {
     from.socket.say("x".repeat(size));
-    await to.socket.frames(index + 1);
+    await Promise.race([to.socket.frames(index + 1), from.socket.end()]);
+    assertEquals(from.socket.closed, undefined);
   }
   assertEquals(to.socket.sent.map(({ length }) => length), [1000, 65_000, 1000, 65_000]);
 });
