@@ -45,8 +45,8 @@ export interface DoorSession {
    */
   publish(draft: Draft): Promise<Position>;
   /**
-   * Publishes as this session without an answer, which costs the server half as much: only if it is not taken, the
-   * door's `refused` is called.
+   * Publishes as this session without an answer, which spares the hub and the edge a message each: only if it is not
+   * taken, the door's `refused` is called.
    *
    * @throws {GongError} `forbidden` without the right to
    */
