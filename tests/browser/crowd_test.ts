@@ -20,8 +20,8 @@ function crowd(size: number): SessionInfo[] {
   }));
 }
 
-suite.test("of 10,000 connections 50 are in the page, and the next are there at once", async ({ visit }) => {
-  await using stage = openStage();
+suite.test("of 10,000 connections 50 are in the page, and the next are there at once", async ({ visit, use }) => {
+  const stage = use(openStage());
   stage.sessions = crowd(10_000);
   const page = await opened(await visit(`${stage.url}/admin`));
   const rows = page.locator("#rows tr");
@@ -49,8 +49,8 @@ suite.test("of 10,000 connections 50 are in the page, and the next are there at 
   await says(range, "1–50 of 10,000");
 });
 
-suite.test("the table asks every two seconds, not oftener, and keeps the focus and the rows that stay", async ({ visit }) => {
-  await using stage = openStage();
+suite.test("the table asks every two seconds, not oftener, and keeps the focus and the rows that stay", async ({ visit, use }) => {
+  const stage = use(openStage());
   stage.sessions = crowd(200);
   const page = await opened(await visit(`${stage.url}/admin`));
   const rows = page.locator("#rows tr");
@@ -68,8 +68,8 @@ suite.test("the table asks every two seconds, not oftener, and keeps the focus a
   assert(performance.now() - start > 1_500, "two questions within a second and a half");
 });
 
-suite.test("a page that emptied goes back to the one before", async ({ visit }) => {
-  await using stage = openStage();
+suite.test("a page that emptied goes back to the one before", async ({ visit, use }) => {
+  const stage = use(openStage());
   stage.sessions = crowd(60);
   const page = await opened(await visit(`${stage.url}/admin`));
   await page.getByRole("button", { name: "Next" }).click();
@@ -80,8 +80,8 @@ suite.test("a page that emptied goes back to the one before", async ({ visit }) 
   await says(page.locator("#range"), "Nobody is connected");
 });
 
-suite.test("hostile ids, addresses, users and channels stay text", async ({ visit }) => {
-  await using stage = openStage();
+suite.test("hostile ids, addresses, users and channels stay text", async ({ visit, use }) => {
+  const stage = use(openStage());
   const [session] = crowd(1);
   stage.sessions = HOSTILE.map((text, at) => ({
     ...session!,
@@ -114,8 +114,8 @@ suite.test("hostile ids, addresses, users and channels stay text", async ({ visi
   assertEquals(stage.closed, [`0${HOSTILE[0]}`]);
 });
 
-suite.test("a server that is not ready is said so with its reasons, and missing figures are dashes", async ({ visit }) => {
-  await using stage = openStage();
+suite.test("a server that is not ready is said so with its reasons, and missing figures are dashes", async ({ visit, use }) => {
+  const stage = use(openStage());
   stage.stats = { gong_ready: 0 };
   const page = await opened(await visit(`${stage.url}/admin`, { expected: /503/ }));
   await says(page.locator("#banner"), "Not ready: edge 2 is silent.");

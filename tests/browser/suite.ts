@@ -20,6 +20,8 @@ export interface VisitOptions extends BrowserContextOptions {
 /** Opens pages, and sees to it that they end without an error. */
 export interface Visitor {
   visit(url: string, options?: VisitOptions): Promise<Page>;
+  /** A server of this test alone. It outlives the pages, which would else ask one that is gone. */
+  use<T extends AsyncDisposable>(server: T): T;
 }
 
 /** Tests that share one browser; each has contexts of its own. */
@@ -48,6 +50,7 @@ export function createSuite(): Suite {
 
 async function runWith(browser: Browser, run: (visitor: Visitor) => Promise<void>): Promise<void> {
   const errors: string[] = [];
+  await using servers = new AsyncDisposableStack();
   async function visit(url: string, options: VisitOptions = {}): Promise<Page> {
     const { before, expected, beside, ...rest } = options;
     const context = beside?.context() ?? await browser.newContext(rest);
@@ -68,7 +71,7 @@ async function runWith(browser: Browser, run: (visitor: Visitor) => Promise<void
     return page;
   }
   try {
-    await run({ visit });
+    await run({ visit, use: (server) => servers.use(server) });
     assertEquals(errors, []);
   } finally {
     await Promise.all(browser.contexts().map((context) => context.close()));

@@ -105,10 +105,7 @@ Deno.test("an edge that hangs makes /ready fail, and after --hang seconds ends t
   gong.signal("SIGHUP");
   for (;;) {
     assert(!hasEnded, "the process ended before /ready said anything");
-    // Requests that the hanging edge was given are never answered.
-    using http = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
-    const ready = await fetch(`${gong.url}/ready`, { client: http, signal: AbortSignal.timeout(500) })
-      .then(async (response) => ({ status: response.status, body: await response.json() }), () => undefined);
+    const ready = await askReady(gong);
     if (ready === undefined || ready.status === 200) continue;
     assertEquals(ready, { status: 503, body: { ready: false, reasons: ["edge 1 is silent"] } });
     break;
@@ -117,6 +114,17 @@ Deno.test("an edge that hangs makes /ready fail, and after --hang seconds ends t
   assert((await other.nextText()).includes('"id":1,"ok"'));
   assertEquals(await finished, 70);
 });
+
+/** The first answer on several connections: whatever the hanging edge was given is never answered. */
+async function askReady(gong: Gong): Promise<{ status: number; body: unknown } | undefined> {
+  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+  const signal = AbortSignal.timeout(1_000);
+  const ask = async () => {
+    const response = await fetch(`${gong.url}/ready`, { client, signal });
+    return { status: response.status, body: await response.json() };
+  };
+  return await Promise.any(Array.from({ length: 16 }, ask)).catch(() => undefined);
+}
 
 async function connectTo(gong: Gong, wanted: number): Promise<Client> {
   for (;;) {

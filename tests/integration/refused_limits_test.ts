@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { OPCODE } from "../support/frames.ts";
 import { startGong } from "../support/gong.ts";
 import { openWebSocket, RawConnection, rawRequest, type RawResponse } from "../support/raw.ts";
 import { check, RETRY, TEXT } from "../support/refusals.ts";
@@ -62,11 +63,19 @@ async function refusedHandshake(port: number, close: number): Promise<RawRespons
   }
 }
 
+/** Whoever hears itself through the hub has been counted there; of two edges either may have told the hub first. */
+async function admitted(connection: RawConnection, text: string): Promise<void> {
+  await connection.sendFrame(OPCODE.text, text);
+  let heard: Uint8Array;
+  do heard = (await connection.readFrameOf(OPCODE.text)).payload; while (new TextDecoder().decode(heard) !== text);
+}
+
 Deno.test("gong serve refuses a connection too many, and admits one again when one has gone", async (t) => {
   for (const [flag, status, close] of [["--max-connections", 503, 1013], ["--max-per-address", 429, 4429]] as const) {
     await t.step(flag, async () => {
       await using gong = await startGong(["--isolates", "2", flag, "2"]);
       const open = await Promise.all([1, 2].map(() => openWebSocket(gong.port)));
+      await Promise.all(open.map((connection, index) => admitted(connection, String(index))));
       check({ title: "", send: "", status, headers: { ...TEXT, ...RETRY } }, await refusedHandshake(gong.port, close));
       open[0]?.close();
       let answer: number;
