@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { handedCost, type Outlet } from "./outbox.ts";
 import type { Data } from "./types.ts";
 
 /** What is written to several sessions at once: encoded once, counted once. */
@@ -16,17 +17,14 @@ export interface Parcel {
   readonly count: number;
 }
 
-/** Where frames go. */
-export interface Outlet {
-  send(data: Data): void;
-}
-
 /** One of an audience. */
 export interface Listener {
   readonly outlet: Outlet;
-  /** Bytes handed to the outlet that the peer has not taken. To know it costs a call into the engine. */
-  readonly pending: number;
-  /** Its place among those who are clear; -1 otherwise. Only its audience sets it. */
+  /** Whether its peer has taken everything. To know it costs a call into the engine. */
+  readonly isClear: boolean;
+  /** What its outlet holds at most, as costs. Its audience sets it when it gives its seat up. */
+  held: number;
+  /** Its place among those who have one; -1 otherwise. Only its audience sets it. */
   seat: number;
   /** Takes a parcel by itself. Returns whether it was taken; if not, it was closed, or has been. */
   deliver(parcel: Parcel): boolean;
@@ -41,23 +39,28 @@ export interface Outcome {
 }
 
 /**
- * Listeners are clear, each with a seat, or stand apart. Those who are clear have at most half a bound pending when they
- * take their seats; the other half is what may be sent to all of them until everybody's account is looked at again.
+ * Listeners have a seat or stand apart. Outlets of those with seats hold at most what all of them were sent on credit, and
+ * what one may have held more when it took its seat. When the credit is used up, everybody is looked at once, and who has
+ * taken everything stays.
  */
 export class Audience<L extends Listener> {
   readonly #seated: L[] = [];
   /** Of the one in the same place of `#seated`. */
   readonly #outlets: Outlet[] = [];
   readonly #apart = new Set<L>();
-  readonly #half: number;
-  #credit: number;
-  /** What those who are clear were sent in all. */
+  /** What one may hold more than the others. */
+  readonly #slack: number;
+  readonly #credit: number;
+  /** What of the credit is used, as costs. */
+  #used = 0;
+  /** What those with seats were sent in all. */
   #bytes = 0;
   #publications = 0;
 
-  /** @param bound bytes that may be pending to a listener */
-  constructor(bound: number) {
-    this.#half = this.#credit = Math.floor(bound / 2);
+  /** @param window what an outlet may hold, as costs */
+  constructor(window: number) {
+    this.#slack = Math.floor(window / 4);
+    this.#credit = Math.floor(window / 2);
   }
 
   get size(): number {
@@ -84,6 +87,7 @@ export class Audience<L extends Listener> {
     const { seat } = listener;
     if (seat < 0) return;
     listener.seat = -1;
+    listener.held = this.#used + this.#slack;
     listener.account(this.#bytes, this.#publications);
     this.#apart.add(listener);
     const last = this.#seated.pop()!;
@@ -94,15 +98,15 @@ export class Audience<L extends Listener> {
     this.#outlets[seat] = outlet;
   }
 
-  /** Nothing waits for it: it is clear, unless its peer takes too little. */
+  /** Nothing waits for it here: it has a seat, unless its outlet holds too much. */
   seat(listener: L): void {
-    if (listener.pending > this.#half || !this.#apart.delete(listener)) return;
+    if (listener.held > this.#used + this.#slack || !this.#apart.delete(listener)) return;
     listener.seat = this.#seated.push(listener) - 1;
     this.#outlets.push(listener.outlet);
     listener.account(-this.#bytes, -this.#publications);
   }
 
-  /** What has been sent to those who are clear, since the beginning. */
+  /** What has been sent to those with seats, since the beginning. */
   get sent(): { readonly bytes: number; readonly publications: number } {
     return { bytes: this.#bytes, publications: this.#publications };
   }
@@ -123,20 +127,24 @@ export class Audience<L extends Listener> {
   /** Returns how many that were. */
   #deliverToSeated({ frames, bytes, count }: Parcel): number {
     let sum = 0;
-    for (const size of bytes) sum += size;
-    if (sum > this.#credit) this.#review(sum);
-    this.#credit -= sum;
+    let cost = 0;
+    for (const size of bytes) {
+      sum += size;
+      cost += handedCost(size);
+    }
+    if (this.#used + cost > this.#credit) this.#review(cost);
+    this.#used += cost;
     this.#bytes += sum;
     this.#publications += count;
     for (const outlet of this.#outlets) for (const frame of frames) outlet.send(frame);
     return this.#outlets.length;
   }
 
-  /** Whoever has too much pending stands apart. What is too much for anybody's seat is taken by each for itself. */
+  /** Who has not taken everything stands apart. What is too much for any credit is taken by each for itself. */
   #review(wanted: number): void {
-    this.#credit = Math.max(this.#half, wanted);
     for (const listener of this.#seated.slice()) {
-      if (wanted > this.#half || listener.pending > this.#half) this.setApart(listener);
+      if (wanted > this.#credit || !listener.isClear) this.setApart(listener);
     }
+    this.#used = 0;
   }
 }

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Data, Draft } from "./types.ts";
 
 /** What a message takes beside its data and tags, roughly, in bytes. */
-const OVERHEAD = 256;
+export const MESSAGE_OVERHEAD = 256;
 
 /** Bytes of a text in UTF-8, or of a block. */
 export function byteLength(data: Data): number {
@@ -11,7 +11,7 @@ export function byteLength(data: Data): number {
 
 /** What a message takes up in memory or on the bus, roughly, in bytes; quick, so a character counts as one. */
 export function sizeOf({ data, tags }: Draft): number {
-  let size = data.length + OVERHEAD;
+  let size = data.length + MESSAGE_OVERHEAD;
   for (const name in tags) size += name.length + tags[name]!.length;
   return size;
 }

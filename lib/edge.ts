@@ -6,15 +6,17 @@
 import { setImmediate } from "node:timers";
 import type { Outcome } from "./audience.ts";
 import type { Auth, Grant } from "./auth.ts";
-import { BusReceiver, bytesPerTurn } from "./bus.ts";
+import { BusReceiver } from "./bus.ts";
 import { sizeOf } from "./bytes.ts";
 import { decodeBatch, readBatchHead } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
 import type { SubscribeAnswer } from "./door.ts";
 import { GongError } from "./errors.ts";
 import { Fanout } from "./edge/fanout.ts";
+import { Flusher } from "./edge/flusher.ts";
 import { ADMIN_CHANNEL } from "./globs.ts";
 import { Hosting } from "./edge/hosting.ts";
+import { Inbox } from "./edge/inbox.ts";
 import type { Link } from "./link.ts";
 import type { Logger } from "./log.ts";
 import { creditAfter, type EdgeMethods, fullError, type HubMethods } from "./methods.ts";
@@ -25,8 +27,6 @@ import { Subscriptions } from "./edge/subscriptions.ts";
 import { Turn } from "./turn.ts";
 import type { Data, Draft, Position, Publication, PublishResult } from "./types.ts";
 
-/** Bytes of batches that are delivered before the hub is told, at most; an eighth of `busLag` where that is less. */
-const MOST_UNTOLD = 1 << 20;
 /** How long a closing handshake may take until its socket counts as stuck, in milliseconds. */
 const STUCK = 2000;
 
@@ -63,15 +63,9 @@ export class Edge implements SessionHost {
   readonly #delivered: { value: number };
   readonly #gaps: { value: number };
   readonly #latency: Histogram;
-  /** Bytes of batches that are delivered in one turn. */
-  readonly #perTurn: number;
   readonly #sweep: ReturnType<typeof setInterval>;
-  readonly #inbox: Uint8Array[] = [];
-  /** Number of the last batch that was delivered, and the bytes since the hub was told of one. */
-  #taken = 0;
-  #untold = 0;
-  readonly #tellAfter: number;
-  #written: Session[] = [];
+  readonly #inbox: Inbox;
+  readonly #flusher = new Flusher();
   #scheduled = false;
   /** Bytes of publications that the hub has not dealt with, as far as it has said. */
   #publishing = 0;
@@ -90,9 +84,13 @@ export class Edge implements SessionHost {
       maxMessage: config.maxMessage,
       messages: { rate: config.messageRate, burst: config.messageRate * 2 },
       outbox: config.outbox,
+      linger: config.drain,
     };
-    this.#perTurn = bytesPerTurn(config.outbox);
-    this.#tellAfter = Math.min(config.busLag / 8, MOST_UNTOLD);
+    this.#inbox = new Inbox({
+      outbox: config.outbox,
+      busLag: config.busLag,
+      acknowledge: (last) => link.notify("acknowledge", last),
+    });
     this.#delivered = metrics.counter("gong_delivered_total");
     this.#gaps = metrics.counter("gong_bus_gaps_total");
     this.#latency = metrics.histogram("gong_publish_to_write_seconds");
@@ -115,7 +113,7 @@ export class Edge implements SessionHost {
     });
     this.#bus = new BusReceiver(options.busName, options.last, {
       batch: (batch) => {
-        this.#inbox.push(batch);
+        this.#inbox.add(batch);
         this.#schedule();
       },
       replay: (from) => link.request("replay", from),
@@ -156,6 +154,7 @@ export class Edge implements SessionHost {
 
   close(): void {
     clearInterval(this.#sweep);
+    this.#flusher.close();
     this.#bus.close();
   }
 
@@ -198,7 +197,7 @@ export class Edge implements SessionHost {
   }
 
   queue(session: Session): void {
-    this.#written.push(session);
+    this.#flusher.add(session);
     this.#schedule();
   }
 
@@ -227,7 +226,7 @@ export class Edge implements SessionHost {
     const { registry } = this;
     return {
       remind: (last) => {
-        this.#acknowledge();
+        this.#inbox.acknowledge();
         this.#bus.remind(last);
       },
       beat: () => this.#checkStuck(),
@@ -312,7 +311,7 @@ export class Edge implements SessionHost {
     const handle = () => {
       this.#scheduled = false;
       this.#takeInbox();
-      this.#flush();
+      this.#flusher.flush();
     };
     if (isRest) setImmediate(handle);
     else this.#turn.end(handle);
@@ -320,36 +319,17 @@ export class Edge implements SessionHost {
 
   /** Delivers what the bus brought, a bounded part of it unless `all`. The rest follows in the next turn. */
   #takeInbox(all = false): void {
-    let count = 0;
-    for (let bytes = 0; count < this.#inbox.length && (all || bytes < this.#perTurn); count++) {
-      bytes += this.#inbox[count]!.length;
-    }
-    if (count === 0) return;
-    const batches = this.#inbox.splice(0, count);
-    for (const { length } of batches) this.#untold += length;
-    if (this.#inbox.length > 0) this.#schedule(true);
+    const batches = this.#inbox.take(all);
+    if (batches.length === 0) return;
+    if (!this.#inbox.isEmpty) this.#schedule(true);
     const publications: Publication[] = [];
     for (const batch of batches) decodeBatch(batch, (channel) => this.#hosting.has(channel), publications);
     this.#hosting.receive(publications);
-    this.#taken = readBatchHead(batches.at(-1)!).number;
-    if (this.#untold >= this.#tellAfter) this.#acknowledge();
+    this.#inbox.delivered(batches);
     if (publications.length === 0) return;
     const { born } = readBatchHead(batches[0]!);
     const waited = performance.timeOrigin + performance.now() - born;
     this.#latency.observe(Math.max(0, waited) / 1000, publications.length);
-  }
-
-  /** Says how far it is: after so many bytes, and whenever the hub wonders. Each time wakes the hub. */
-  #acknowledge(): void {
-    if (this.#untold === 0) return;
-    this.#untold = 0;
-    this.#options.link.notify("acknowledge", this.#taken);
-  }
-
-  #flush(): void {
-    const written = this.#written;
-    this.#written = [];
-    for (const session of written) session.flush();
   }
 
   /** What came before the loss is delivered first: the channels stand behind it. */
@@ -377,7 +357,7 @@ export class Edge implements SessionHost {
 
   #sweepOut(): void {
     const dead = [...this.registry.all()].filter((session) => session.isDead());
-    for (const session of dead) session.close("stalled");
+    for (const session of dead) session.abandon("stalled");
     const now = Date.now();
     this.#endLogins(({ until = Infinity }) => until <= now);
     this.#options.log.debug("sessions.sweep", { sessions: this.registry.size, dead: dead.length });

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import type { Audience, Listener, Outlet, Parcel } from "./audience.ts";
+import type { Audience, Listener, Parcel } from "./audience.ts";
 import type { Grant } from "./auth.ts";
 import { byteLength } from "./bytes.ts";
 import type { DoorSession, SocketDoor, SubscribeAnswer } from "./door.ts";
 import { type ErrorCode, ERRORS, GongError } from "./errors.ts";
 import { type RateLimits, TokenBucket } from "./rates.ts";
+import { Outbox, type Outlet } from "./outbox.ts";
 import type { Socket, SocketEvents } from "./socket.ts";
 import type { Data, Draft, Position, PublishResult, SessionInfo } from "./types.ts";
 
@@ -21,7 +22,7 @@ export interface SessionHost {
   post(session: Session, draft: Draft): void;
   subscribe(session: Session, channel: string, since: Position | undefined, answer?: SubscribeAnswer): void;
   unsubscribe(session: Session, channel: string): void;
-  /** The session has queued something: flush it at the end of this turn. */
+  /** The session has queued something: flush it at the end of this turn, and again until nothing is left. */
   queue(session: Session): void;
   /** Its socket is open. */
   opened(session: Session): void;
@@ -37,8 +38,10 @@ export interface SessionLimits {
   readonly maxMessage: number;
   /** Messages in. */
   readonly messages: RateLimits;
-  /** Bytes that may be queued to it. */
+  /** What may be queued to it, in bytes. */
   readonly outbox: number;
+  /** How long what is queued may take to leave after the session has ended, in seconds. */
+  readonly linger: number;
 }
 
 /** Why a session ended: `client` closed it, its peer `vanished`, or a code of the table in `errors.ts`. */
@@ -71,14 +74,12 @@ export class Session implements DoorSession, Listener, SocketEvents {
   #audience: Audience<Session> | undefined;
   readonly #socket: Socket;
   readonly #host: SessionHost;
+  readonly #outbox: Outbox;
   #isOpen = false;
-  /** How to end it as soon as it is open. */
-  #farewell: { readonly code: number; readonly message: string } | undefined;
+  /** How to end it as soon as it is open and nothing is queued, or by then, by `performance.now()`. */
+  #farewell: { readonly code: number; readonly message: string; readonly latest: number } | undefined;
   #bucket: TokenBucket | undefined;
-  #outbox: Data[] | undefined;
-  #outboxBytes = 0;
-  /** Bytes handed to the socket, and publications; while it has a seat, the audience's own are to be added. */
-  #sent = 0;
+  /** Publications; while it has a seat, the audience's own are to be added, and to the bytes sent. */
   #delivered = 0;
   /** How many bytes the socket had taken at the last sweep, and how many sweeps it has stood still. */
   #taken = 0;
@@ -89,6 +90,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
     this.#host = host;
     this.options = options;
     this.#socket = options.socket;
+    this.#outbox = new Outbox(options.socket, host.limits.outbox);
     options.socket.listen(this);
   }
 
@@ -110,12 +112,30 @@ export class Session implements DoorSession, Listener, SocketEvents {
 
   /** Bytes between this server and the client: queued here or in the socket. */
   get pending(): number {
-    return this.#outboxBytes + this.#socket.pending;
+    return this.#outbox.pending;
   }
 
-  /** Bytes that may still be queued to it. */
-  get room(): number {
-    return this.#host.limits.outbox - this.pending;
+  /** The memory that takes, at most, in bytes. */
+  get cost(): number {
+    return this.#outbox.cost;
+  }
+
+  get held(): number {
+    return this.#outbox.held;
+  }
+
+  set held(cost: number) {
+    this.#outbox.held = cost;
+  }
+
+  get isClear(): boolean {
+    return this.#socket.pending === 0;
+  }
+
+  /** Whether frames of these sizes, in bytes, may be queued to it. */
+  hasRoomFor(sizes: readonly number[]): boolean {
+    this.#audience?.setApart(this);
+    return this.#outbox.hasRoomFor(sizes);
   }
 
   get outlet(): Outlet {
@@ -177,10 +197,18 @@ export class Session implements DoorSession, Listener, SocketEvents {
 
   closeWith(closeCode: number, message: string, reason: CloseReason): void {
     if (this.#left) return;
-    this.flush();
+    // Before it is open, what is queued is no answer to anything the client has said.
+    if (!this.#isOpen) this.#outbox.drop();
     this.#leave(reason, closeCode);
-    if (this.#isOpen) this.#socket.close(closeCode, message);
-    else this.#farewell = { code: closeCode, message };
+    this.#farewell = { code: closeCode, message, latest: performance.now() + this.#host.limits.linger * 1000 };
+    this.flush();
+  }
+
+  /** Ends it without what is queued, which its peer does not take. */
+  abandon(code: ErrorCode, message?: string): void {
+    if (this.#left) return;
+    this.#outbox.drop();
+    this.close(code, message);
   }
 
   // What the edge does with it.
@@ -193,8 +221,8 @@ export class Session implements DoorSession, Listener, SocketEvents {
   deliver({ frames, bytes, count }: Parcel): boolean {
     this.#audience?.setApart(this);
     for (let i = 0; i < frames.length && !this.#left; i++) {
-      if (this.#outbox || !this.#isOpen) this.#enqueue(frames[i]!, bytes[i]!);
-      else this.#send(frames[i]!, bytes[i]!);
+      if (this.#isOpen && this.#outbox.pass(frames[i]!, bytes[i]!)) continue;
+      this.#enqueue(frames[i]!, bytes[i]!);
     }
     if (this.#left) return false;
     this.#delivered += count;
@@ -203,7 +231,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
   }
 
   account(bytes: number, publications: number): void {
-    this.#sent += bytes;
+    this.#outbox.sent += bytes;
     this.#delivered += publications;
   }
 
@@ -215,22 +243,19 @@ export class Session implements DoorSession, Listener, SocketEvents {
     this.#takeSeat();
   }
 
-  /** Sends what is queued, joined where the door's wire allows it. */
-  flush(): void {
-    const outbox = this.#outbox;
-    if (!outbox || !this.#isOpen) return;
-    const bytes = this.#outboxBytes;
-    this.#outbox = undefined;
-    this.#outboxBytes = 0;
-    const { separator } = this.door.codec;
-    if (outbox.length === 1) {
-      this.#send(outbox[0]!, bytes);
-    } else if (separator !== undefined) {
-      this.#send(outbox.join(separator), bytes + (outbox.length - 1) * separator.length);
-    } else {
-      for (const data of outbox) this.#send(data, byteLength(data));
-    }
-    this.#takeSeat();
+  /**
+   * Sends what is queued, as far as the socket may hold it, joined where the door's wire allows it.
+   *
+   * @returns false when there is more to send: to be called again soon
+   */
+  flush(): boolean {
+    if (!this.#isOpen) return true;
+    const farewell = this.#farewell;
+    if (farewell && performance.now() >= farewell.latest) this.#outbox.drop();
+    if (!this.#outbox.flush(this.door.codec.separator)) return false;
+    if (farewell) this.#socket.close(farewell.code, farewell.message);
+    else this.#takeSeat();
+    return true;
   }
 
   /**
@@ -239,7 +264,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
    */
   isDead(): boolean {
     if (this.#isOpen && !this.#socket.isOpen) return true;
-    const sent = this.#sent + this.#shared.bytes;
+    const sent = this.#outbox.sent + this.#shared.bytes;
     const taken = sent - this.#socket.pending;
     const stalls = !this.#isOpen || taken < sent && taken === this.#taken;
     this.#taken = taken;
@@ -251,14 +276,12 @@ export class Session implements DoorSession, Listener, SocketEvents {
 
   opened(): void {
     this.#isOpen = true;
-    const farewell = this.#farewell;
-    if (farewell) return this.#socket.close(farewell.code, farewell.message);
-    this.#host.opened(this);
-    this.flush();
-    this.#takeSeat();
+    if (!this.#left) this.#host.opened(this);
+    if (!this.flush()) this.#host.queue(this);
   }
 
   received(data: Data): void {
+    if (this.#left) return;
     try {
       this.#checkSize(data);
       this.door.received(this, data);
@@ -268,6 +291,8 @@ export class Session implements DoorSession, Listener, SocketEvents {
   }
 
   closed(code: number, _reason: string, clean: boolean): void {
+    this.#isOpen = false;
+    this.#outbox.drop();
     this.#leave(clean ? "client" : "vanished", code);
     this.#host.gone(this);
   }
@@ -290,38 +315,20 @@ export class Session implements DoorSession, Listener, SocketEvents {
   }
 
   #enqueue(data: Data, bytes: number): void {
-    if (!this.#outbox) {
-      this.#outbox = [];
-      this.#audience?.setApart(this);
-      this.#host.queue(this);
-    }
-    this.#outbox.push(data);
-    this.#outboxBytes += bytes;
-    if (this.pending > this.#host.limits.outbox) this.#tooSlow();
-  }
-
-  #send(data: Data, bytes: number): void {
-    if (this.#left) return;
-    if (this.#socket.pending + bytes > this.#host.limits.outbox) return this.#tooSlow();
-    this.#sent += bytes;
-    this.#socket.send(data);
+    this.#audience?.setApart(this);
+    const isFirst = this.#outbox.isEmpty;
+    if (!this.#outbox.add(data, bytes)) return this.abandon("slow");
+    if (isFirst) this.#host.queue(this);
   }
 
   /** As soon as nothing waits for it here, it needs no care of its own. */
   #takeSeat(): void {
-    if (this.#isOpen && !this.#left && !this.#outbox) this.#audience?.seat(this);
+    if (this.#isOpen && !this.#left && this.#outbox.isEmpty) this.#audience?.seat(this);
   }
 
   /** What it was sent as one of many. */
   get #shared(): { readonly bytes: number; readonly publications: number } {
     return this.seat < 0 || !this.#audience ? NOTHING : this.#audience.sent;
-  }
-
-  /** Nothing more is sent: it would only wait in the socket behind what is not read. */
-  #tooSlow(): void {
-    this.#outbox = undefined;
-    this.#outboxBytes = 0;
-    this.close("slow");
   }
 
   #leave(reason: CloseReason, code: number): void {

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Outlet } from "./audience.ts";
+import type { Outlet } from "./outbox.ts";
 import type { Data } from "./types.ts";
 
 /** Longest close reason (RFC 6455 section 5.5: 125 bytes with the code). */

@@ -1,19 +1,25 @@
 import { assert, assertEquals } from "@std/assert";
 import { Audience, type Listener, type Parcel } from "../lib/audience.ts";
+import { handedCost } from "../lib/outbox.ts";
 import type { Data } from "../lib/types.ts";
 import { seeded } from "./support/random.ts";
 
-const BOUND = 100;
+/** What a frame of ten bytes costs. */
+const FRAME = handedCost(10);
+/** On credit are eight such frames; four an outlet may hold more than the others when it takes its seat. */
+const WINDOW = 16 * FRAME;
 
-/** A session without a socket: takes what fits into its bound, and has a seat whenever nothing waits. */
+/** A session without a socket: leaves when its outlet would hold more than it may, and has a seat whenever it can. */
 class Peer implements Listener {
   seat = -1;
-  waiting = 0;
-  /** How often it was asked what is pending. */
+  held = 0;
+  /** Cost of each frame that the peer has not taken. */
+  readonly waiting: number[] = [];
+  /** How often it was asked whether it is clear. */
   asked = 0;
   /** Everything that it got, in order. */
   readonly got: Data[] = [];
-  /** The most that was pending. */
+  /** The most that its outlet held. */
   most = 0;
   /** How many parcels it took by itself. */
   alone = 0;
@@ -30,18 +36,21 @@ class Peer implements Listener {
 
   readonly outlet = { send: (data: Data) => this.#take(data) };
 
-  get pending(): number {
+  get isClear(): boolean {
     this.asked++;
-    return this.waiting;
+    return this.waiting.length === 0;
   }
 
   deliver({ frames, count }: Parcel): boolean {
     assertEquals(this.seat, -1);
+    if (this.isClear) this.held = 0;
     const size = frames.reduce((sum, { length }) => sum + length, 0);
-    if (this.waiting + size > BOUND) {
+    const cost = frames.reduce((sum, { length }) => sum + handedCost(length), 0);
+    if (this.held + cost > WINDOW) {
       this.leave();
       return false;
     }
+    this.held += cost;
     for (const frame of frames) this.#take(frame);
     this.alone++;
     this.bytes += size;
@@ -61,8 +70,8 @@ class Peer implements Listener {
     return { bytes: this.bytes + shared.bytes, publications: this.publications + shared.publications };
   }
 
-  read(bytes = Infinity): void {
-    this.waiting = Math.max(0, this.waiting - bytes);
+  read(frames = Infinity): void {
+    this.waiting.splice(0, frames);
   }
 
   leave(): void {
@@ -72,8 +81,8 @@ class Peer implements Listener {
 
   #take(data: Data): void {
     this.got.push(data);
-    this.waiting += data.length;
-    this.most = Math.max(this.most, this.waiting);
+    this.waiting.push(handedCost(data.length));
+    this.most = Math.max(this.most, this.waiting.reduce((sum, cost) => sum + cost));
   }
 }
 
@@ -85,57 +94,62 @@ function peers(audience: Audience<Peer>, count: number): Peer[] {
   return Array.from({ length: count }, () => new Peer(audience));
 }
 
-Deno.test("Audience.deliver() sends to those who are clear without asking anything of them", () => {
-  const audience = new Audience<Peer>(BOUND);
+const TEN = parcel("1234567890");
+
+Deno.test("Audience.deliver() sends to those with seats without asking anything of them", () => {
+  const audience = new Audience<Peer>(WINDOW);
   const all = peers(audience, 3);
-  for (let n = 0; n < 5; n++) assertEquals(audience.deliver(parcel("12345", "67890")), { delivered: 6, dropped: 0 });
-  assertEquals(all.map(({ asked }) => asked), [1, 1, 1], "for their seats, and never since: half a bound is on credit");
+  for (let n = 0; n < 4; n++) assertEquals(audience.deliver(parcel("12345", "67890")), { delivered: 6, dropped: 0 });
+  assertEquals(all.map(({ asked }) => asked), [0, 0, 0], "eight frames are on credit");
+  for (const peer of all) peer.read();
   audience.deliver(parcel("1"));
-  assertEquals(all.map(({ asked }) => asked), [2, 2, 2], "then everybody is looked at once");
+  assertEquals(all.map(({ asked }) => asked), [1, 1, 1], "then everybody is looked at once");
   for (const { got, alone, sent } of all) {
-    assertEquals([got.length, alone], [11, 0]);
-    assertEquals(sent, { bytes: 51, publications: 11 });
+    assertEquals([got.length, alone], [9, 0]);
+    assertEquals(sent, { bytes: 41, publications: 9 });
   }
 });
 
-Deno.test("Audience.deliver() lets those stand apart who take too little, and back as soon as they do", () => {
-  const audience = new Audience<Peer>(BOUND);
+Deno.test("Audience.deliver() lets those stand apart who have not taken all, and back as soon as they have", () => {
+  const audience = new Audience<Peer>(WINDOW);
   const [quick, slow] = peers(audience, 2) as [Peer, Peer];
-  for (let n = 0; n < 12; n++) {
-    audience.deliver(parcel("1234567890"));
+  for (let n = 0; n < 10; n++) {
+    audience.deliver(TEN);
     quick.read();
-    slow.read(3);
+    slow.read(n % 2);
   }
   assertEquals([quick.seat >= 0, slow.seat], [true, -1]);
   assertEquals([quick.alone, slow.alone], [0, 2]);
-  slow.read(60);
-  audience.deliver(parcel("1"));
+  slow.read();
+  audience.deliver(TEN);
   assert(slow.seat >= 0);
-  audience.deliver(parcel("2"));
-  assertEquals([quick.got.length, slow.got.length, slow.alone], [14, 14, 3]);
+  audience.deliver(TEN);
+  assertEquals([quick.got.length, slow.got.length, slow.alone], [12, 12, 3]);
 });
 
-Deno.test("Audience.deliver() gives up those who would pass the bound, and nobody else", () => {
-  const audience = new Audience<Peer>(BOUND);
+Deno.test("Audience.deliver() has no outlet hold more than the window, and harms nobody else", () => {
+  const audience = new Audience<Peer>(WINDOW);
   const [quick, stalled] = peers(audience, 2) as [Peer, Peer];
-  const outcomes = Array.from({ length: 12 }, () => {
+  const outcomes = Array.from({ length: 20 }, () => {
     quick.read();
-    return audience.deliver(parcel("1234567890"));
+    return audience.deliver(TEN);
   });
   assertEquals(outcomes.filter(({ dropped }) => dropped > 0), [{ delivered: 1, dropped: 1 }]);
-  assertEquals([quick.got.length, stalled.got.length, audience.size], [12, 10, 1]);
+  // Eight with a seat; then it may have held four more before.
+  assertEquals([quick.got.length, stalled.got.length, audience.size], [20, 12, 1]);
 });
 
-Deno.test("Audience.deliver() hands a parcel of more than half a bound to each by itself", () => {
-  const audience = new Audience<Peer>(BOUND);
-  const [quick, half] = peers(audience, 2) as [Peer, Peer];
-  half.waiting = 50;
-  assertEquals(audience.deliver(parcel("x".repeat(60))), { delivered: 1, dropped: 1 });
-  assertEquals([quick.alone, quick.waiting, half.hasLeft], [1, 60, true]);
+Deno.test("Audience.deliver() hands what is too much for any credit to each by itself", () => {
+  const audience = new Audience<Peer>(WINDOW);
+  const [quick, slow] = peers(audience, 2) as [Peer, Peer];
+  for (let n = 0; n < 8; n++) audience.deliver(TEN);
+  quick.read();
+  assertEquals(audience.deliver(parcel("x".repeat(9 * FRAME))), { delivered: 1, dropped: 1 });
+  assertEquals([quick.alone, quick.hasLeft, slow.hasLeft], [1, false, true]);
 });
 
 Deno.test("Audience.deliver() gives those who want another their own parcel, and takes nothing from the others", () => {
-  const audience = new Audience<Peer>(BOUND);
+  const audience = new Audience<Peer>(WINDOW);
   const [first, second, third] = peers(audience, 3) as [Peer, Peer, Peer];
   const own = new Map([[second, parcel("b")]]);
   assertEquals(audience.deliver(parcel("a", "b"), own), { delivered: 5, dropped: 0 });
@@ -147,7 +161,7 @@ Deno.test("Audience.deliver() gives those who want another their own parcel, and
 });
 
 Deno.test("an audience knows its listeners, with a seat or without", () => {
-  const audience = new Audience<Peer>(BOUND);
+  const audience = new Audience<Peer>(WINDOW);
   const all = peers(audience, 4);
   audience.setApart(all[0]!);
   audience.setApart(all[0]!);
@@ -160,17 +174,17 @@ Deno.test("an audience knows its listeners, with a seat or without", () => {
   assertEquals(audience.size, 1, "who has left takes no seat");
 });
 
-Deno.test("whatever peers read, each gets everything in order or leaves, and none has more pending than the bound", () => {
+Deno.test("whatever peers read, each gets everything in order or leaves, and no outlet holds more than the window", () => {
   const random = seeded(5);
   let [deliveries, left, alone] = [0, 0, 0];
   for (let round = 0; round < 200; round++) {
-    const audience = new Audience<Peer>(BOUND);
+    const audience = new Audience<Peer>(WINDOW);
     const all = peers(audience, 1 + random.int(8));
-    const pace = all.map(() => random.int(60));
+    const pace = all.map(() => random.int(20));
     let sent = "";
     const starts = new Map(all.map((peer) => [peer, 0]));
     for (let n = 0; n < 60; n++) {
-      const frames = Array.from({ length: 1 + random.int(3) }, () => random.pick(["", "a", "bcd", "e".repeat(30)]));
+      const frames = Array.from({ length: 1 + random.int(3) }, () => random.pick(["", "a", "bcd", "e".repeat(3000)]));
       audience.deliver(parcel(...frames));
       sent += frames.join("");
       for (const [index, peer] of all.entries()) {
@@ -181,14 +195,14 @@ Deno.test("whatever peers read, each gets everything in order or leaves, and non
         const late = new Peer(audience);
         starts.set(late, sent.length);
         all.push(late);
-        pace.push(random.int(60));
+        pace.push(random.int(20));
       }
     }
     for (const [peer, start] of starts) {
       const got = peer.got.join("");
       assertEquals(got, sent.slice(start, start + got.length));
       assert(peer.hasLeft || got.length === sent.length - start, `${got.length} of ${sent.length - start}`);
-      assert(peer.most <= BOUND, `${peer.most}`);
+      assert(peer.most <= WINDOW, `${peer.most}`);
       if (!peer.hasLeft) assertEquals(peer.sent, { bytes: got.length, publications: peer.got.length });
       left += peer.hasLeft ? 1 : 0;
       alone += peer.alone;

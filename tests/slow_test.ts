@@ -124,3 +124,54 @@ Deno.test("stuck sockets past their budget make the edge ask for its replacement
   assertEquals([event, edge], ["exhausted", 1]);
   assert(detail as number > 2 ** 20);
 });
+
+Deno.test("what a socket may not hold yet follows as soon as it has sent the rest, with nothing else to set it off", async () => {
+  await using stage = new Stage({ config: { outbox: 10_000 } });
+  const { session, socket } = stage.edge.json();
+  socket.reads = "nothing";
+  const lines = [1, 2, 3].map((n) => JSON.stringify({ type: "own", n, text: "x".repeat(2500) }));
+  for (const line of lines) session.write(line);
+  await socket.until(() => socket.ofType("own").length === 1);
+  for (let left = lines.length - 1; left > 0; left--) {
+    const before = socket.sent.length;
+    assertEquals(socket.unread.length, 1);
+    socket.take();
+    await socket.frames(before + 1);
+  }
+  assertEquals(socket.ofType("own").map(({ n }) => n), [1, 2, 3]);
+});
+
+Deno.test("Session.close() waits with the close frame for what the socket may not hold yet, and hears nothing more", async () => {
+  await using stage = new Stage({ config: { outbox: 10_000 } });
+  const { session, socket } = stage.edge.plain();
+  socket.reads = "nothing";
+  for (const text of ["1", "2", "3"]) session.write(text.padEnd(2500));
+  session.close("going_away");
+  assertEquals([socket.sent.length, socket.closed, session.hasLeft], [1, undefined, true]);
+  socket.say("too late");
+  for (const count of [2, 3]) {
+    socket.take();
+    await socket.frames(count);
+  }
+  assertEquals((await socket.end()).code, 1001);
+  assertEquals(socket.sent.map((data) => String(data).trim()), ["1", "2", "3"]);
+  assertEquals(await stage.figure("gong_published_total"), 0);
+});
+
+Deno.test("a session that was closed has as long as a drain for what is queued, then it is closed without", async () => {
+  await using stage = new Stage({ config: { outbox: 10_000, drain: 0.05 } });
+  const { session, socket } = stage.edge.plain();
+  socket.reads = "nothing";
+  for (const text of ["1", "2"]) session.write(text.padEnd(4000));
+  session.close("forbidden");
+  assertEquals((await socket.end()).code, 4403);
+  assertEquals(socket.sent.length, 1);
+});
+
+Deno.test("Session.abandon() closes without what is queued", async () => {
+  await using stage = new Stage({ config: { outbox: 10_000 } });
+  const { session, socket } = stage.edge.plain();
+  session.write("queued");
+  session.abandon("overloaded", "Enough.");
+  assertEquals([socket.sent, await socket.end()], [[], { code: 1013, reason: "Enough." }]);
+});

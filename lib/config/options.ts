@@ -287,7 +287,7 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     default: MiB,
     min: 1,
     max: GiB,
-    help: "Bytes queued to one session before it is closed as too slow.",
+    help: "What may be queued to one session; past it the session is closed as too slow.",
   },
   stuckBudget: {
     ...limits,

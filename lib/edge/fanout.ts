@@ -6,6 +6,7 @@
 import { Audience, type Outcome, type Parcel } from "../audience.ts";
 import { byteLength } from "../bytes.ts";
 import type { Codec } from "../door.ts";
+import { windowOf } from "../outbox.ts";
 import type { Session } from "../session.ts";
 import type { Data, Publication } from "../types.ts";
 
@@ -14,8 +15,8 @@ class ChannelAudience extends Audience<Session> {
   /** Which channels of the batch at hand it hears, in ascending order of their numbers there. */
   hits: number[] = [];
 
-  constructor(readonly key: string, readonly codec: Codec, readonly channels: readonly string[], outbox: number) {
-    super(outbox);
+  constructor(readonly key: string, readonly codec: Codec, readonly channels: readonly string[], window: number) {
+    super(window);
   }
 }
 
@@ -30,7 +31,7 @@ interface Batch {
 
 /** Who hears what, on one edge. */
 export class Fanout {
-  readonly #outbox: number;
+  readonly #window: number;
   readonly #audiences = new Map<string, ChannelAudience>();
   readonly #byChannel = new Map<string, Set<ChannelAudience>>();
   readonly #bySession = new Map<Session, ChannelAudience>();
@@ -39,7 +40,7 @@ export class Fanout {
 
   /** @param outbox bytes that may be queued to a session */
   constructor(outbox: number) {
-    this.#outbox = outbox;
+    this.#window = windowOf(outbox);
   }
 
   /** Whether any session hears the channel. */
@@ -104,7 +105,7 @@ export class Fanout {
   }
 
   #found(key: string, codec: Codec, channels: readonly string[]): ChannelAudience {
-    const audience = new ChannelAudience(key, codec, channels, this.#outbox);
+    const audience = new ChannelAudience(key, codec, channels, this.#window);
     for (const channel of channels) {
       const audiences = this.#byChannel.get(channel);
       if (audiences) audiences.add(audience);

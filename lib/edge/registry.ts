@@ -82,7 +82,7 @@ export class Registry {
     if (!this.#sessions.delete(session.id)) return;
     this.#countDoor(session, -1);
     this.#metrics.count("gong_sessions_closed_total", { reason });
-    this.#closing.set(session, { since: performance.now(), bytes: session.pending + SOCKET });
+    this.#closing.set(session, { since: performance.now(), bytes: session.cost + SOCKET });
   }
 
   gone(session: Session): void {
@@ -110,7 +110,7 @@ export class Registry {
     for (const { session, pending } of largest) {
       if (left <= 0) return;
       left -= pending;
-      session.close("overloaded", "The server is short of memory.");
+      session.abandon("overloaded", "The server is short of memory.");
     }
   }
 

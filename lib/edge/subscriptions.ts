@@ -64,7 +64,7 @@ export class Subscriptions {
         const parcel = pack(session, missed);
         const last = missed.at(-1);
         // To send more than may be queued would close the session, and again whenever it came back for it.
-        if (since && last && parcel.bytes.reduce((sum, bytes) => sum + bytes, ANSWER) > session.room) {
+        if (since && last && !session.hasRoomFor([...parcel.bytes, ANSWER])) {
           const { epoch, offset } = last;
           return this.#place(session, channel, { position: { epoch, offset }, recovered: false }, answer);
         }

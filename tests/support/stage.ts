@@ -65,7 +65,8 @@ export class FakeSocket {
   answers = true;
   /** Called before the server is told how much is pending. */
   asked: () => void = () => {};
-  #pending = 0;
+  /** Bytes of each frame that the client has not taken, of the first what is left. */
+  readonly unread: number[] = [];
   #events: SocketEvents | undefined;
   #gone = false;
   #isOpened = false;
@@ -87,7 +88,7 @@ export class FakeSocket {
 
   get pending(): number {
     this.asked();
-    return this.closed ? 0 : this.#pending;
+    return this.closed ? 0 : this.unread.reduce((sum, bytes) => sum + bytes, 0);
   }
 
   get isOpen(): boolean {
@@ -98,7 +99,7 @@ export class FakeSocket {
     if (!this.isOpen) return;
     this.sent.push(data);
     const bytes = byteLength(data);
-    if (this.reads !== "at once") this.#pending += bytes;
+    if (this.reads !== "at once") this.unread.push(bytes);
     if (this.reads === "after the turn") setImmediate(() => this.take(bytes));
     this.#wake();
   }
@@ -124,7 +125,9 @@ export class FakeSocket {
 
   /** Takes so many bytes of what is pending. */
   take(bytes = Infinity): void {
-    this.#pending = Math.max(0, this.#pending - bytes);
+    let left = bytes;
+    while (this.unread.length > 0 && this.unread[0]! <= left) left -= this.unread.shift()!;
+    if (this.unread.length > 0) this.unread[0]! -= left;
   }
 
   /** Nothing is left of it. */

@@ -36,6 +36,7 @@ export const LAYERS: readonly string[] = [
   "lib/methods.ts",
   "lib/hub/",
   "lib/hub.ts",
+  "lib/outbox.ts",
   "lib/audience.ts",
   "lib/socket.ts",
   "lib/door.ts",
