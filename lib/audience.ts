@@ -22,12 +22,16 @@ export interface Listener {
   readonly outlet: Outlet;
   /** Whether its peer has taken everything. To know it costs a call into the engine. */
   readonly isClear: boolean;
-  /** What its outlet holds at most, as costs. Its audience sets it when it gives its seat up. */
-  held: number;
+  /** What its outlet holds at most, as costs, while it has no seat. */
+  readonly held: number;
   /** Its place among those who have one; -1 otherwise. Only its audience sets it. */
   seat: number;
   /** Takes a parcel by itself. Returns whether it was taken; if not, it was closed, or has been. */
   deliver(parcel: Parcel): boolean;
+  /** Its outlet may hold so much more, in so many frames, of what it was sent as one of many; or less. */
+  hold(cost: number, frames: number): void;
+  /** Its outlet holds nothing. */
+  clear(): void;
   /** So much was sent to it as one of many; negative for what it had no part in. */
   account(bytes: number, publications: number): void;
 }
@@ -41,7 +45,7 @@ export interface Outcome {
 /**
  * Listeners have a seat or stand apart. Outlets of those with seats hold at most what all of them were sent on credit, and
  * what one may have held more when it took its seat. When the credit is used up, everybody is looked at once, and who has
- * taken everything stays.
+ * taken everything stays. What no credit suffices for is taken by each for itself.
  */
 export class Audience<L extends Listener> {
   readonly #seated: L[] = [];
@@ -51,8 +55,9 @@ export class Audience<L extends Listener> {
   /** What one may hold more than the others. */
   readonly #slack: number;
   readonly #credit: number;
-  /** What of the credit is used, as costs. */
+  /** What of the credit is used, as costs, and the frames that were. */
   #used = 0;
+  #frames = 0;
   /** What those with seats were sent in all. */
   #bytes = 0;
   #publications = 0;
@@ -87,7 +92,7 @@ export class Audience<L extends Listener> {
     const { seat } = listener;
     if (seat < 0) return;
     listener.seat = -1;
-    listener.held = this.#used + this.#slack;
+    listener.hold(this.#used, this.#frames);
     listener.account(this.#bytes, this.#publications);
     this.#apart.add(listener);
     const last = this.#seated.pop()!;
@@ -103,6 +108,7 @@ export class Audience<L extends Listener> {
     if (listener.held > this.#used + this.#slack || !this.#apart.delete(listener)) return;
     listener.seat = this.#seated.push(listener) - 1;
     this.#outlets.push(listener.outlet);
+    listener.hold(-this.#used, -this.#frames);
     listener.account(-this.#bytes, -this.#publications);
   }
 
@@ -132,19 +138,23 @@ export class Audience<L extends Listener> {
       sum += size;
       cost += handedCost(size);
     }
-    if (this.#used + cost > this.#credit) this.#review(cost);
+    if (this.#used + cost > this.#credit) this.#review(cost <= this.#credit);
+    if (this.#outlets.length === 0) return 0;
     this.#used += cost;
+    this.#frames += frames.length;
     this.#bytes += sum;
     this.#publications += count;
     for (const outlet of this.#outlets) for (const frame of frames) outlet.send(frame);
     return this.#outlets.length;
   }
 
-  /** Who has not taken everything stands apart. What is too much for any credit is taken by each for itself. */
-  #review(wanted: number): void {
+  /** Who has not taken everything stands apart, or everybody, and there is credit again. */
+  #review(keep: boolean): void {
     for (const listener of this.#seated.slice()) {
-      if (wanted > this.#credit || !listener.isClear) this.setApart(listener);
+      const { isClear } = listener;
+      if (!keep || !isClear) this.setApart(listener);
+      if (isClear) listener.clear();
     }
-    this.#used = 0;
+    this.#used = this.#frames = 0;
   }
 }

@@ -27,6 +27,8 @@ import { Subscriptions } from "./edge/subscriptions.ts";
 import { Turn } from "./turn.ts";
 import type { Data, Draft, Position, Publication, PublishResult } from "./types.ts";
 
+/** How long what is queued to a session that ends may take to leave, in seconds; while draining, as long as that. */
+const LINGER = 5;
 /** How long a closing handshake may take until its socket counts as stuck, in milliseconds. */
 const STUCK = 2000;
 
@@ -74,7 +76,8 @@ export class Edge implements SessionHost {
   #isFull = false;
   #isExhausted = false;
   readonly #full = new Set<string>();
-  #draining = false;
+  /** How long that may take, in seconds, once it has begun. */
+  #draining: number | undefined;
 
   constructor(options: EdgeOptions) {
     const { config, link, metrics } = options;
@@ -84,7 +87,6 @@ export class Edge implements SessionHost {
       maxMessage: config.maxMessage,
       messages: { rate: config.messageRate, burst: config.messageRate * 2 },
       outbox: config.outbox,
-      linger: config.drain,
     };
     this.#inbox = new Inbox({
       outbox: config.outbox,
@@ -130,7 +132,7 @@ export class Edge implements SessionHost {
    * @throws {GongError} `going_away`, `overloaded` or `too_many`
    */
   checkRoom(address: string): void {
-    if (this.#draining) throw new GongError("going_away", undefined, { retryAfter: 1 });
+    if (this.#draining !== undefined) throw new GongError("going_away", undefined, { retryAfter: 1 });
     if (this.#pressure) throw new GongError("overloaded", "The server is short of memory.", { retryAfter: 5 });
     if (this.#isFull) throw fullError();
     if (this.#full.has(address)) throw fullError(address);
@@ -204,7 +206,7 @@ export class Edge implements SessionHost {
   opened(session: Session): void {
     const { id, door, address } = session.options;
     this.#options.log.info("session.open", { session: id, door: door.name, address });
-    if (this.#draining) session.close("going_away");
+    if (this.#draining !== undefined) session.close("going_away");
   }
 
   leave(session: Session, reason: CloseReason, code: number): void {
@@ -213,6 +215,14 @@ export class Edge implements SessionHost {
     this.#options.link.notify("release", session.id);
     const { id, door, address } = session.options;
     this.#options.log.info("session.close", { session: id, door: door.name, address, code, reason });
+  }
+
+  get linger(): number {
+    return this.#draining ?? LINGER;
+  }
+
+  closing(session: Session): void {
+    this.registry.closing(session);
   }
 
   gone(session: Session): void {
@@ -296,7 +306,7 @@ export class Edge implements SessionHost {
   }
 
   async #drain(seconds: number): Promise<void> {
-    this.#draining = true;
+    this.#draining = seconds;
     this.#options.stop?.();
     for (const session of [...this.registry.all()]) session.close("going_away");
     await this.registry.empty(seconds);

@@ -46,8 +46,9 @@ export class Outbox {
   /** Bytes of each of them. */
   #sizes: number[] = NO_SIZES;
   #queuedBytes = 0;
-  /** What the socket holds at most, as costs: what it was handed since nothing was pending. */
-  held = 0;
+  #held = 0;
+  /** Frames that the socket was handed since nothing was pending. */
+  #frames = 0;
   /** Bytes that the socket was handed. */
   sent = 0;
 
@@ -68,10 +69,34 @@ export class Outbox {
     return this.#queuedBytes + this.#socket.pending;
   }
 
-  /** The memory that it takes, at most. */
+  /** What the socket holds at most, as costs, as far as was looked. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** The memory that all of it takes, at most. */
   get cost(): number {
-    if (this.held > 0 && this.#socket.pending === 0) this.held = 0;
-    return this.held + this.#queuedCost;
+    this.look();
+    return this.#held + this.#queuedCost;
+  }
+
+  /** Asks the socket what is still pending. Which frames those are, it does not say; of one without a byte, nothing. */
+  look(): void {
+    if (this.#held === 0) return;
+    const { pending } = this.#socket;
+    if (pending === 0) this.clear();
+    else this.#held = Math.min(this.#held, pending + this.#frames * HANDED);
+  }
+
+  /** The socket may hold so much more, in so many frames, that others have handed to it; or less. */
+  hold(cost: number, frames: number): void {
+    this.#held += cost;
+    this.#frames += frames;
+  }
+
+  /** The socket holds nothing. */
+  clear(): void {
+    this.#held = this.#frames = 0;
   }
 
   /** Whether frames of these sizes might be added. */
@@ -90,7 +115,7 @@ export class Outbox {
   add(data: Data, bytes: number): boolean {
     if (handedCost(bytes) > this.#bound) return false;
     const left = this.#bound - bytes - QUEUED;
-    if (this.held + this.#queuedCost > left && this.cost > left) return false;
+    if (this.#held + this.#queuedCost > left && this.cost > left) return false;
     if (this.#queue.length === 0) [this.#queue, this.#sizes] = [[], []];
     this.#queue.push(data);
     this.#sizes.push(bytes);
@@ -140,7 +165,7 @@ export class Outbox {
     if (separator === undefined) return { end, bytes };
     for (; end < this.#queue.length; end++) {
       const more = bytes + separator.length + this.#sizes[end]!;
-      if (this.held + handedCost(more) > this.#window) break;
+      if (this.#held + handedCost(more) > this.#window) break;
       bytes = more;
     }
     return { end, bytes };
@@ -149,14 +174,13 @@ export class Outbox {
   /** A socket that holds nothing takes whatever is within the bound. */
   #mayHand(bytes: number): boolean {
     const cost = handedCost(bytes);
-    if (this.held + cost <= this.#window) return true;
-    if (this.#socket.pending > 0) return false;
-    this.held = 0;
-    return cost <= this.#bound;
+    if (this.#held + cost <= this.#window) return true;
+    this.look();
+    return this.#held + cost <= (this.#held === 0 ? this.#bound : this.#window);
   }
 
   #hand(data: Data, bytes: number): void {
-    this.held += handedCost(bytes);
+    this.hold(handedCost(bytes), 1);
     this.sent += bytes;
     this.#socket.send(data);
   }

@@ -16,6 +16,8 @@ import type { Data, Draft, Position, PublishResult, SessionInfo } from "./types.
 /** What a session asks of the edge that owns it. */
 export interface SessionHost {
   readonly limits: SessionLimits;
+  /** How long what is queued to a session that ends may take to leave, in seconds. */
+  readonly linger: number;
   /** Whether the session's rights allow it. */
   may(session: Session, action: "subscribe" | "publish", channel: string): boolean;
   publish(draft: Draft): Promise<PublishResult>;
@@ -28,6 +30,8 @@ export interface SessionHost {
   opened(session: Session): void;
   /** It counts no more: no channel, no address, no count. Told once, whoever closed it. */
   leave(session: Session, reason: CloseReason, code: number): void;
+  /** Its socket was told to close. */
+  closing(session: Session): void;
   /** Its socket is gone too. */
   gone(session: Session): void;
 }
@@ -40,8 +44,6 @@ export interface SessionLimits {
   readonly messages: RateLimits;
   /** What may be queued to it, in bytes. */
   readonly outbox: number;
-  /** How long what is queued may take to leave after the session has ended, in seconds. */
-  readonly linger: number;
 }
 
 /** Why a session ended: `client` closed it, its peer `vanished`, or a code of the table in `errors.ts`. */
@@ -115,17 +117,27 @@ export class Session implements DoorSession, Listener, SocketEvents {
     return this.#outbox.pending;
   }
 
-  /** The memory that takes, at most, in bytes. */
-  get cost(): number {
+  /** Looks how much memory that takes, in bytes, at most. */
+  weigh(): number {
+    this.#audience?.setApart(this);
     return this.#outbox.cost;
+  }
+
+  /** Whether it has left, and is only there until what is queued has left too. */
+  get lingers(): boolean {
+    return this.#left && !this.#outbox.isEmpty;
   }
 
   get held(): number {
     return this.#outbox.held;
   }
 
-  set held(cost: number) {
-    this.#outbox.held = cost;
+  hold(cost: number, frames: number): void {
+    this.#outbox.hold(cost, frames);
+  }
+
+  clear(): void {
+    this.#outbox.clear();
   }
 
   get isClear(): boolean {
@@ -200,7 +212,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
     // Before it is open, what is queued is no answer to anything the client has said.
     if (!this.#isOpen) this.#outbox.drop();
     this.#leave(reason, closeCode);
-    this.#farewell = { code: closeCode, message, latest: performance.now() + this.#host.limits.linger * 1000 };
+    this.#farewell = { code: closeCode, message, latest: performance.now() + this.#host.linger * 1000 };
     this.flush();
   }
 
@@ -220,6 +232,8 @@ export class Session implements DoorSession, Listener, SocketEvents {
    */
   deliver({ frames, bytes, count }: Parcel): boolean {
     this.#audience?.setApart(this);
+    // As soon as nothing is left of what kept it from its seat, it has one again.
+    this.#outbox.look();
     for (let i = 0; i < frames.length && !this.#left; i++) {
       if (this.#isOpen && this.#outbox.pass(frames[i]!, bytes[i]!)) continue;
       this.#enqueue(frames[i]!, bytes[i]!);
@@ -251,9 +265,11 @@ export class Session implements DoorSession, Listener, SocketEvents {
   flush(): boolean {
     if (!this.#isOpen) return true;
     const farewell = this.#farewell;
-    if (farewell && performance.now() >= farewell.latest) this.#outbox.drop();
-    if (!this.#outbox.flush(this.door.codec.separator)) return false;
-    if (farewell) this.#socket.close(farewell.code, farewell.message);
+    if (!this.#outbox.flush(this.door.codec.separator)) {
+      if (!farewell || performance.now() < farewell.latest) return false;
+      this.#outbox.drop();
+    }
+    if (farewell) this.#sayFarewell(farewell);
     else this.#takeSeat();
     return true;
   }
@@ -302,6 +318,14 @@ export class Session implements DoorSession, Listener, SocketEvents {
     this.close(code, message);
   }
 
+  #sayFarewell({ code, message }: { code: number; message: string }): void {
+    if (!this.#socket.isOpen) return;
+    // Once it closes, it says no more what it holds.
+    this.#outbox.look();
+    this.#socket.close(code, message);
+    this.#host.closing(this);
+  }
+
   #checkMayPublish(channel: string): void {
     if (!this.may("publish", channel)) throw new GongError("forbidden", `Publishing to ${channel} is not allowed.`);
   }
@@ -334,7 +358,6 @@ export class Session implements DoorSession, Listener, SocketEvents {
   #leave(reason: CloseReason, code: number): void {
     if (this.#left) return;
     this.#left = true;
-    this.#audience?.setApart(this);
     this.#host.leave(this, reason, code);
   }
 }

@@ -158,14 +158,31 @@ Deno.test("Session.close() waits with the close frame for what the socket may no
   assertEquals(await stage.figure("gong_published_total"), 0);
 });
 
-Deno.test("a session that was closed has as long as a drain for what is queued, then it is closed without", async () => {
-  await using stage = new Stage({ config: { outbox: 10_000, drain: 0.05 } });
-  const { session, socket } = stage.edge.plain();
-  socket.reads = "nothing";
-  for (const text of ["1", "2"]) session.write(text.padEnd(4000));
-  session.close("forbidden");
-  assertEquals((await socket.end()).code, 4403);
-  assertEquals(socket.sent.length, 1);
+for (const seconds of [0.05, 0]) {
+  Deno.test(`a drain of ${seconds} s waits no longer for what sockets may not hold yet, then they close without`, async () => {
+    await using stage = new Stage({ config: { outbox: 10_000 } });
+    const { session, socket } = stage.edge.plain();
+    socket.reads = "nothing";
+    for (const text of ["1", "2"]) session.write(text.padEnd(4000));
+    const drained = stage.hub.directory.drain(seconds);
+    assertEquals((await socket.end()).code, 1001);
+    assertEquals(socket.sent.map((data) => String(data).trim()), ["1"]);
+    await drained;
+  });
+}
+
+Deno.test("whoever costs the most memory is closed first when it is short, however few its bytes are", async () => {
+  await using stage = new Stage();
+  const [many, large, small] = [stage.edge.connect(), stage.edge.connect(), stage.edge.connect()];
+  for (const { socket } of [many, large, small]) socket.reads = "nothing";
+  const { registry } = stage.edge.edge;
+  large.session.deliver({ frames: ["x".repeat(50_000)], bytes: [50_000], count: 1 });
+  small.session.deliver({ frames: ["x"], bytes: [1], count: 1 });
+  for (let n = 0; n < 100; n++) many.session.deliver({ frames: ["x"], bytes: [1], count: 1 });
+  registry.shed(60_000);
+  assertEquals([many.session.hasLeft, large.session.hasLeft, small.session.hasLeft], [true, false, false]);
+  registry.shed(60_000);
+  assertEquals([large.session.hasLeft, small.session.hasLeft], [true, true]);
 });
 
 Deno.test("Session.abandon() closes without what is queued", async () => {

@@ -8,16 +8,14 @@ import { PROMETHEUS_TYPE, renderJson, renderPrometheus } from "../metrics.ts";
 import type { HubClient, Readiness } from "../types.ts";
 import { type Action, HEADERS, json } from "./call.ts";
 
-/** Publications of `GET /api/recent`. */
-const RECENT = 50;
 /** How long the hub may take to say whether it is ready, in seconds. */
 const PATIENCE = 2;
 
-/** `GET /api/recent`: newest first. */
+/** `GET /api/recent`: what the hub remembers, newest first. */
 export const recent: Action = {
   scope: "stats",
   async run({ options }) {
-    return json({ publications: (await options.hub.recent()).slice(0, RECENT) });
+    return json({ publications: await options.hub.recent() });
   },
 };
 

@@ -12,6 +12,7 @@ const RETRY = 10;
 export class Flusher {
   #sessions: Session[] = [];
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
 
   add(session: Session): void {
     this.#sessions.push(session);
@@ -19,12 +20,18 @@ export class Flusher {
 
   /** Flushes everybody; who is left with something is tried again, with the next turn or soon. */
   flush(): void {
-    this.#sessions = this.#sessions.filter((session) => !session.flush());
-    clearTimeout(this.#retry);
-    if (this.#sessions.length > 0) this.#retry = setTimeout(() => this.flush(), RETRY);
+    const sessions = this.#sessions;
+    this.#sessions = [];
+    for (const session of sessions) if (!session.flush()) this.#sessions.push(session);
+    if (this.#sessions.length === 0 || this.#closed) return;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.flush();
+    }, RETRY);
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#retry);
   }
 }

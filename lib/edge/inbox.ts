@@ -46,10 +46,11 @@ export class Inbox {
 
   /** Takes the next batches out, as many as one turn may deliver, or all. */
   take(all = false): Uint8Array[] {
-    let count = 0;
-    for (let bytes = 0; count < this.#batches.length && (all || bytes < this.#perTurn); count++) {
+    let count = all ? this.#batches.length : 0;
+    for (let bytes = 0; count < this.#batches.length; count++) {
       const batch = this.#batches[count]!;
       bytes += batch.length + readBatchHead(batch).count * MESSAGE_OVERHEAD;
+      if (count > 0 && bytes > this.#perTurn) break;
     }
     return this.#batches.splice(0, count);
   }

@@ -16,8 +16,8 @@ export class Registry {
   readonly #grace: number;
   readonly #metrics: Metrics;
   readonly #sessions = new Map<string, Session>();
-  /** Closed, but Deno has not let the socket go: since when, and the bytes it held then. */
-  readonly #closing = new Map<Session, { readonly since: number; readonly bytes: number }>();
+  /** Those that have left, but Deno has not let the socket go, and since when; in that order. */
+  readonly #closing = new Map<Session, number>();
   readonly #byDoor = new Map<string, number>();
   readonly #waiting: (() => void)[] = [];
   #latest = 0;
@@ -37,11 +37,11 @@ export class Registry {
   stuck(): { sockets: number; bytes: number } {
     const latest = performance.now() - this.#grace;
     let [sockets, sum] = [0, 0];
-    for (const { since, bytes } of this.#closing.values()) {
-      // They are in the order of their closing.
+    for (const [session, since] of this.#closing) {
       if (since > latest) break;
+      if (session.lingers) continue;
       sockets++;
-      sum += bytes;
+      sum += session.held + SOCKET;
     }
     return { sockets, bytes: sum };
   }
@@ -82,7 +82,13 @@ export class Registry {
     if (!this.#sessions.delete(session.id)) return;
     this.#countDoor(session, -1);
     this.#metrics.count("gong_sessions_closed_total", { reason });
-    this.#closing.set(session, { since: performance.now(), bytes: session.cost + SOCKET });
+    this.#closing.set(session, performance.now());
+  }
+
+  /** Its socket was told to close: it should go from now on. */
+  closing(session: Session): void {
+    this.#closing.delete(session);
+    this.#closing.set(session, performance.now());
   }
 
   gone(session: Session): void {
@@ -100,16 +106,16 @@ export class Registry {
     clearTimeout(timer);
   }
 
-  /** Closes the sessions with the most bytes pending until about `bytes` are let go. */
+  /** Closes the sessions with the most pending until about `bytes` of memory are let go. */
   shed(bytes: number): void {
-    const largest = [...this.#sessions.values()]
-      .map((session) => ({ session, pending: session.pending }))
-      .filter(({ pending }) => pending > 0)
-      .sort((a, b) => b.pending - a.pending);
+    const heaviest = [...this.#sessions.values()]
+      .map((session) => ({ session, weight: session.weigh() }))
+      .filter(({ weight }) => weight > 0)
+      .sort((a, b) => b.weight - a.weight);
     let left = bytes;
-    for (const { session, pending } of largest) {
+    for (const { session, weight } of heaviest) {
       if (left <= 0) return;
-      left -= pending;
+      left -= weight;
       session.abandon("overloaded", "The server is short of memory.");
     }
   }

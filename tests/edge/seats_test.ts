@@ -55,7 +55,9 @@ Deno.test("whatever happens to sessions, each gets everything once and in order,
     const host = {
       limits: { outbox: BOUND, maxMessage: 1e6, messages: { rate: 1, burst: 1 } },
       queue: (session: Session) => void queued.push(session),
+      linger: 60,
       opened() {},
+      closing() {},
       leave(session: Session) {
         left++;
         fanout.remove(session);
@@ -120,7 +122,7 @@ Deno.test("whatever happens to sessions, each gets everything once and in order,
         assert(of.hasLeft || of.pending <= handedCost(BOUND), `${of.pending}`);
         const cost = socket.unread.reduce((sum, bytes) => sum + handedCost(bytes), 0);
         assert(of.hasLeft || cost <= windowOf(BOUND) || socket.unread.length === 1, `${cost}`);
-
+        assert(of.hasLeft || of.seat >= 0 || of.held >= cost, `${of.held} for ${cost}`);
         if (of.hasLeft) assertEquals(of.seat, -1);
         if (of.seat >= 0) seated++;
         if (of.hasLeft || !isOpen || queued.includes(of)) continue;

@@ -27,8 +27,8 @@ const FILLING = { rate: 12, count: 300 };
 type Filling = typeof FILLING;
 /** Then 2 MB a second: a client may lag half a second before its outbox is full. */
 const RATE = 100;
-/** What garbage collection may leave more than in the run without stalled peers. */
-const SLACK = 48 * 2 ** 20;
+/** Two runs of the same may differ by so much: less than that is not measured. */
+const NOISE = 24 * 2 ** 20;
 
 /** What a broadcast left behind. */
 interface Aftermath {
@@ -52,7 +52,7 @@ export async function proveStalled(options: StalledOptions): Promise<string> {
     const more = peak - without.peak;
     const bound = count * OUTBOX;
     const memory = `${toMebibytes(more)} more memory for ${count} of them (bound ${toMebibytes(bound)})`;
-    assert(more <= bound + SLACK, memory);
+    assert(more <= Math.max(bound, NOISE), memory);
     assertEquals(closedForStalling(stats), count, JSON.stringify(stats.gong_sessions_closed_total));
     assertEquals(figure(stats, "gong_stuck_sockets"), count);
     assertEquals(figure(stats, "gong_edge_restarts_total"), 0);
