@@ -40,6 +40,7 @@ export function createBroadcast({ form, channel, message, publish, answer, onLog
       message.focus();
       return;
     }
+    const written = message.value;
     publish.disabled = true;
     say("Publishing …");
     try {
@@ -47,7 +48,8 @@ export function createBroadcast({ form, channel, message, publish, answer, onLog
       const taken = positions.map(({ channel, epoch, offset }) => `${channel}@${epoch}:${offset}`).join(", ");
       const refused = errors.map(({ channel, message }) => `${channel}: ${message}`).join(" ");
       say(visible(`Published: ${taken}${refused && `. Refused: ${refused}`}`), refused !== "");
-      message.value = "";
+      // What was written meanwhile is the next message.
+      if (message.value === written) message.value = "";
       id = "";
     } catch (error) {
       if (!(error instanceof Refused)) throw error;

@@ -57,6 +57,7 @@ suite.test("the broadcast form sends JSON as it was written, to several channels
   await admin.getByLabel("Message").fill('"text"');
   await admin.keyboard.press("Control+Enter");
   assertEquals(await listener.nextText(), '"text"');
+  await says(admin.locator("#broadcast-answer"), /^Published: j:1@[\w-]+:2, j:2@[\w-]+:2$/);
 
   await admin.getByLabel("Message").fill("{broken");
   await admin.keyboard.press("Control+Enter");
@@ -67,6 +68,19 @@ suite.test("the broadcast form sends JSON as it was written, to several channels
   await admin.getByLabel("Text").check();
   await admin.getByRole("button", { name: "Publish" }).click();
   await says(admin.locator("#broadcast-answer"), /^Channels whose name begins with `\$` .*\(\/channel\)$/);
+});
+
+suite.test("what is written while the answer is on its way is kept", async ({ visit }) => {
+  const admin = await opened(await visit(`${dev.url}/admin`));
+  const asked = Promise.withResolvers<() => Promise<void>>();
+  await admin.route("**/api/publish", (route) => asked.resolve(() => route.continue()));
+  await admin.getByLabel("Message").fill("first");
+  await admin.keyboard.press("Control+Enter");
+  const goOn = await asked.promise;
+  await admin.getByLabel("Message").fill("second");
+  await goOn();
+  await says(admin.locator("#broadcast-answer"), /^Published: /);
+  assertEquals(await admin.getByLabel("Message").inputValue(), "second");
 });
 
 suite.test("logging in takes the key, refuses a wrong one, and lasts over a reload until logging out", async ({ visit }) => {
