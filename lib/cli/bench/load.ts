@@ -14,7 +14,7 @@ import { createReport, type Report } from "./report.ts";
 
 /** Milliseconds between two looks at the isolates' reports. */
 const EVERY = 50;
-/** Milliseconds between two probes, and for all of them. */
+/** Milliseconds between the first two probes, twice as many before each further one; and for all of them. */
 const PROBE_EVERY = 250;
 const PROBE_LIMIT = 15_000;
 /** Milliseconds that the server's memory is given to come to rest after the last connection. */
@@ -118,13 +118,16 @@ async function lead(crew: Crew, load: LoadOptions, { figures, onProgress, onStar
 async function probe(crew: Crew): Promise<number> {
   const limit = performance.now() + PROBE_LIMIT;
   let next = 0;
+  let wait = PROBE_EVERY;
   for (;;) {
     const deaf = crew.sum("connected") - crew.sum("ended") - crew.sum("heard");
     if (deaf <= 0) return 0;
     if (performance.now() >= limit) return deaf;
     if (performance.now() >= next) {
-      next = performance.now() + PROBE_EVERY;
-      await Promise.race([crew.publishers!.ask("probe"), delay(PROBE_EVERY)]);
+      next = performance.now() + wait;
+      await Promise.race([crew.publishers!.ask("probe"), delay(wait)]);
+      // To many subscribers a probe is work for a while: what comes faster only makes it longer.
+      wait *= 2;
     }
     await delay(EVERY / 5);
   }
