@@ -27,8 +27,9 @@ import { Subscriptions } from "./edge/subscriptions.ts";
 import { Turn } from "./turn.ts";
 import type { Data, Draft, Position, Publication, PublishResult } from "./types.ts";
 
-/** How long what is queued to a session that ends may take to leave, in seconds; while draining, as long as that. */
+/** How long what is queued to a session that ends may take to leave, in seconds; of a drain, the first so much. */
 const LINGER = 5;
+const OF_DRAIN = 0.9;
 /** How long a closing handshake may take until its socket counts as stuck, in milliseconds. */
 const STUCK = 2000;
 
@@ -218,7 +219,7 @@ export class Edge implements SessionHost {
   }
 
   get linger(): number {
-    return this.#draining ?? LINGER;
+    return this.#draining === undefined ? LINGER : this.#draining * OF_DRAIN;
   }
 
   closing(session: Session): void {

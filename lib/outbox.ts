@@ -46,10 +46,10 @@ export class Outbox {
   /** Bytes of each of them. */
   #sizes: number[] = NO_SIZES;
   #queuedBytes = 0;
+  /** What the socket holds at most, and the frames it was handed since nothing was pending: see {@linkcode hold}. */
   #held = 0;
-  /** Frames that the socket was handed since nothing was pending. */
   #frames = 0;
-  /** Bytes that the socket was handed. */
+  /** Bytes that the socket was handed; whoever hands it some by another way adds them. */
   sent = 0;
 
   /** @param bound what may wait in all, in bytes */
@@ -88,7 +88,10 @@ export class Outbox {
     else this.#held = Math.min(this.#held, pending + this.#frames * HANDED);
   }
 
-  /** The socket may hold so much more, in so many frames, that others have handed to it; or less. */
+  /**
+   * The socket may hold so much more, in so many frames, that others have handed to it; or less. As long as others do,
+   * what is said here of the socket has no meaning by itself.
+   */
   hold(cost: number, frames: number): void {
     this.#held += cost;
     this.#frames += frames;
@@ -101,7 +104,8 @@ export class Outbox {
 
   /** Whether frames of these sizes might be added. */
   hasRoomFor(sizes: readonly number[]): boolean {
-    return sizes.reduce((sum, bytes) => sum + bytes + QUEUED, this.cost) <= this.#bound;
+    this.look();
+    return this.#fits(sizes.reduce((sum, bytes) => sum + bytes, 0), sizes.length);
   }
 
   /** Hands a frame to the socket, unless others wait for that or it holds enough. Returns whether it did. */
@@ -113,9 +117,10 @@ export class Outbox {
 
   /** Puts a frame behind the others. Returns false, and does nothing, where that would pass the bound. */
   add(data: Data, bytes: number): boolean {
-    if (handedCost(bytes) > this.#bound) return false;
-    const left = this.#bound - bytes - QUEUED;
-    if (this.#held + this.#queuedCost > left && this.cost > left) return false;
+    if (!this.#fits(bytes, 1)) {
+      this.look();
+      if (!this.#fits(bytes, 1)) return false;
+    }
     if (this.#queue.length === 0) [this.#queue, this.#sizes] = [[], []];
     this.#queue.push(data);
     this.#sizes.push(bytes);
@@ -156,6 +161,13 @@ export class Outbox {
 
   get #queuedCost(): number {
     return this.#queuedBytes + this.#queue.length * QUEUED;
+  }
+
+  /** Whether all of it stays within the bound with so many more frames, also when the socket is handed what it may hold. */
+  #fits(bytes: number, frames: number): boolean {
+    const dearer = (this.#queue.length + frames) * (HANDED - QUEUED);
+    const handed = Math.min(dearer, Math.max(0, this.#window - this.#held));
+    return this.#held + this.#queuedCost + bytes + frames * QUEUED + handed <= this.#bound;
   }
 
   /** Where the frame ends that begins with this one of the queue, and how large it is. */

@@ -9,7 +9,6 @@ const FRAME = "x".repeat(1000);
 class StalledSocket {
   readonly sent: Data[] = [];
   pending = 0;
-  asked = 0;
 
   send(data: Data): void {
     this.sent.push(data);
@@ -58,13 +57,24 @@ Deno.test("Outbox.add() takes frames up to the bound, and then one more as soon 
   let added = 0;
   while (outbox.add(FRAME, 1000)) added++;
   // Here a frame costs less than in the socket.
-  assertEquals([added, outbox.pending], [16, 24_000]);
+  assertEquals([added, outbox.pending], [15, 23_000]);
   assert(outbox.cost <= handedCost(BOUND));
   assert(!outbox.pass("", 0), "it would come before the others");
   socket.pending = 0;
-  assert(outbox.hasRoomFor([1000, 1000]));
-  assert(!outbox.hasRoomFor([BOUND]));
+  assert(outbox.hasRoomFor([1000]));
+  assert(!outbox.hasRoomFor([1000, 1000]));
   assert(outbox.add(FRAME, 1000));
+});
+
+Deno.test("Outbox.add() leaves room for what frames cost more in the socket", () => {
+  for (const size of [0, 1, 100, 1000, 10_000]) {
+    const { outbox } = stalled();
+    let added = 0;
+    while (outbox.add("x".repeat(size), size)) added++;
+    outbox.flush(undefined);
+    assert(added > 2 && outbox.cost <= handedCost(BOUND), `${added} frames of ${size} bytes cost ${outbox.cost}`);
+    assert(!outbox.hasRoomFor(Array(20).fill(size + 1000)));
+  }
 });
 
 Deno.test("Outbox.flush() hands over in order what the socket may hold", () => {

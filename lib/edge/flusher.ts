@@ -1,5 +1,5 @@
 /**
- * Sessions to which something is queued: flushed once a turn, and again until their sockets have taken everything.
+ * Sessions to which something is queued: flushed once a turn, and again until their sockets were handed everything.
  *
  * @module
  */

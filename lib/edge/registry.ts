@@ -106,7 +106,7 @@ export class Registry {
     clearTimeout(timer);
   }
 
-  /** Closes the sessions with the most pending until about `bytes` of memory are let go. */
+  /** Closes the sessions with the most pending until those take about `bytes` of memory. */
   shed(bytes: number): void {
     const heaviest = [...this.#sessions.values()]
       .map((session) => ({ session, weight: session.weigh() }))
