@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { handedCost, type Outlet } from "./outbox.ts";
+import { handedCost, type Outbox, type Outlet } from "./outbox.ts";
 import type { Data } from "./types.ts";
 
 /** What is written to several sessions at once: encoded once, counted once. */
@@ -20,18 +20,12 @@ export interface Parcel {
 /** One of an audience. */
 export interface Listener {
   readonly outlet: Outlet;
-  /** Whether its peer has taken everything. To know it costs a call into the engine. */
-  readonly isClear: boolean;
-  /** What its outlet holds at most, as costs, while it has no seat. */
-  readonly held: number;
+  /** The account of what its outlet holds. */
+  readonly outbox: Pick<Outbox, "held" | "isClear" | "hold" | "clear">;
   /** Its place among those who have one; -1 otherwise. Only its audience sets it. */
   seat: number;
   /** Takes a parcel by itself. Returns whether it was taken; if not, it was closed, or has been. */
   deliver(parcel: Parcel): boolean;
-  /** Its outlet may hold so much more, in so many frames, of what it was sent as one of many; or less. */
-  hold(cost: number, frames: number): void;
-  /** Its outlet holds nothing. */
-  clear(): void;
   /** So much was sent to it as one of many; negative for what it had no part in. */
   account(bytes: number, publications: number): void;
 }
@@ -92,7 +86,7 @@ export class Audience<L extends Listener> {
     const { seat } = listener;
     if (seat < 0) return;
     listener.seat = -1;
-    listener.hold(this.#used, this.#frames);
+    listener.outbox.hold(this.#used, this.#frames);
     listener.account(this.#bytes, this.#publications);
     this.#apart.add(listener);
     const last = this.#seated.pop()!;
@@ -105,10 +99,10 @@ export class Audience<L extends Listener> {
 
   /** Nothing waits for it here: it has a seat, unless its outlet holds too much. */
   seat(listener: L): void {
-    if (listener.held > this.#used + this.#slack || !this.#apart.delete(listener)) return;
+    if (listener.outbox.held > this.#used + this.#slack || !this.#apart.delete(listener)) return;
     listener.seat = this.#seated.push(listener) - 1;
     this.#outlets.push(listener.outlet);
-    listener.hold(-this.#used, -this.#frames);
+    listener.outbox.hold(-this.#used, -this.#frames);
     listener.account(-this.#bytes, -this.#publications);
   }
 
@@ -151,9 +145,9 @@ export class Audience<L extends Listener> {
   /** Who has not taken everything stands apart, or everybody, and there is credit again. */
   #review(keep: boolean): void {
     for (const listener of this.#seated.slice()) {
-      const { isClear } = listener;
+      const { isClear } = listener.outbox;
       if (!keep || !isClear) this.setApart(listener);
-      if (isClear) listener.clear();
+      if (isClear) listener.outbox.clear();
     }
     this.#used = this.#frames = 0;
   }

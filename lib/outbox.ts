@@ -69,6 +69,11 @@ export class Outbox {
     return this.#queuedBytes + this.#socket.pending;
   }
 
+  /** Whether the peer has taken everything that the socket was handed. */
+  get isClear(): boolean {
+    return this.#socket.pending === 0;
+  }
+
   /** What the socket holds at most, as costs, as far as was looked. */
   get held(): number {
     return this.#held;

@@ -72,11 +72,11 @@ export class Session implements DoorSession, Listener, SocketEvents {
   /** Channels it hears now, in the order of subscribing; shared with all who hear the same. */
   channels: readonly string[] = NONE;
   seat = -1;
+  readonly outbox: Outbox;
   /** Those who hear the same; set by whoever places it there. */
   #audience: Audience<Session> | undefined;
   readonly #socket: Socket;
   readonly #host: SessionHost;
-  readonly #outbox: Outbox;
   #isOpen = false;
   /** How to end it as soon as it is open and nothing is queued, or by then, by `performance.now()`. */
   #farewell: { readonly code: number; readonly message: string; readonly latest: number } | undefined;
@@ -92,7 +92,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
     this.#host = host;
     this.options = options;
     this.#socket = options.socket;
-    this.#outbox = new Outbox(options.socket, host.limits.outbox);
+    this.outbox = new Outbox(options.socket, host.limits.outbox);
     options.socket.listen(this);
   }
 
@@ -114,40 +114,24 @@ export class Session implements DoorSession, Listener, SocketEvents {
 
   /** Bytes between this server and the client: queued here or in the socket. */
   get pending(): number {
-    return this.#outbox.pending;
+    return this.outbox.pending;
   }
 
   /** Looks how much memory that takes, in bytes, at most. */
   weigh(): number {
     this.#audience?.setApart(this);
-    return this.#outbox.cost;
+    return this.outbox.cost;
   }
 
   /** Whether it has left, and is only there until what is queued has left too. */
   get lingers(): boolean {
-    return this.#left && !this.#outbox.isEmpty;
-  }
-
-  get held(): number {
-    return this.#outbox.held;
-  }
-
-  hold(cost: number, frames: number): void {
-    this.#outbox.hold(cost, frames);
-  }
-
-  clear(): void {
-    this.#outbox.clear();
-  }
-
-  get isClear(): boolean {
-    return this.#socket.pending === 0;
+    return this.#left && !this.outbox.isEmpty;
   }
 
   /** Whether frames of these sizes, in bytes, may be queued to it. */
   hasRoomFor(sizes: readonly number[]): boolean {
     this.#audience?.setApart(this);
-    return this.#outbox.hasRoomFor(sizes);
+    return this.outbox.hasRoomFor(sizes);
   }
 
   get outlet(): Outlet {
@@ -210,7 +194,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
   closeWith(closeCode: number, message: string, reason: CloseReason): void {
     if (this.#left) return;
     // Before it is open, what is queued is no answer to anything the client has said.
-    if (!this.#isOpen) this.#outbox.drop();
+    if (!this.#isOpen) this.outbox.drop();
     this.#leave(reason, closeCode);
     this.#farewell = { code: closeCode, message, latest: performance.now() + this.#host.linger * 1000 };
     this.flush();
@@ -219,7 +203,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
   /** Ends it without what is queued, which its peer does not take. */
   abandon(code: ErrorCode, message?: string): void {
     if (this.#left) return;
-    this.#outbox.drop();
+    this.outbox.drop();
     this.close(code, message);
   }
 
@@ -233,9 +217,9 @@ export class Session implements DoorSession, Listener, SocketEvents {
   deliver({ frames, bytes, count }: Parcel): boolean {
     this.#audience?.setApart(this);
     // As soon as nothing is left of what kept it from its seat, it has one again.
-    this.#outbox.look();
+    this.outbox.look();
     for (let i = 0; i < frames.length && !this.#left; i++) {
-      if (this.#isOpen && this.#outbox.pass(frames[i]!, bytes[i]!)) continue;
+      if (this.#isOpen && this.outbox.pass(frames[i]!, bytes[i]!)) continue;
       this.#enqueue(frames[i]!, bytes[i]!);
     }
     if (this.#left) return false;
@@ -245,7 +229,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
   }
 
   account(bytes: number, publications: number): void {
-    this.#outbox.sent += bytes;
+    this.outbox.sent += bytes;
     this.#delivered += publications;
   }
 
@@ -265,9 +249,9 @@ export class Session implements DoorSession, Listener, SocketEvents {
   flush(): boolean {
     if (!this.#isOpen) return true;
     const farewell = this.#farewell;
-    if (!this.#outbox.flush(this.door.codec.separator)) {
+    if (!this.outbox.flush(this.door.codec.separator)) {
       if (!farewell || performance.now() < farewell.latest) return false;
-      this.#outbox.drop();
+      this.outbox.drop();
     }
     if (farewell) this.#sayFarewell(farewell);
     else this.#takeSeat();
@@ -280,7 +264,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
    */
   isDead(): boolean {
     if (this.#isOpen && !this.#socket.isOpen) return true;
-    const sent = this.#outbox.sent + this.#shared.bytes;
+    const sent = this.outbox.sent + this.#shared.bytes;
     const taken = sent - this.#socket.pending;
     const stalls = !this.#isOpen || taken < sent && taken === this.#taken;
     this.#taken = taken;
@@ -308,7 +292,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
 
   closed(code: number, _reason: string, clean: boolean): void {
     this.#isOpen = false;
-    this.#outbox.drop();
+    this.outbox.drop();
     this.#leave(clean ? "client" : "vanished", code);
     this.#host.gone(this);
   }
@@ -321,7 +305,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
   #sayFarewell({ code, message }: { code: number; message: string }): void {
     if (!this.#socket.isOpen) return;
     // Once it closes, it says no more what it holds.
-    this.#outbox.look();
+    this.outbox.look();
     this.#socket.close(code, message);
     this.#host.closing(this);
   }
@@ -340,14 +324,14 @@ export class Session implements DoorSession, Listener, SocketEvents {
 
   #enqueue(data: Data, bytes: number): void {
     this.#audience?.setApart(this);
-    const isFirst = this.#outbox.isEmpty;
-    if (!this.#outbox.add(data, bytes)) return this.abandon("slow");
+    const isFirst = this.outbox.isEmpty;
+    if (!this.outbox.add(data, bytes)) return this.abandon("slow");
     if (isFirst) this.#host.queue(this);
   }
 
   /** As soon as nothing waits for it here, it needs no care of its own. */
   #takeSeat(): void {
-    if (this.#isOpen && !this.#left && this.#outbox.isEmpty) this.#audience?.seat(this);
+    if (this.#isOpen && !this.#left && this.outbox.isEmpty) this.#audience?.seat(this);
   }
 
   /** What it was sent as one of many. */

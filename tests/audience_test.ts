@@ -12,6 +12,8 @@ const WINDOW = 16 * FRAME;
 /** A session without a socket: leaves when its outlet would hold more than it may, and has a seat whenever it can. */
 class Peer implements Listener {
   seat = -1;
+  /** It keeps its own account. */
+  readonly outbox = this;
   held = 0;
   frames = 0;
   /** Cost of each frame that the peer has not taken. */

@@ -41,7 +41,7 @@ export class Registry {
       if (since > latest) break;
       if (session.lingers) continue;
       sockets++;
-      sum += session.held + SOCKET;
+      sum += session.outbox.held + SOCKET;
     }
     return { sockets, bytes: sum };
   }

@@ -122,7 +122,7 @@ Deno.test("whatever happens to sessions, each gets everything once and in order,
         assert(of.hasLeft || of.pending <= handedCost(BOUND), `${of.pending}`);
         const cost = socket.unread.reduce((sum, bytes) => sum + handedCost(bytes), 0);
         assert(of.hasLeft || cost <= windowOf(BOUND) || socket.unread.length === 1, `${cost}`);
-        assert(of.hasLeft || of.seat >= 0 || of.held >= cost, `${of.held} for ${cost}`);
+        assert(of.hasLeft || of.seat >= 0 || of.outbox.held >= cost, `${of.outbox.held} for ${cost}`);
         if (of.hasLeft) assertEquals(of.seat, -1);
         if (of.seat >= 0) seated++;
         if (of.hasLeft || !isOpen || queued.includes(of)) continue;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
 import { type Gong, startGong } from "../support/gong.ts";
 import { assertDeliveredOnce, figuresOfProcess, runLoad } from "../support/load.ts";
@@ -115,8 +116,4 @@ async function openStalled(gong: Gong, count: number): Promise<RawConnection[]> 
 function closedForStalling(stats: Stats): number {
   const closed = stats.gong_sessions_closed_total as Record<string, number>;
   return (closed.slow ?? 0) + (closed.stalled ?? 0);
-}
-
-function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
