@@ -33,6 +33,7 @@ export const ERRORS = {
   slow: { status: 503, close: 1013, retry: true, text: "The client reads too slowly." },
   overloaded: { status: 503, close: 1013, retry: true, text: "The server is overloaded." },
   restarting: { status: 503, close: 1012, retry: true, text: "This part of the server restarts." },
+  too_old: { status: 503, close: 4503, retry: true, text: "The stream has lasted long enough: go on from the cursor." },
   going_away: { status: 503, close: 1001, retry: true, text: "The server is going away." },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -14,8 +14,11 @@ export interface Position {
   readonly offset: number;
 }
 
-/** A message as a publisher gives it: not numbered yet. */
-export interface Draft {
+/** Where a read begins: after a position, or so many publications before the top. */
+export type Start = Position | { readonly last: number };
+
+/** What a message is, whoever has it. */
+interface Message {
   readonly channel: string;
   readonly data: Data;
   /**
@@ -23,7 +26,7 @@ export interface Draft {
    * whoever makes a draft sees to it (`draft.ts`), so that doors can put it into their own JSON as it is.
    */
   readonly contentType: string;
-  /** The publisher's own id of the message: at most 64 bytes. */
+  /** The publisher's own id of the message, at most 64 bytes: published again, it is what it was the first time. */
   readonly id?: string;
   /** Name of the event, for doors that have such a thing. */
   readonly event?: string;
@@ -32,12 +35,24 @@ export interface Draft {
   /** Public id of the session that published. */
   readonly from?: string;
   readonly tags?: Readonly<Record<string, string>>;
+  /** What becomes of it is noted, under its `id`. */
+  readonly trace?: true;
+}
+
+/** A message as a publisher gives it: not numbered yet. */
+export interface Draft extends Message {
+  /** Seconds for which it may be read from history; 0 is for those only who listen now. Default: as history is kept. */
+  readonly ttl?: number;
+  /** Whose `id` it is: the name of a key, a user; empty is anybody. Nobody is shown it. */
+  readonly publisher?: string;
 }
 
 /** A numbered message of a channel, as every subscriber sees it. */
-export interface Publication extends Draft, Position {
+export interface Publication extends Message, Position {
   /** When it was numbered, in milliseconds since 1970. */
   readonly time: number;
+  /** Its `ttl` is over: it has no data, only its place in the numbering, and nobody is shown it. */
+  readonly expired?: true;
 }
 
 /** A refusal that can cross an isolate: `code` is a key of the table in `errors.ts`. */
@@ -48,18 +63,29 @@ export interface Refusal {
   readonly retryAfter?: number;
 }
 
-/** What became of one draft: where it went, or why it was refused. */
-export type PublishResult = Position | { readonly error: Refusal };
+/** What became of one draft: where it went (`repeated`: where it had gone before), or why it was refused. */
+export type PublishResult = Position & { readonly repeated?: true } | { readonly error: Refusal };
+
+/** How much a read may answer at once. A single publication is answered whatever its size. */
+export interface PageLimit {
+  /** Publications. Default: no bound. */
+  readonly count?: number;
+  /** Bytes, as `sizeOf` counts them. Default: no bound. */
+  readonly bytes?: number;
+}
 
 /** A read of a channel's history. */
 export interface History {
   /** Position of the newest publication at the instant of the read. */
   readonly top: Position;
-  /** What came after `since`, ascending and without a gap, at most `limit`; empty when `recovered` is false. */
+  /**
+   * What came after the start, ascending and without a gap, as much as the limit allows; empty when `recovered` is false.
+   * Of those whose `ttl` is over the place is there, `expired`.
+   */
   readonly publications: readonly Publication[];
-  /** Where `publications` begin for somebody who named no `since`; absent, it is `top`. */
+  /** Where `publications` begin for somebody who named no position; absent, it is `top`. */
   readonly from?: Position;
-  /** False when not everything after `since` is there any more, or `since` is not of this numbering. */
+  /** False when not everything after the position is there any more, or it is not of this numbering. */
   readonly recovered: boolean;
 }
 
@@ -77,16 +103,21 @@ export interface BrokerCapabilities {
  * Guarantees: the offsets of a channel are 1, 2, 3 ... without a gap. `publish` numbers, stores and announces as one
  * step, in the order of its drafts, and resolves after the announcement; calls are served in the order they were made.
  * Publications come back only through the `announce` callback that the broker was built with.
+ *
+ * A draft with an `id` that its `publisher` has used in the channel within five minutes is not published again: the
+ * result is the first position, `repeated`; with other content it is refused with `conflict`. What cannot be stored is
+ * refused with `overloaded`, and no number is used for it.
  */
 export interface Broker {
   readonly capabilities: BrokerCapabilities;
-  /** One result per draft, in order. With `atomic` either all are numbered or every result is the same refusal. */
+  /** One result per draft, in order. With `atomic` either all are taken or every result is the same refusal. */
   publish(drafts: readonly Draft[], options?: { atomic?: boolean }): Promise<PublishResult[]>;
   /**
-   * What came after `since`, and the top, as of one instant. Without `since`: no publications, only the top.
-   * A channel that nobody has published to has one too: offset 0 of its epoch.
+   * What came after the start, and the top, as of one instant. Without a start: no publications, only the top.
+   * `{ last }` starts so many before the top, or at the oldest that is kept; that is always `recovered`.
+   * A channel that nobody has published to has a top too: offset 0 of its epoch.
    */
-  read(channel: string, since?: Position, limit?: number): Promise<History>;
+  read(channel: string, start?: Start, limit?: PageLimit): Promise<History>;
   /** Somebody here listens to the channel: announce it, and do not forget it. Idempotent. */
   subscribe(channel: string): Promise<void>;
   /** Nobody here listens to the channel any more. Idempotent. */
