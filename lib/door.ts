@@ -4,15 +4,20 @@
  * @module
  */
 import type { ErrorCode, GongError } from "./errors.ts";
-import type { Data, Draft, Position, Publication } from "./types.ts";
+import type { Data, Draft, Position, Publication, Start } from "./types.ts";
 
 /** How publications look on one wire. Encoded once for all sessions that share it. */
 export interface Codec {
   /** Unique; sessions with the same codec share what was encoded. */
   readonly name: string;
-  /** Joins several publications into one frame; without it each has a frame of its own. */
+  /** Joins several publications into one frame; without it, and without `pack`, each has a frame of its own. */
   readonly separator?: string;
+  /** Codecs that encode alike have the very same function: what it made is shared between them. */
   encode(publication: Publication): Data;
+  /** Adds the cursor of all channels that a session hears, as of this publication; once for all who hear the same. */
+  stamp?(encoded: Data, cursor: string): Data;
+  /** Makes one frame of what was encoded, in order; for wires whose frames are bytes, so that all share these. */
+  pack?(encoded: readonly Data[]): Data;
 }
 
 /** Told once what became of a subscription, before anything of the channel is delivered. */
@@ -30,6 +35,8 @@ export interface DoorSession {
   readonly named: readonly string[];
   /** Bytes that one message may have. */
   readonly maxMessage: number;
+  /** Where it stands in each channel that it hears or is about to, as of what it was given so far. */
+  readonly cursor: string;
   /** True once it is closed, also while the closing handshake is under way. */
   readonly hasLeft: boolean;
   /**
@@ -55,9 +62,10 @@ export interface DoorSession {
    * Subscribes; `answer` and then the door's `subscribed` follow, at once or when the hub has answered. A channel that
    * it hears already is left as it is. Without `answer` a refusal of the hub closes the session.
    *
+   * @param start what it has missed is delivered from there on, page by page as the client takes it
    * @throws {GongError} `forbidden` without the right to, `too_many` over the bound of subscriptions
    */
-  subscribe(channel: string, since?: Position, answer?: SubscribeAnswer): void;
+  subscribe(channel: string, start?: Start, answer?: SubscribeAnswer): void;
   unsubscribe(channel: string): void;
   /** Queues one frame, or one line of a frame, to this client alone. */
   write(data: Data): void;
@@ -67,15 +75,28 @@ export interface DoorSession {
   refuse(error: unknown): void;
 }
 
-/** A door whose sessions hold a WebSocket. */
-export interface SocketDoor {
+/** Why a session ends, as its client is told. */
+export interface Ending {
+  readonly code: string;
+  readonly message: string;
+  /** Whether it may come back. */
+  readonly retry: boolean;
+  /** Where the client goes on; absent when something that it was given is dropped. */
+  readonly cursor?: string;
+}
+
+/** A protocol. */
+export interface Door {
   /** For metrics and the log. */
   readonly name: string;
   readonly codec: Codec;
-  /** The socket is open; nothing was sent yet. */
+  /** The session is there; nothing was sent yet. */
   opened(session: DoorSession): void;
-  /** A frame from the client, within its size; the door counts the messages in it. A thrown `GongError` closes the session with its code. */
-  received(session: DoorSession, data: Data): void;
+  /**
+   * A frame from the client, within its size; the door counts the messages in it. A thrown `GongError` closes the session
+   * with its code. Doors whose clients cannot send have none.
+   */
+  received?(session: DoorSession, data: Data): void;
   /** The session hears the channel from the position on. */
   subscribed(session: DoorSession, channel: string, position: Position, recovered: boolean): void;
   /** A publication that was {@linkcode DoorSession.post}ed was not taken. */
@@ -84,4 +105,8 @@ export interface SocketDoor {
   lost(session: DoorSession, channel: string, position: Position): void;
   /** A message to this session alone, unnumbered. */
   signal(session: DoorSession, data: Data, contentType: string): void;
+  /** Written after `ping` seconds, so that nobody in between takes the connection for dead. */
+  readonly heartbeat?: Data;
+  /** The last words to a client, where the wire's own end has no room for them. */
+  farewell?(ending: Ending): Data;
 }

@@ -6,7 +6,7 @@
 import { setImmediate } from "node:timers";
 import type { Outcome } from "./audience.ts";
 import type { Auth, Grant } from "./auth.ts";
-import { BusReceiver } from "./bus.ts";
+import { BusReceiver, bytesPerTurn } from "./bus.ts";
 import { sizeOf } from "./bytes.ts";
 import { decodeBatch, readBatchHead } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
@@ -25,7 +25,8 @@ import { Registry } from "./edge/registry.ts";
 import type { CloseReason, Session, SessionHost, SessionLimits } from "./session.ts";
 import { Subscriptions } from "./edge/subscriptions.ts";
 import { Turn } from "./turn.ts";
-import type { Data, Draft, Position, Publication, PublishResult } from "./types.ts";
+import { Resumes } from "./edge/resumes.ts";
+import type { Data, Draft, Position, Publication, PublishResult, Start } from "./types.ts";
 
 /** How long what is queued to a session that ends may take to leave, in seconds; of a drain, the first so much. */
 const LINGER = 5;
@@ -60,6 +61,7 @@ export class Edge implements SessionHost {
   readonly #options: EdgeOptions;
   readonly #bus: BusReceiver;
   readonly #hosting: Hosting;
+  readonly #resumes: Resumes;
   readonly #fanout: Fanout;
   readonly #turn: Turn;
   readonly #subscriptions: Subscriptions;
@@ -98,10 +100,16 @@ export class Edge implements SessionHost {
     this.#gaps = metrics.counter("gong_bus_gaps_total");
     this.#latency = metrics.histogram("gong_publish_to_write_seconds");
     this.registry = new Registry(options.number, metrics, Math.min(config.ping * 1000, STUCK));
-    this.#fanout = new Fanout(config.outbox);
+    this.#fanout = new Fanout({ outbox: config.outbox, position: (channel) => this.#hosting.position(channel) });
+    this.#resumes = new Resumes({
+      rate: config.resumeRate,
+      read: (request) => link.request("subscribe", request),
+      onRefused: () => metrics.count("gong_refused_total", { reason: "overloaded" }),
+    });
     this.#hosting = new Hosting({
-      read: (channel, since, after) =>
-        link.request("subscribe", since ? { channel, since, after } : { channel, after }),
+      read: (request) => this.#resumes.read(request),
+      limit: { bytes: bytesPerTurn(config.outbox) },
+      pause: () => new Promise((resolve) => setImmediate(resolve)),
       seen: () => this.#bus.last,
       release: (channel) => link.notify("unsubscribe", channel),
       live: (publications) => this.#deliver(publications),
@@ -112,6 +120,7 @@ export class Edge implements SessionHost {
       hosting: this.#hosting,
       fanout: this.#fanout,
       max: config.maxSubscriptions,
+      outbox: config.outbox,
       onMissed: (outcome) => this.#count(outcome),
     });
     this.#bus = new BusReceiver(options.busName, options.last, {
@@ -139,6 +148,12 @@ export class Edge implements SessionHost {
     if (this.#full.has(address)) throw fullError(address);
   }
 
+  /** Whether what is published to the channel can be read afterwards. */
+  keepsHistory(_channel: string): boolean {
+    const { historyCount, historyBytes, historyAge } = this.#options.config;
+    return historyCount > 0 && historyBytes > 0 && historyAge > 0;
+  }
+
   /**
    * Takes a session on as soon as its handshake is answered: it hears its channels from here on, from where this edge
    * stands, whatever the hub takes to say where that is. A session too many, which nobody here could know of, is closed.
@@ -149,7 +164,7 @@ export class Edge implements SessionHost {
     this.#options.link.request("admit", { id, address }).catch((error) => session.refuse(error));
     session.door.opened(session);
     try {
-      for (const channel of session.named) session.subscribe(channel);
+      for (const channel of session.named) session.subscribe(channel, session.options.starts.get(channel));
     } catch (error) {
       session.refuse(error);
     }
@@ -158,6 +173,7 @@ export class Edge implements SessionHost {
   close(): void {
     clearInterval(this.#sweep);
     this.#flusher.close();
+    this.#resumes.close();
     this.#bus.close();
   }
 
@@ -191,12 +207,16 @@ export class Edge implements SessionHost {
     return this.#publishing < creditAfter(busLag) || this.#publishing + bytes <= busLag;
   }
 
-  subscribe(session: Session, channel: string, since: Position | undefined, answer?: SubscribeAnswer): void {
-    this.#subscriptions.begin(session, channel, since, answer);
+  subscribe(session: Session, channel: string, start: Start | undefined, answer?: SubscribeAnswer): void {
+    this.#subscriptions.begin(session, channel, start, answer);
   }
 
   unsubscribe(session: Session, channel: string): void {
     this.#subscriptions.end(session, channel);
+  }
+
+  cursor(session: Session): string {
+    return this.#subscriptions.cursor(session);
   }
 
   queue(session: Session): void {
@@ -351,6 +371,7 @@ export class Edge implements SessionHost {
 
   #lose(channel: string, position: Position): void {
     this.#options.log.warning("channel.lost", { epoch: position.epoch, offset: position.offset });
+    this.#fanout.moved(channel, position);
     for (const session of [...this.#fanout.listeners(channel)]) session.door.lost(session, channel, position);
   }
 
@@ -369,6 +390,7 @@ export class Edge implements SessionHost {
   #sweepOut(): void {
     const dead = [...this.registry.all()].filter((session) => session.isDead());
     for (const session of dead) session.abandon("stalled");
+    for (const session of this.registry.all()) session.beat();
     const now = Date.now();
     this.#endLogins(({ until = Infinity }) => until <= now);
     this.#options.log.debug("sessions.sweep", { sessions: this.registry.size, dead: dead.length });

@@ -85,6 +85,12 @@ export class GongError extends Error {
     return new GongError(code, refusal.message, retryAfter === undefined ? {} : { retryAfter });
   }
 
+  /** The error behind a close code of the table; of several with the same code the first. */
+  static fromClose(close: number, message: string): GongError {
+    const codes = Object.keys(ERRORS) as ErrorCode[];
+    return new GongError(codes.find((code) => ERRORS[code].close === close) ?? "internal", message);
+  }
+
   /** Any thrown value as a refusal: what is not one already is `internal`, and its text stays here. */
   static from(error: unknown): GongError {
     return error instanceof GongError ? error : new GongError("internal", undefined, { cause: error });

@@ -19,7 +19,7 @@ import { creditAfter, type EdgeMethods, type HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
 import { Recent } from "./hub/recent.ts";
 import { Turn } from "./turn.ts";
-import type { Broker, Glimpse, History, Position, Publication, Sample } from "./types.ts";
+import type { Broker, Glimpse, History, PageLimit, Publication, Sample, Start } from "./types.ts";
 
 /** What edges say that concerns whoever runs them. */
 export interface HubEvents {
@@ -42,8 +42,6 @@ export interface HubOptions {
   readonly openBroker?: typeof openBroker;
 }
 
-/** Publications read at once for a resume. */
-const PAGE = 1000;
 /** Ended admin logins that an edge which starts later is told of. */
 const MAX_REVOKED = 10_000;
 
@@ -173,7 +171,7 @@ export class Hub {
       failed: (reason) => events?.failed(edge, reason),
       post: this.#poster(edge),
       publish: ({ drafts, atomic }) => this.#intake.publish(drafts, atomic),
-      subscribe: ({ channel, since, after }) => this.#subscribe(edge, channel, since, after),
+      subscribe: ({ channel, start, after, limit }) => this.#subscribe(edge, channel, start, after, limit),
       unsubscribe: (channel) => this.#unhost(edge, channel),
       admit: ({ id, address }) => this.#guard.admit(edge, id, address),
       release: (id) => this.#guard.release(edge, id),
@@ -223,19 +221,28 @@ export class Hub {
     this.directory.tellAll("revoke", login);
   }
 
-  async #subscribe(edge: number, channel: string, since: Position | undefined, after: number): Promise<History> {
+  async #subscribe(
+    edge: number,
+    channel: string,
+    start: Start | undefined,
+    after: number,
+    limit: PageLimit,
+  ): Promise<History> {
     const hosts = this.#hosts.get(channel);
     if (hosts) hosts.add(edge);
     else this.#hosts.set(channel, new Set([edge]));
-    if (channel === ADMIN_CHANNEL) {
-      const { epoch, offset } = this.#feed;
-      const recovered = !since || since.epoch === epoch && since.offset === offset;
-      return { top: { epoch, offset }, publications: [], recovered };
-    }
+    if (channel === ADMIN_CHANNEL) return this.#readFeed(start);
     // When it fails, the edge says whether it still hosts the channel for others.
     await this.#broker.subscribe(channel);
-    const history = await this.#broker.read(channel, since, PAGE);
-    return since ? history : this.#withUnseen(channel, history, after);
+    const history = await this.#broker.read(channel, start, limit);
+    return start ? history : this.#withUnseen(channel, history, after);
+  }
+
+  /** The feed keeps nothing. */
+  #readFeed(start: Start | undefined): History {
+    const top = { ...this.#feed };
+    const recovered = !start || "last" in start || start.epoch === top.epoch && start.offset === top.offset;
+    return { top, publications: [], recovered };
   }
 
   /** Adds what an edge that has seen the batches up to `after` does not know of the channel. */

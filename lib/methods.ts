@@ -10,13 +10,14 @@ import type {
   Draft,
   Glimpse,
   History,
-  Position,
+  PageLimit,
   PublishResult,
   Readiness,
   Refusal,
   Sample,
   SessionInfo,
   SessionPage,
+  Start,
 } from "./types.ts";
 
 /** What the hub asks of an edge. */
@@ -57,10 +58,11 @@ export interface HubMethods {
   post(draft: Draft): void;
   publish(order: { drafts: readonly Draft[]; atomic: boolean }): Promise<PublishResult[]>;
   /**
-   * The edge hosts the channel from now on; answers history and top of one instant. Without `since` the answer's `from` is
-   * where the channel stood after the batch numbered `after`, so that what the edge has not seen is not missed.
+   * The edge hosts the channel from now on; answers a page of history and the top of one instant. Without a start the
+   * answer's `from` is where the channel stood after the batch numbered `after`, so that what the edge has not seen is not
+   * missed.
    */
-  subscribe(order: { channel: string; since?: Position; after: number }): Promise<History>;
+  subscribe(order: { channel: string; start: Start | undefined; after: number; limit: PageLimit }): Promise<History>;
   unsubscribe(channel: string): void;
   /** Counts a session in, over all edges; refused when there is no room. */
   admit(session: { id: string; address: string }): void;

@@ -1,17 +1,17 @@
 /**
- * One client of a WebSocket door: its rights, its subscriptions, and the bounded queue to it.
+ * One client, whichever its door: its rights, its subscriptions, and the bounded queue to it.
  *
  * @module
  */
 import type { Audience, Listener, Parcel } from "./audience.ts";
 import type { Grant } from "./auth.ts";
 import { byteLength } from "./bytes.ts";
-import type { DoorSession, SocketDoor, SubscribeAnswer } from "./door.ts";
+import type { Carrier, CarrierEvents } from "./carrier.ts";
+import type { Door, DoorSession, SubscribeAnswer } from "./door.ts";
 import { type ErrorCode, ERRORS, GongError } from "./errors.ts";
 import { type RateLimits, TokenBucket } from "./rates.ts";
 import { Outbox, type Outlet } from "./outbox.ts";
-import type { Socket, SocketEvents } from "./socket.ts";
-import type { Data, Draft, Position, PublishResult, SessionInfo } from "./types.ts";
+import type { Data, Draft, Position, PublishResult, SessionInfo, Start } from "./types.ts";
 
 /** What a session asks of the edge that owns it. */
 export interface SessionHost {
@@ -22,8 +22,10 @@ export interface SessionHost {
   may(session: Session, action: "subscribe" | "publish", channel: string): boolean;
   publish(draft: Draft): Promise<PublishResult>;
   post(session: Session, draft: Draft): void;
-  subscribe(session: Session, channel: string, since: Position | undefined, answer?: SubscribeAnswer): void;
+  subscribe(session: Session, channel: string, start: Start | undefined, answer?: SubscribeAnswer): void;
   unsubscribe(session: Session, channel: string): void;
+  /** Where it stands in each channel, as a cursor. */
+  cursor(session: Session): string;
   /** The session has queued something: flush it at the end of this turn, and again until nothing is left. */
   queue(session: Session): void;
   /** Its socket is open. */
@@ -52,20 +54,30 @@ export type CloseReason = "client" | "vanished" | ErrorCode;
 /** What is known of a session when it is made. */
 export interface SessionOptions {
   readonly id: string;
-  readonly door: SocketDoor;
-  /** It may hear channels before its socket is open; what they bring waits. */
-  readonly socket: Socket;
+  readonly door: Door;
+  /** It may hear channels before its carrier is open; what they bring waits. */
+  readonly carrier: Carrier;
   readonly address: string;
   readonly userAgent: string;
   readonly grant: Grant | undefined;
   /** Channels to hear from the start; the first is where the plain door publishes. */
   readonly channels: readonly string[];
+  /** Where in them it begins, if not with what comes now. */
+  readonly starts: ReadonlyMap<string, Start>;
   /** Whether it hears its own publications. */
   readonly echo: boolean;
+  /** Ids of sessions that its client has been before: their publications are its own too. */
+  readonly formerly: readonly string[];
+}
+
+/** Somebody who waits until frames of these sizes may be queued. */
+interface Waiting {
+  readonly sizes: readonly number[];
+  readonly resolve: () => void;
 }
 
 /** One client. */
-export class Session implements DoorSession, Listener, SocketEvents {
+export class Session implements DoorSession, Listener, CarrierEvents {
   readonly options: SessionOptions;
   /** When it connected, in milliseconds since 1970. */
   readonly since = Date.now();
@@ -75,7 +87,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
   readonly outbox: Outbox;
   /** Those who hear the same; set by whoever places it there. */
   #audience: Audience<Session> | undefined;
-  readonly #socket: Socket;
+  readonly #carrier: Carrier;
   readonly #host: SessionHost;
   #isOpen = false;
   /** How to end it as soon as it is open and nothing is queued, or by then, by `performance.now()`. */
@@ -87,20 +99,21 @@ export class Session implements DoorSession, Listener, SocketEvents {
   #taken = 0;
   #sweeps = 0;
   #left = false;
+  #waiting: Waiting[] | undefined;
 
   constructor(host: SessionHost, options: SessionOptions) {
     this.#host = host;
     this.options = options;
-    this.#socket = options.socket;
-    this.outbox = new Outbox(options.socket, host.limits.outbox);
-    options.socket.listen(this);
+    this.#carrier = options.carrier;
+    this.outbox = new Outbox(options.carrier, host.limits.outbox);
+    options.carrier.listen(this);
   }
 
   get id(): string {
     return this.options.id;
   }
 
-  get door(): SocketDoor {
+  get door(): Door {
     return this.options.door;
   }
 
@@ -112,7 +125,11 @@ export class Session implements DoorSession, Listener, SocketEvents {
     return this.#left;
   }
 
-  /** Bytes between this server and the client: queued here or in the socket. */
+  get cursor(): string {
+    return this.#host.cursor(this);
+  }
+
+  /** Bytes between this server and the client: queued here or in its carrier. */
   get pending(): number {
     return this.outbox.pending;
   }
@@ -134,8 +151,23 @@ export class Session implements DoorSession, Listener, SocketEvents {
     return this.outbox.hasRoomFor(sizes);
   }
 
+  /** Resolves when frames of these sizes may be queued to it, or it has left. */
+  async room(sizes: readonly number[]): Promise<void> {
+    if (this.#left || this.hasRoomFor(sizes)) return;
+    await new Promise<void>((resolve) => {
+      (this.#waiting ??= []).push({ sizes, resolve });
+      this.#host.queue(this);
+    });
+  }
+
   get outlet(): Outlet {
-    return this.#socket.outlet;
+    return this.#carrier.outlet;
+  }
+
+  /** Whether it is the author of what comes from that session, and does not hear itself. */
+  mutes(from: string | undefined): boolean {
+    const { echo, id, formerly } = this.options;
+    return !echo && from !== undefined && (from === id || formerly.includes(from));
   }
 
   info(edge: number): SessionInfo {
@@ -173,9 +205,9 @@ export class Session implements DoorSession, Listener, SocketEvents {
     this.#host.post(this, { ...draft, from: this.id });
   }
 
-  subscribe(channel: string, since?: Position, answer?: SubscribeAnswer): void {
+  subscribe(channel: string, start?: Start, answer?: SubscribeAnswer): void {
     if (!this.may("subscribe", channel)) throw new GongError("forbidden", `Listening to ${channel} is not allowed.`);
-    this.#host.subscribe(this, channel, since, answer);
+    this.#host.subscribe(this, channel, start, answer);
   }
 
   unsubscribe(channel: string): void {
@@ -195,16 +227,26 @@ export class Session implements DoorSession, Listener, SocketEvents {
     if (this.#left) return;
     // Before it is open, what is queued is no answer to anything the client has said.
     if (!this.#isOpen) this.outbox.drop();
-    this.#leave(reason, closeCode);
-    this.#farewell = { code: closeCode, message, latest: performance.now() + this.#host.linger * 1000 };
-    this.flush();
+    this.#end(closeCode, message, reason, this.#isOpen);
   }
 
   /** Ends it without what is queued, which its peer does not take. */
-  abandon(code: ErrorCode, message?: string): void {
+  abandon(code: ErrorCode, message: string = ERRORS[code].text): void {
     if (this.#left) return;
     this.outbox.drop();
-    this.close(code, message);
+    this.#end(ERRORS[code].close, message, code, false);
+  }
+
+  /** @param isWhole whether it is given everything up to where it stands */
+  #end(closeCode: number, message: string, reason: CloseReason, isWhole: boolean): void {
+    const { door } = this;
+    const cursor = door.farewell && isWhole ? this.cursor : "";
+    this.#leave(reason, closeCode);
+    const retry = reason in ERRORS && ERRORS[reason as ErrorCode].retry;
+    const words = door.farewell?.({ code: reason, message, retry, ...(cursor === "" ? {} : { cursor }) });
+    if (words !== undefined) this.outbox.add(words, byteLength(words));
+    this.#farewell = { code: closeCode, message, latest: performance.now() + this.#host.linger * 1000 };
+    this.flush();
   }
 
   // What the edge does with it.
@@ -249,13 +291,22 @@ export class Session implements DoorSession, Listener, SocketEvents {
   flush(): boolean {
     if (!this.#isOpen) return true;
     const farewell = this.#farewell;
-    if (!this.outbox.flush(this.door.codec.separator)) {
+    const isDone = this.outbox.flush(this.door.codec.separator);
+    if (this.#waiting) this.#letIn(this.#waiting);
+    if (!isDone) {
       if (!farewell || performance.now() < farewell.latest) return false;
       this.outbox.drop();
     }
     if (farewell) this.#sayFarewell(farewell);
+    else if (this.#waiting) return false;
     else this.#takeSeat();
     return true;
+  }
+
+  /** Lets those go on for whom there is room, first come first served. */
+  #letIn(waiting: Waiting[]): void {
+    while (waiting.length > 0 && (this.#left || this.outbox.hasRoomFor(waiting[0]!.sizes))) waiting.shift()!.resolve();
+    if (waiting.length === 0) this.#waiting = undefined;
   }
 
   /**
@@ -263,16 +314,23 @@ export class Session implements DoorSession, Listener, SocketEvents {
    * something waits, or when the engine has given the peer up.
    */
   isDead(): boolean {
-    if (this.#isOpen && !this.#socket.isOpen) return true;
+    if (this.#isOpen && !this.#carrier.isOpen) return true;
     const sent = this.outbox.sent + this.#shared.bytes;
-    const taken = sent - this.#socket.pending;
+    const taken = sent - this.#carrier.pending;
     const stalls = !this.#isOpen || taken < sent && taken === this.#taken;
     this.#taken = taken;
     this.#sweeps = stalls ? this.#sweeps + 1 : 0;
     return this.#sweeps >= 2;
   }
 
-  // What the socket says.
+  /** Called once a ping interval: who hears nothing else is sent a heartbeat. */
+  beat(): void {
+    const { heartbeat } = this.door;
+    if (heartbeat === undefined || this.#left || !this.outbox.isEmpty) return;
+    this.write(heartbeat);
+  }
+
+  // What the carrier says.
 
   opened(): void {
     this.#isOpen = true;
@@ -284,7 +342,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
     if (this.#left) return;
     try {
       this.#checkSize(data);
-      this.door.received(this, data);
+      this.door.received?.(this, data);
     } catch (error) {
       this.refuse(error);
     }
@@ -303,10 +361,10 @@ export class Session implements DoorSession, Listener, SocketEvents {
   }
 
   #sayFarewell({ code, message }: { code: number; message: string }): void {
-    if (!this.#socket.isOpen) return;
+    if (!this.#carrier.isOpen) return;
     // Once it closes, it says no more what it holds.
     this.outbox.look();
-    this.#socket.close(code, message);
+    this.#carrier.close(code, message);
     this.#host.closing(this);
   }
 
@@ -343,6 +401,7 @@ export class Session implements DoorSession, Listener, SocketEvents {
     if (this.#left) return;
     this.#left = true;
     this.#host.leave(this, reason, code);
+    if (this.#waiting) this.#letIn(this.#waiting);
   }
 }
 

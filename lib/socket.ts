@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { Carrier, CarrierEvents } from "./carrier.ts";
 import type { Outlet } from "./outbox.ts";
 import type { Data } from "./types.ts";
 
@@ -19,22 +20,10 @@ const MAX_REASON = 123;
 const QUIET = 20;
 const LONGEST = 1000;
 
-/** What a {@linkcode Socket} tells its owner. */
-export interface SocketEvents {
-  opened(): void;
-  received(data: Data): void;
-  /**
-   * The last call, once: nothing of the socket is left.
-   *
-   * @param clean whether there was a closing handshake, whoever began it
-   */
-  closed(code: number, reason: string, clean: boolean): void;
-}
-
 /** One WebSocket connection. It listens itself, so that none of its handlers is a closure of its own. */
-export class Socket {
+export class Socket implements Carrier {
   readonly #ws: WebSocket;
-  #events: SocketEvents | undefined;
+  #events: CarrierEvents | undefined;
   #closing = false;
   /** When the last message came, by `performance.now()`. */
   #heard = 0;
@@ -57,7 +46,7 @@ export class Socket {
     return { socket: new Socket(socket), response };
   }
 
-  listen(events: SocketEvents): void {
+  listen(events: CarrierEvents): void {
     this.#events = events;
   }
 

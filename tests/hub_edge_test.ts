@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { SocketDoor } from "../lib/door.ts";
+import type { Door } from "../lib/door.ts";
 import { setImmediate } from "node:timers";
 import { openBroker } from "../lib/brokers/mod.ts";
 import { json } from "../lib/doors/json.ts";
@@ -8,13 +8,13 @@ import type { Broker } from "../lib/types.ts";
 import { type Client, END, numbered, publishAll, Stage } from "./support/stage.ts";
 
 /** A door that counts how often it encodes. */
-function counting(door: SocketDoor): SocketDoor & { count: number } {
+function counting(door: Door): Door & { count: number } {
   const counted = {
     ...door,
     count: 0,
     codec: {
       ...door.codec,
-      encode(publication: Parameters<SocketDoor["codec"]["encode"]>[0]) {
+      encode(publication: Parameters<Door["codec"]["encode"]>[0]) {
         counted.count++;
         return door.codec.encode(publication);
       },

@@ -116,7 +116,11 @@ Deno.test("more than the bound that waits is refused at once", async () => {
 Deno.test("an edge that is gone holds nobody up, and what was its counts no more", async () => {
   await using stage = new Stage({ edges: 2, config: { busLag: KIB, publishWait: 60, maxPerAddress: 2 } });
   const silent = stage.startSilentEdge(9);
-  await Promise.all(["only here", "a"].map((channel) => silent.request("subscribe", { channel, after: 0 })));
+  await Promise.all(
+    ["only here", "a"].map((channel) =>
+      silent.request("subscribe", { channel, start: undefined, after: 0, limit: {} })
+    ),
+  );
   const { socket } = stage.edge.plain();
   await stage.publish("a", "x".repeat(2 * KIB));
   const waiting = stage.publish("a", "1");

@@ -1,6 +1,6 @@
 import { sizeOf } from "../bytes.ts";
 import { GongError } from "../errors.ts";
-import type { Announce, Broker, Draft, History, Position, Publication, PublishResult } from "../types.ts";
+import type { Announce, Broker, Draft, History, PageLimit, Publication, PublishResult, Start } from "../types.ts";
 
 /** Bounds of what is kept, and what a test replaces. */
 export interface MemoryBrokerOptions {
@@ -148,16 +148,30 @@ export function createMemoryBroker(announce: Announce, options: MemoryBrokerOpti
     return { results, stored };
   }
 
-  function history(channel: Channel, since: Position | undefined, limit: number): History {
+  function history(
+    channel: Channel,
+    start: Start | undefined,
+    { count = Infinity, bytes = Infinity }: PageLimit,
+  ): History {
     const top = { epoch: channel.epoch, offset: channel.offset };
-    if (!since) return { top, publications: [], recovered: true };
+    if (!start) return { top, publications: [], recovered: true };
     expire(channel);
+    const since = "last" in start
+      ? { epoch: channel.epoch, offset: channel.offset - Math.min(start.last, kept(channel)) }
+      : start;
     const missed = channel.offset - since.offset;
     if (since.epoch !== channel.epoch || missed < 0 || missed > kept(channel)) {
       return { top, publications: [], recovered: false };
     }
     const from = channel.kept.length - missed;
-    return { top, publications: channel.kept.slice(from, from + limit) as Publication[], recovered: true };
+    const publications: Publication[] = [];
+    let sum = 0;
+    for (const publication of channel.kept.slice(from) as Publication[]) {
+      sum += sizeOf(publication);
+      if (publications.length >= count || publications.length > 0 && sum > bytes) break;
+      publications.push(publication);
+    }
+    return { top, from: since, publications, recovered: true };
   }
 
   return {
@@ -170,8 +184,8 @@ export function createMemoryBroker(announce: Announce, options: MemoryBrokerOpti
       return results;
     },
     // deno-lint-ignore require-await
-    async read(name, since, limit = Infinity) {
-      return history(open(name), since, limit);
+    async read(name, start, limit = {}) {
+      return history(open(name), start, limit);
     },
     // deno-lint-ignore require-await
     async subscribe(name) {

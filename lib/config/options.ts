@@ -266,6 +266,14 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     max: 1_000_000,
     help: "API requests a second from one address to one isolate; twice as many in a burst.",
   },
+  resumeRate: {
+    ...limits,
+    kind: "integer",
+    default: 2000,
+    min: 1,
+    max: 1_000_000,
+    help: "Pages of history a second that one isolate reads for clients that resume; the others wait.",
+  },
   authFailures: {
     ...limits,
     kind: "integer",
@@ -340,6 +348,13 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     default: 25,
     min: 0.1,
     help: "Time between pings of a silent client; after as long again without an answer it is gone.",
+  },
+  maxStreamAge: {
+    ...running,
+    kind: "seconds",
+    default: 3600,
+    min: 1,
+    help: "How long an answer of /sse, /stream or /iframe lasts at most; the client goes on with another.",
   },
   drain: { ...running, kind: "seconds", default: 10, help: "How long shutdown waits for what is queued." },
   hang: {

@@ -83,6 +83,10 @@ export interface Config {
   readonly busDrop: number;
   /** How long a publication waits for a lagging bus before it is refused. */
   readonly publishWait: number;
+  /** Reads of history a second and edge, for those who resume. */
+  readonly resumeRate: number;
+  /** How long an answer that does not end may last, until its client has to come again. */
+  readonly maxStreamAge: number;
   /** How long a request's body may take. */
   readonly bodyTimeout: number;
 

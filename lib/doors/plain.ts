@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { SocketDoor } from "../door.ts";
+import type { Door } from "../door.ts";
 import { GongError } from "../errors.ts";
 
 /** `GET /push`. */
-export const plain: SocketDoor = {
+export const plain: Door = {
   name: "plain",
   codec: { name: "plain", encode: ({ data }) => data },
 
@@ -20,7 +20,9 @@ export const plain: SocketDoor = {
     session.post({ channel: channel!, data, contentType: "text/plain" });
   },
 
-  subscribed() {},
+  subscribed(session, _channel, _position, recovered) {
+    if (!recovered) session.close("lost");
+  },
 
   refused(session, error) {
     session.refuse(error);

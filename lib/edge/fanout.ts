@@ -1,24 +1,38 @@
 /**
- * Publications to sessions: encoded once per codec, joined once per set of channels, written once.
+ * Publications to sessions: encoded once per codec, joined once per set of channels, written once. On wires that tell a
+ * cursor it is made once per set of channels too: all who hear the same stand at the same place.
  *
  * @module
  */
 import { Audience, type Outcome, type Parcel } from "../audience.ts";
 import { byteLength } from "../bytes.ts";
+import { encodeCursor } from "../codecs/cursor.ts";
 import type { Codec } from "../door.ts";
 import { windowOf } from "../outbox.ts";
 import type { Session } from "../session.ts";
-import type { Data, Publication } from "../types.ts";
+import type { Data, Position, Publication } from "../types.ts";
 
 /** All sessions of one codec that hear the same channels. */
 class ChannelAudience extends Audience<Session> {
   /** Which channels of the batch at hand it hears, in ascending order of their numbers there. */
   hits: number[] = [];
+  /** Where it stands in each channel, if its codec stamps cursors. */
+  readonly positions = new Map<string, Position>();
 
   constructor(readonly key: string, readonly codec: Codec, readonly channels: readonly string[], window: number) {
     super(window);
   }
+
+  /** Channels that its only session is about to hear, and where it stands there. */
+  rest: () => Iterable<readonly [string, Position]> = () => [];
+
+  get cursor(): string {
+    return encodeCursor([...this.positions, ...this.rest()]);
+  }
 }
+
+/** What was encoded of a batch, by its place there: one cache a way of encoding. */
+type Encoded = Map<Codec["encode"], Data[]>;
 
 /** What one batch brings, sorted by channel. */
 interface Batch {
@@ -29,18 +43,27 @@ interface Batch {
   readonly muted: ReadonlySet<Session>;
 }
 
+/** What a {@linkcode Fanout} is made of. */
+export interface FanoutOptions {
+  /** Bytes that may be queued to a session. */
+  readonly outbox: number;
+  /** Where those who hear a channel stand. */
+  readonly position: (channel: string) => Position | undefined;
+}
+
 /** Who hears what, on one edge. */
 export class Fanout {
   readonly #window: number;
+  readonly #position: FanoutOptions["position"];
   readonly #audiences = new Map<string, ChannelAudience>();
   readonly #byChannel = new Map<string, Set<ChannelAudience>>();
   readonly #bySession = new Map<Session, ChannelAudience>();
-  /** Sessions that do not hear themselves, by id. */
-  readonly #muted = new Map<string, Session>();
+  /** Sessions that do not hear themselves, by their ids, the former ones too. */
+  readonly #muted = new Map<string, Set<Session>>();
 
-  /** @param outbox bytes that may be queued to a session */
-  constructor(outbox: number) {
+  constructor({ outbox, position }: FanoutOptions) {
     this.#window = windowOf(outbox);
+    this.#position = position;
   }
 
   /** Whether any session hears the channel. */
@@ -48,21 +71,30 @@ export class Fanout {
     return this.#byChannel.has(channel);
   }
 
-  /** The session hears exactly these channels from now on. */
-  place(session: Session, channels: readonly string[]): void {
+  /**
+   * The session hears exactly these channels from now on.
+   *
+   * @param rest where it stands in those that it does not hear yet, for its cursor
+   */
+  place(session: Session, channels: readonly string[], rest?: ChannelAudience["rest"]): void {
     this.#withdraw(session);
     if (channels.length === 0) {
       session.channels = channels;
       return;
     }
     const { codec } = session.door;
-    const key = `${codec.name} ${channels.join()}`;
+    const key = `${codec.name} ${channels.join()}${rest ? ` ${session.id}` : ""}`;
     let audience = this.#audiences.get(key);
     if (!audience) this.#audiences.set(key, audience = this.#found(key, codec, channels));
+    if (rest) audience.rest = rest;
     session.join(audience);
     this.#bySession.set(session, audience);
     session.channels = audience.channels;
-    if (!session.options.echo) this.#muted.set(session.id, session);
+    for (const id of mutedIds(session)) {
+      const sessions = this.#muted.get(id);
+      if (sessions) sessions.add(session);
+      else this.#muted.set(id, new Set([session]));
+    }
   }
 
   /** The session hears nothing any more. Returns the channels that now nobody hears. */
@@ -73,6 +105,13 @@ export class Fanout {
     return channels.filter((channel) => !this.has(channel));
   }
 
+  /** Those who hear the channel stand there now, with nothing delivered. */
+  moved(channel: string, position: Position): void {
+    for (const { codec, positions } of this.#byChannel.get(channel) ?? []) {
+      if (codec.stamp) positions.set(channel, position);
+    }
+  }
+
   /** The sessions that hear the channel. */
   *listeners(channel: string): Generator<Session> {
     for (const audience of this.#byChannel.get(channel) ?? []) yield* audience;
@@ -81,20 +120,21 @@ export class Fanout {
   /** Hands publications to everybody who hears their channels, in order. */
   deliver(publications: readonly Publication[]): Outcome {
     const { batch, touched } = this.#sort(publications);
-    const encoded = new Map<Codec, Data[]>();
+    const encoded: Encoded = new Map();
     const parcels = new Map<string, Parcel>();
     let delivered = 0;
     let dropped = 0;
     for (const audience of touched) {
       const { codec, hits } = audience;
-      const key = `${codec.name} ${hits.join()}`;
-      let parcel = parcels.get(key);
-      if (!parcel) parcels.set(key, parcel = this.#pack(batch, codec, hits, encoded));
       audience.hits = [];
+      const stamped = codec.stamp && this.#stamp(audience, batch, hits, encoded);
+      const key = codec.stamp ? audience.key : `${codec.name} ${hits.join()}`;
+      let parcel = parcels.get(key);
+      if (!parcel) parcels.set(key, parcel = this.#pack(batch, codec, hits, encoded, stamped));
       const own = new Map<Session, Parcel>();
       for (const session of batch.muted) {
         if (this.#bySession.get(session) === audience) {
-          own.set(session, this.#pack(batch, codec, hits, encoded, session.id));
+          own.set(session, this.#pack(batch, codec, hits, encoded, stamped, session));
         }
       }
       const outcome = audience.deliver(parcel, own);
@@ -107,6 +147,8 @@ export class Fanout {
   #found(key: string, codec: Codec, channels: readonly string[]): ChannelAudience {
     const audience = new ChannelAudience(key, codec, channels, this.#window);
     for (const channel of channels) {
+      const position = codec.stamp && this.#position(channel);
+      if (position) audience.positions.set(channel, position);
       const audiences = this.#byChannel.get(channel);
       if (audiences) audiences.add(audience);
       else this.#byChannel.set(channel, new Set([audience]));
@@ -118,7 +160,10 @@ export class Fanout {
     const audience = this.#bySession.get(session);
     if (!audience) return;
     this.#bySession.delete(session);
-    this.#muted.delete(session.id);
+    for (const id of mutedIds(session)) {
+      const sessions = this.#muted.get(id);
+      if (sessions?.delete(session) && sessions.size === 0) this.#muted.delete(id);
+    }
     session.join(undefined);
     if (audience.size > 0) return;
     this.#audiences.delete(audience.key);
@@ -134,8 +179,7 @@ export class Fanout {
     const touched = new Set<ChannelAudience>();
     const muted = new Set<Session>();
     const channels = publications.map(({ channel, from }) => {
-      const author = from === undefined ? undefined : this.#muted.get(from);
-      if (author) muted.add(author);
+      for (const author of from === undefined ? NOBODY : this.#muted.get(from) ?? NOBODY) muted.add(author);
       let number = numbers.get(channel);
       if (number !== undefined) return number;
       numbers.set(channel, number = numbers.size);
@@ -148,24 +192,59 @@ export class Fanout {
     return { batch: { publications, channels, muted }, touched };
   }
 
-  /** The publications of the channels `hits`, without those of the session `except`. */
-  #pack(batch: Batch, codec: Codec, hits: readonly number[], encoded: Map<Codec, Data[]>, except?: string): Parcel {
-    let cache = encoded.get(codec);
-    if (!cache) encoded.set(codec, cache = []);
+  /** Encodes each publication of the channels `hits` with the cursor as of it, and moves the audience on. */
+  #stamp(audience: ChannelAudience, batch: Batch, hits: readonly number[], encoded: Encoded): Data[] {
+    const { codec, positions } = audience;
     const wanted = new Set(hits);
-    const frames: Data[] = [];
+    const stamped: Data[] = [];
     batch.publications.forEach((publication, index) => {
       if (!wanted.has(batch.channels[index]!)) return;
-      if (except !== undefined && publication.from === except) return;
-      frames.push(cache[index] ??= codec.encode(publication));
+      const { channel, epoch, offset } = publication;
+      positions.set(channel, { epoch, offset });
+      stamped[index] = codec.stamp!(encodeAt(batch, index, codec, encoded), audience.cursor);
+    });
+    return stamped;
+  }
+
+  /** The publications of the channels `hits`, without those that are the session's own. */
+  #pack(
+    batch: Batch,
+    codec: Codec,
+    hits: readonly number[],
+    encoded: Encoded,
+    stamped: readonly Data[] | undefined,
+    session?: Session,
+  ): Parcel {
+    const wanted = new Set(hits);
+    const frames: Data[] = [];
+    batch.publications.forEach(({ from }, index) => {
+      if (!wanted.has(batch.channels[index]!) || session?.mutes(from)) return;
+      frames.push(stamped ? stamped[index]! : encodeAt(batch, index, codec, encoded));
     });
     return packFrames(frames, codec);
   }
 }
 
-/** Frames as one parcel, joined where the codec allows it. */
+const NOBODY: ReadonlySet<Session> = new Set();
+
+/** The ids whose publications the session does not hear. */
+function mutedIds({ id, options: { echo, formerly } }: Session): readonly string[] {
+  return echo ? [] : [id, ...formerly];
+}
+
+function encodeAt({ publications }: Batch, index: number, { encode }: Codec, encoded: Encoded): Data {
+  let cache = encoded.get(encode);
+  if (!cache) encoded.set(encode, cache = []);
+  return cache[index] ??= encode(publications[index]!);
+}
+
+/** Frames as one parcel: one frame where the codec allows it. */
 export function packFrames(frames: readonly Data[], codec: Codec): Parcel {
   const count = frames.length;
-  const joined = codec.separator === undefined || count < 2 ? frames : [frames.join(codec.separator)];
+  const joined = count > 0 && codec.pack
+    ? [codec.pack(frames)]
+    : codec.separator === undefined || count < 2
+    ? frames
+    : [frames.join(codec.separator)];
   return { frames: joined, bytes: joined.map(byteLength), count };
 }

@@ -10,20 +10,21 @@ const RETRY = 10;
 
 /** Who of an edge's sessions waits to be flushed. */
 export class Flusher {
-  #sessions: Session[] = [];
+  #sessions = new Set<Session>();
   #retry: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
   add(session: Session): void {
-    this.#sessions.push(session);
+    this.#sessions.add(session);
   }
 
   /** Flushes everybody; who is left with something is tried again, with the next turn or soon. */
   flush(): void {
     const sessions = this.#sessions;
-    this.#sessions = [];
-    for (const session of sessions) if (!session.flush()) this.#sessions.push(session);
-    if (this.#sessions.length === 0 || this.#closed) return;
+    if (sessions.size === 0) return;
+    this.#sessions = new Set();
+    for (const session of sessions) if (!session.flush()) this.#sessions.add(session);
+    if (this.#sessions.size === 0 || this.#closed) return;
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
       this.flush();

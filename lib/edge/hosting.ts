@@ -1,20 +1,21 @@
 /**
  * The channels that an edge hosts: where each one stands, and how those who come later join history and live. Answers of
  * the hub overtake what the bus brings, so whoever joins first holds what comes live, then reads, then gets the one
- * after the other; each offset once, in ascending order.
+ * after the other; each offset once, in ascending order. Who has missed more than one page gets page by page, as fast as
+ * it takes them, and nothing is held for it before the last.
  *
  * @module
  */
 import { GongError } from "../errors.ts";
-import type { History, Position, Publication } from "../types.ts";
+import type { History, PageLimit, Position, Publication, Start } from "../types.ts";
 
 /** What a {@linkcode Hosting} asks and tells. */
 export interface HostingOptions {
   /**
-   * Hosts the channel from now on; history after `since` and top of one instant. Without `since`, with what was announced
-   * after the batch of number `after`.
+   * Hosts the channel from now on; history after the start, a page of it, and top of one instant. Without a start, with
+   * what was announced after the batch of number `after`.
    */
-  readonly read: (channel: string, since: Position | undefined, after: number) => Promise<History>;
+  readonly read: (request: ReadRequest) => Promise<History>;
   /** Number of the last batch that the bus has brought. */
   readonly seen: () => number;
   /** Nobody here listens to the channel any more. */
@@ -25,28 +26,48 @@ export interface HostingOptions {
   readonly lost: (channel: string, position: Position) => void;
   /** Whether anybody listens to the channel, beside those who are about to. */
   readonly isHeard: (channel: string) => boolean;
+  /** Pages of what is read again for all who listen. */
+  readonly limit: PageLimit;
+  /** Resolves when those who listen have had time for a page. */
+  readonly pause: () => Promise<void>;
   /** How long to wait before a failed repair is tried again, in milliseconds. Default 100. */
   readonly retry?: number;
 }
 
-/** Somebody who wants to hear a channel. One of the two is called, once, unless it is cancelled before. */
+/** What is read of a channel. */
+export interface ReadRequest {
+  readonly channel: string;
+  readonly start: Start | undefined;
+  /** Number of the last batch that the bus had brought. */
+  readonly after: number;
+  readonly limit: PageLimit;
+}
+
+/** Somebody who wants to hear a channel: pages come, if there are any, then one of the others, unless it is cancelled. */
 export interface Joiner {
-  /** It stands at `position`, `missed` follows, then it hears what is live. */
-  joined(position: Position, recovered: boolean, missed: readonly Publication[]): void;
+  /** How much one page of what it has missed may be. */
+  readonly limit: PageLimit;
+  /** It stands at `position` and `missed` follows, and not yet the last of it. Resolves when it may get more. */
+  page(position: Position, missed: readonly Publication[]): Promise<void>;
+  /**
+   * It stands at `position`, `missed` follows, then it hears what is live. After pages `position` is where they ended,
+   * unless something was lost since (`recovered` is false).
+   *
+   * @returns false, and nothing has happened, when what was missed is too much at once: it comes as a page then
+   */
+  joined(position: Position, recovered: boolean, missed: readonly Publication[]): boolean;
   failed(error: GongError): void;
 }
 
-/** From where on something is read: a position, or what the bus had brought. */
-interface Start {
-  readonly since: Position | undefined;
-  readonly after: number;
-}
-
-/** A join that is under way; `after` is where the bus was when it came, however often the hub has to be asked. */
-interface Joining extends Start {
+/** A join that is under way. */
+interface Joining {
   readonly joiner: Joiner;
-  /** What the bus brought since the hub was asked. */
-  held: Publication[];
+  /** From where on is read: moves on with every page. */
+  start: Start | undefined;
+  /** Where the bus was when it came, however often the hub has to be asked. */
+  readonly after: number;
+  /** What the bus brought since the hub was asked; nothing while it takes a page. */
+  held: Publication[] | undefined;
   /** What the hub answered. */
   read: Reading | undefined;
   /** Counts the times that it was asked; an answer to an earlier question is void. */
@@ -91,13 +112,10 @@ export class Hosting {
   }
 
   /** Joins; answers at once when nothing was missed and the channel is known. Returns how to cancel. */
-  join(channel: string, since: Position | undefined, joiner: Joiner): () => void {
+  join(channel: string, start: Start | undefined, joiner: Joiner): () => void {
     const hosted = this.#open(channel);
-    if (!since && hosted.position) {
-      joiner.joined(hosted.position, true, []);
-      return () => {};
-    }
-    const joining: Joining = { joiner, since, after: this.#options.seen(), held: [], read: undefined, round: 0 };
+    if (!start && hosted.position && joiner.joined(hosted.position, true, [])) return () => {};
+    const joining: Joining = { joiner, start, after: this.#options.seen(), held: [], read: undefined, round: 0 };
     hosted.joinings.add(joining);
     void this.#ask(hosted, joining);
     return () => {
@@ -119,7 +137,7 @@ export class Hosting {
     for (const publication of publications) {
       const hosted = this.#hosted.get(publication.channel);
       if (!hosted) continue;
-      for (const joining of hosted.joinings) joining.held.push(publication);
+      for (const joining of hosted.joinings) joining.held?.push(publication);
       if (hosted.joinings.size > 0) joined.add(hosted);
       this.#accept(hosted, publication);
     }
@@ -130,7 +148,7 @@ export class Hosting {
   /** The bus has lost something, nobody knows what: every channel is read again from where it stands. */
   repairAll(): void {
     for (const hosted of this.#hosted.values()) {
-      if (hosted.position) this.#repair(hosted, hosted.position);
+      if (hosted.position) this.#repair(hosted);
       else for (const joining of hosted.joinings) void this.#ask(hosted, joining);
     }
   }
@@ -151,9 +169,13 @@ export class Hosting {
     if (!position) return;
     const { epoch, offset } = publication;
     if (epoch === position.epoch && offset <= position.offset) return;
-    if (epoch !== position.epoch || offset > position.offset + 1) return this.#repair(hosted, position, publication);
-    hosted.position = { epoch, offset };
-    this.#live.push(publication);
+    if (epoch !== position.epoch || offset > position.offset + 1) return this.#repair(hosted, publication);
+    this.#advance(hosted, publication);
+  }
+
+  #advance(hosted: Hosted, publication: Publication): void {
+    hosted.position = positionOf(publication);
+    if (!publication.expired) this.#live.push(publication);
   }
 
   #flush(): void {
@@ -170,82 +192,102 @@ export class Hosting {
   }
 
   /**
-   * Reads again what lies after `since`, while what comes live is held.
+   * Reads again what lies after where those who listen stand, while what comes live is held.
    *
-   * @param first a publication that does not follow `since`: something before it is missing, or the numbering is another
+   * @param first a publication that does not follow: something before it is missing, or the numbering is another
    */
-  #repair(hosted: Hosted, since: Position, first?: Publication): void {
+  #repair(hosted: Hosted, first?: Publication): void {
     const held: Publication[] = first ? [first] : [];
     hosted.repairing = held;
     const isVoid = () => hosted.repairing !== held || this.#hosted.get(hosted.channel) !== hosted;
-    this.#read(hosted.channel, { since, after: this.#options.seen() }, isVoid).then((reading) => {
-      if (!reading) return;
-      const { top, publications, recovered } = reading;
-      if (held.some((publication) => publication !== first && publication.epoch !== top.epoch)) {
-        return this.#repair(hosted, since);
-      }
-      // Of another numbering, `first` was late: what was read is newer than what came before it was asked for.
-      const live = held.filter(({ epoch }) => epoch === top.epoch);
-      hosted.repairing = undefined;
-      if (!recovered) this.#loseUntil(hosted, since, top, live);
-      for (const publication of publications) this.#accept(hosted, publication);
-      for (const publication of live) this.#accept(hosted, publication);
-      this.#flush();
-      this.#completeAll(hosted);
-    }, () => {
-      setTimeout(() => isVoid() || this.#repair(hosted, since), this.#options.retry ?? 100);
-    });
+    void this.#mend(hosted, held, isVoid);
   }
 
-  /** History does not have what lies after `since`. What came live may still follow it, or begin before the top. */
-  #loseUntil(hosted: Hosted, since: Position, { epoch, offset }: Position, live: readonly Publication[]): void {
+  async #mend(hosted: Hosted, held: Publication[], isVoid: () => boolean): Promise<void> {
+    const { limit, pause, seen, read, retry = 100 } = this.#options;
+    const { channel } = hosted;
+    const [first] = held;
+    for (;;) {
+      const page = await read({ channel, start: hosted.position, after: seen(), limit }).catch(() => undefined);
+      if (isVoid()) return;
+      if (!page) return void setTimeout(() => isVoid() || this.#repair(hosted), retry);
+      if (!page.recovered || !endsEarly(page)) return this.#resume(hosted, page, held, first);
+      for (const publication of page.publications) this.#advance(hosted, publication);
+      // Whatever came live until now is in what is read next.
+      held.length = 0;
+      this.#flush();
+      await pause();
+      if (isVoid()) return;
+    }
+  }
+
+  /** The last page is there: what came live follows it. */
+  #resume(hosted: Hosted, { top, publications, recovered }: History, held: Publication[], first?: Publication): void {
+    if (held.some((publication) => publication !== first && publication.epoch !== top.epoch)) {
+      return this.#repair(hosted);
+    }
+    // Of another numbering, `first` was late: what was read is newer than what came before it was asked for.
+    const live = held.filter(({ epoch }) => epoch === top.epoch);
+    hosted.repairing = undefined;
+    if (!recovered) this.#loseUntil(hosted, top, live);
+    for (const publication of publications) this.#accept(hosted, publication);
+    for (const publication of live) this.#accept(hosted, publication);
+    this.#flush();
+    this.#completeAll(hosted);
+  }
+
+  /** History does not have what follows where they stand. What came live may still, or begin before the top. */
+  #loseUntil(hosted: Hosted, { epoch, offset }: Position, live: readonly Publication[]): void {
+    const since = hosted.position!;
     const isSame = epoch === since.epoch;
     const next = live.find((publication) => !isSame || publication.offset > since.offset);
     const until = next ? Math.min(offset, next.offset - 1) : offset;
     if (!isSame || until > since.offset) this.#lose(hosted, { epoch, offset: until });
   }
 
-  /** Everything after `since`, page by page, up to the top of the last page; undefined as soon as it is void. */
-  async #read(channel: string, { since, after }: Start, isVoid: () => boolean): Promise<Reading | undefined> {
-    const publications: Publication[] = [];
-    for (let from = since;;) {
-      const page = await this.#options.read(channel, from, after);
-      // To ask for another page is to host the channel, which may have been given up.
-      if (isVoid()) return undefined;
-      const { top, recovered } = page;
-      if (!recovered) return { start: top, top, publications: [], recovered };
-      for (const publication of page.publications) publications.push(publication);
-      const last = publications.at(-1);
-      const start = since ?? page.from ?? top;
-      if (!from || !last || last.offset >= top.offset) return { start, top, publications, recovered };
-      from = { epoch: last.epoch, offset: last.offset };
-    }
-  }
-
+  /** Asks for what it has missed: pages until the last one, with which it is let in. */
   async #ask(hosted: Hosted, joining: Joining): Promise<void> {
     const round = ++joining.round;
-    joining.held = [];
-    joining.read = undefined;
     const isVoid = () => joining.round !== round || !hosted.joinings.has(joining);
+    const { channel } = hosted;
+    const { joiner, after } = joining;
     try {
-      const reading = await this.#read(hosted.channel, joining, isVoid);
-      if (!reading) return;
-      joining.read = reading;
-      this.#begin(hosted, joining, reading.top);
+      for (;;) {
+        joining.held = [];
+        joining.read = undefined;
+        const page = await this.#options.read({ channel, start: joining.start, after, limit: joiner.limit });
+        // To ask for another page is to host the channel, which may have been given up.
+        if (isVoid()) return;
+        const reading = readingOf(page, joining.start);
+        if (!page.recovered || !endsEarly(page)) {
+          joining.read = reading;
+          break;
+        }
+        await this.#turnPage(joining, reading.start, reading.publications);
+        if (isVoid()) return;
+      }
+      this.#begin(hosted, joining, joining.read.top);
       this.#completeAll(hosted);
     } catch (error) {
       if (isVoid()) return;
       hosted.joinings.delete(joining);
       joining.joiner.failed(GongError.from(error));
-      this.releaseUnheard(hosted.channel);
+      this.releaseUnheard(channel);
     }
+  }
+
+  /** Gives it a page, and holds nothing for it meanwhile: what comes is in what is read next. */
+  #turnPage(joining: Joining, start: Position, publications: readonly Publication[]): Promise<void> {
+    joining.held = undefined;
+    joining.start = positionOf(publications.at(-1)!);
+    return joining.joiner.page(start, publications);
   }
 
   /** The first answer says where the channel stands. */
   #begin(hosted: Hosted, joining: Joining, top: Position): void {
     if (hosted.position) return;
     hosted.position = top;
-    for (const publication of joining.held) this.#accept(hosted, publication);
+    for (const publication of joining.held!) this.#accept(hosted, publication);
     this.#flush();
   }
 
@@ -259,11 +301,11 @@ export class Hosting {
       if (read.top.epoch !== position.epoch) {
         // One of the two is of an old numbering.
         void this.#ask(hosted, joining);
-        return this.#repair(hosted, position);
+        return this.#repair(hosted);
       }
       if (read.top.offset > position.offset) continue;
       const { top } = read;
-      const later = joining.held.filter(({ epoch, offset }) =>
+      const later = joining.held!.filter(({ epoch, offset }) =>
         epoch === top.epoch && offset > top.offset && offset <= position.offset
       );
       if (later.length < position.offset - top.offset) {
@@ -271,12 +313,33 @@ export class Hosting {
         void this.#ask(hosted, joining);
         continue;
       }
-      hosted.joinings.delete(joining);
-      complete(joining, read, later);
+      this.#letIn(hosted, joining, read, [...read.publications, ...later]);
     }
+  }
+
+  #letIn(hosted: Hosted, joining: Joining, { start, recovered }: Reading, missed: Publication[]): void {
+    const round = ++joining.round;
+    hosted.joinings.delete(joining);
+    if (joining.joiner.joined(start, recovered, missed)) return;
+    hosted.joinings.add(joining);
+    joining.read = undefined;
+    void this.#turnPage(joining, start, missed).then(() => {
+      if (joining.round === round && hosted.joinings.has(joining)) void this.#ask(hosted, joining);
+    });
   }
 }
 
-function complete({ joiner }: Joining, { start, publications, recovered }: Reading, later: Publication[]): void {
-  joiner.joined(start, recovered, [...publications, ...later]);
+/** Whether there is more after the page. */
+function endsEarly({ top, publications }: History): boolean {
+  const last = publications.at(-1);
+  return last !== undefined && last.offset < top.offset;
+}
+
+function readingOf({ top, from, publications, recovered }: History, start: Start | undefined): Reading {
+  const begin = start && "offset" in start ? start : from ?? top;
+  return { start: recovered ? begin : top, top, publications, recovered };
+}
+
+function positionOf({ epoch, offset }: Position): Position {
+  return { epoch, offset };
 }

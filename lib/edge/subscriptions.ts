@@ -5,11 +5,13 @@
  */
 import type { SubscribeAnswer } from "../door.ts";
 import type { Outcome, Parcel } from "../audience.ts";
+import { encodeCursor } from "../codecs/cursor.ts";
 import { GongError } from "../errors.ts";
 import { type Fanout, packFrames } from "./fanout.ts";
+import { handedCost } from "../outbox.ts";
 import type { Hosting } from "./hosting.ts";
 import type { Session } from "../session.ts";
-import type { Position, Publication } from "../types.ts";
+import type { PageLimit, Position, Publication, Start } from "../types.ts";
 
 /** What {@linkcode Subscriptions} are made of. */
 export interface SubscriptionsOptions {
@@ -17,24 +19,26 @@ export interface SubscriptionsOptions {
   readonly fanout: Fanout;
   /** Channels that one session may hear. */
   readonly max: number;
+  /** What may be queued to a session, in bytes. */
+  readonly outbox: number;
   /** Told what became of publications that a session had missed. */
   readonly onMissed: (outcome: Outcome) => void;
 }
 
-/** A subscription that the hub has not answered. */
+/** A subscription that is not in force yet. */
 interface Joining {
   cancel: () => void;
   readonly answer: SubscribeAnswer | undefined;
-}
-
-/** Where a session stands in a channel. */
-interface Standing {
-  readonly position: Position;
-  readonly recovered: boolean;
+  /** Where the session stands; unknown before the first answer to who asked for what comes now. */
+  position: Position | undefined;
+  /** Whether the session was told that it is subscribed. */
+  isTold: boolean;
 }
 
 /** What is said to a session about a subscription, roughly, in bytes. */
 const ANSWER = 1000;
+/** Publications of a page at most. */
+const PAGE = 1000;
 
 /** All subscriptions of an edge. */
 export class Subscriptions {
@@ -46,7 +50,7 @@ export class Subscriptions {
   }
 
   /** As {@linkcode Session.subscribe}; a session that has left subscribes to nothing. */
-  begin(session: Session, channel: string, since: Position | undefined, answer?: SubscribeAnswer): void {
+  begin(session: Session, channel: string, start: Start | undefined, answer?: SubscribeAnswer): void {
     if (session.hasLeft) return;
     const { hosting, max } = this.#options;
     const joinings = this.#joining.get(session) ?? new Map<string, Joining>();
@@ -56,27 +60,35 @@ export class Subscriptions {
     if (session.channels.length + joinings.size >= max) {
       throw new GongError("too_many", `At most ${max} subscriptions.`);
     }
-    const joining: Joining = { cancel() {}, answer };
+    const known = start && "offset" in start ? start : undefined;
+    const joining: Joining = { cancel() {}, answer, position: known, isTold: false };
     this.#joining.set(session, joinings.set(channel, joining));
-    joining.cancel = hosting.join(channel, since, {
+    joining.cancel = hosting.join(channel, start, {
+      limit: this.#pageOf(session),
+      page: async (position, missed) => {
+        this.#tell(session, channel, joining, position, true);
+        await this.#feed(session, channel, joining, missed);
+      },
       joined: (position, recovered, missed) => {
+        const parcel = this.#pack(session, channel, missed);
+        if (recovered && parcel.count > 0 && !session.hasRoomFor([...parcel.bytes, ANSWER])) return false;
+        this.#tell(session, channel, joining, position, recovered);
         this.#forget(session, channel);
-        const parcel = pack(session, missed);
-        const last = missed.at(-1);
-        // To send more than may be queued would close the session, and again whenever it came back for it.
-        if (since && last && !session.hasRoomFor([...parcel.bytes, ANSWER])) {
-          const { epoch, offset } = last;
-          return this.#place(session, channel, { position: { epoch, offset }, recovered: false }, answer);
-        }
-        this.#place(session, channel, { position, recovered }, answer);
+        this.#place(session, channel);
         if (parcel.count > 0) this.#deliver(session, parcel);
+        return true;
       },
       failed: (error) => {
         this.#forget(session, channel);
-        if (answer) answer.refused(error);
+        if (answer && !joining.isTold) answer.refused(error);
         else session.refuse(error);
       },
     });
+  }
+
+  /** Where the session stands in each channel, as a cursor; as of what it was given so far. */
+  cursor(session: Session): string {
+    return encodeCursor(this.#positions(session));
   }
 
   /** The session does not hear the channel any more, nor will it. */
@@ -99,13 +111,66 @@ export class Subscriptions {
     for (const channel of fanout.remove(session)) hosting.releaseUnheard(channel);
   }
 
-  /** From here on the session hears the channel; unless what it is told of that was too much for it. */
-  #place(session: Session, channel: string, { position, recovered }: Standing, answer?: SubscribeAnswer): void {
-    const { hosting, fanout } = this.#options;
-    answer?.subscribed(position, recovered);
+  /** A page has room in an empty outbox, with what each frame costs beside its bytes. */
+  #pageOf({ door: { codec } }: Session): PageLimit {
+    const bytes = Math.ceil(this.#options.outbox / 4);
+    const joins = codec.separator !== undefined || codec.pack !== undefined;
+    return { bytes, count: joins ? PAGE : Math.min(PAGE, Math.ceil(bytes / handedCost(0))) };
+  }
+
+  /** Says where it stands: once, and again only for what was lost while it was given pages. */
+  #tell(session: Session, channel: string, joining: Joining, position: Position, recovered: boolean): void {
+    if (joining.isTold && recovered) return;
+    const { isTold } = joining;
+    joining.position = position;
+    joining.isTold = true;
+    if (isTold) return session.door.lost(session, channel, position);
+    joining.answer?.subscribed(position, recovered);
     session.door.subscribed(session, channel, position, recovered);
-    if (session.hasLeft) hosting.releaseUnheard(channel);
-    else fanout.place(session, [...session.channels, channel]);
+  }
+
+  /** From here on the session hears the channel; unless what it was told of that was too much for it. */
+  #place(session: Session, channel: string): void {
+    const { hosting, fanout } = this.#options;
+    if (session.hasLeft) return hosting.releaseUnheard(channel);
+    // A cursor names every channel, also one that is not heard yet.
+    const isAlone = session.door.codec.stamp !== undefined && this.#joining.has(session);
+    fanout.place(session, [...session.channels, channel], isAlone ? () => this.#begun(session) : undefined);
+  }
+
+  /** Hands it a page as soon as it has room; resolves when it has room for another. */
+  async #feed(session: Session, channel: string, joining: Joining, missed: readonly Publication[]): Promise<void> {
+    const sizes = [...this.#pack(session, channel, missed).bytes, ANSWER];
+    await session.room(sizes);
+    if (!session.hasLeft) this.#deliver(session, this.#pack(session, channel, missed));
+    const { epoch, offset } = missed.at(-1)!;
+    joining.position = { epoch, offset };
+    await session.room(sizes);
+  }
+
+  /** What the session has missed, as its door has it. */
+  #pack(session: Session, channel: string, missed: readonly Publication[]): Parcel {
+    const { codec } = session.door;
+    const heard = missed.filter(({ from, expired }) => !expired && !session.mutes(from));
+    const positions = codec.stamp && heard.length > 0 ? this.#positions(session) : undefined;
+    const frames = heard.map((publication) => {
+      const encoded = codec.encode(publication);
+      return positions ? codec.stamp!(encoded, encodeCursor(positions.set(channel, publication))) : encoded;
+    });
+    return packFrames(frames, codec);
+  }
+
+  #positions(session: Session): Map<string, Position> {
+    const { hosting } = this.#options;
+    const heard = session.channels.map((channel) => [channel, hosting.position(channel)!] as const);
+    return new Map([...heard, ...this.#begun(session)]);
+  }
+
+  /** Where it stands in the channels that it does not hear yet. */
+  *#begun(session: Session): Generator<[channel: string, position: Position]> {
+    for (const [channel, { position }] of this.#joining.get(session) ?? []) {
+      if (position) yield [channel, position];
+    }
   }
 
   #deliver(session: Session, parcel: Parcel): void {
@@ -119,10 +184,4 @@ export class Subscriptions {
     const joinings = this.#joining.get(session);
     if (joinings?.delete(channel) && joinings.size === 0) this.#joining.delete(session);
   }
-}
-
-/** What the session has missed, as its door has it. */
-function pack({ id, door, options }: Session, missed: readonly Publication[]): Parcel {
-  const heard = options.echo ? missed : missed.filter(({ from }) => from !== id);
-  return packFrames(heard.map((publication) => door.codec.encode(publication)), door.codec);
 }

@@ -159,7 +159,7 @@ export function testBroker(name: string, open: OpenBroker, features: BrokerFeatu
       for (const limit of [1, 2, 3, 9, 100, undefined]) {
         const seen: Publication[] = [];
         for (let from = since;;) {
-          const page = await broker.read("a", { epoch, offset: from }, limit);
+          const page = await broker.read("a", { epoch, offset: from }, limit === undefined ? {} : { count: limit });
           assertEquals({ top: page.top, recovered: page.recovered }, { top: { epoch, offset: 9 }, recovered: true });
           assertEquals(page.publications.length, Math.min(limit ?? Infinity, 9 - from));
           seen.push(...page.publications);

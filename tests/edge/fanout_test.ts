@@ -3,7 +3,7 @@ import type { Audience, Parcel } from "../../lib/audience.ts";
 import type { Codec } from "../../lib/door.ts";
 import { Fanout, packFrames } from "../../lib/edge/fanout.ts";
 import type { Session } from "../../lib/session.ts";
-import type { Data, Publication } from "../../lib/types.ts";
+import type { Data, Position, Publication } from "../../lib/types.ts";
 import { seeded } from "../support/random.ts";
 
 /** What `Fanout` knows of a session. */
@@ -11,7 +11,7 @@ class Listener {
   channels: readonly string[] = [];
   readonly parcels: Parcel[] = [];
   readonly door: { codec: Codec };
-  readonly options: { echo: boolean };
+  readonly options: { echo: boolean; formerly: readonly string[] };
   /** What it does with a parcel. */
   take: () => boolean = () => true;
   readonly seat = -1;
@@ -19,7 +19,11 @@ class Listener {
 
   constructor(readonly id: string, codec: Codec, echo = true) {
     this.door = { codec };
-    this.options = { echo };
+    this.options = { echo, formerly: [] };
+  }
+
+  mutes(from: string | undefined): boolean {
+    return !this.options.echo && from === this.id;
   }
 
   join(audience: Audience<Session> | undefined): void {
@@ -41,6 +45,11 @@ class Listener {
   get session(): Session {
     return this as unknown as Session;
   }
+}
+
+/** Where everybody stands before anything comes. */
+function position(): Position {
+  return { epoch: "e", offset: 0 };
 }
 
 /** A codec that counts how often it encodes. */
@@ -68,7 +77,7 @@ function publications(...names: string[]): Publication[] {
 }
 
 Deno.test("Fanout.deliver() hands each session what its channels bring, in order", () => {
-  const fanout = new Fanout(1000);
+  const fanout = new Fanout({ outbox: 1000, position });
   const codec = countingCodec("\n");
   const hears = { a: ["a"], b: ["b"], ab: ["a", "b"], ba: ["b", "a"], none: [] };
   const listeners = Object.entries(hears).map(([id, channels]) => {
@@ -83,7 +92,7 @@ Deno.test("Fanout.deliver() hands each session what its channels bring, in order
 });
 
 Deno.test("Fanout.deliver() encodes a publication once per codec, and not at all for nobody", () => {
-  const fanout = new Fanout(1000);
+  const fanout = new Fanout({ outbox: 1000, position });
   const [lines, frames] = [countingCodec("\n"), countingCodec()];
   for (let n = 0; n < 50; n++) {
     fanout.place(new Listener(`l${n}`, lines).session, n % 2 === 0 ? ["a"] : ["a", "b"]);
@@ -95,7 +104,7 @@ Deno.test("Fanout.deliver() encodes a publication once per codec, and not at all
 });
 
 Deno.test("Fanout.deliver() gives sessions that hear the same the very same parcel, also by other channels", () => {
-  const fanout = new Fanout(1000);
+  const fanout = new Fanout({ outbox: 1000, position });
   const codec = countingCodec("\n");
   const listeners = [["a"], ["a"], ["a", "quiet"], ["quiet", "a"]].map((channels, index) => {
     const listener = new Listener(`${index}`, codec);
@@ -118,7 +127,7 @@ Deno.test("Fanout.deliver() joins frames only where the codec has a separator, a
 });
 
 Deno.test("Fanout.deliver() leaves out what a session without echo has published, and nothing else", () => {
-  const fanout = new Fanout(1000);
+  const fanout = new Fanout({ outbox: 1000, position });
   const codec = countingCodec("\n");
   const [deaf, hearing, other] = [new Listener("d", codec, false), new Listener("h", codec), new Listener("o", codec)];
   for (const { session } of [deaf, hearing, other]) fanout.place(session, ["a", "b"]);
@@ -138,7 +147,7 @@ Deno.test("Fanout.deliver() leaves out what a session without echo has published
 });
 
 Deno.test("Fanout.place() replaces what a session hears; remove() names the channels that nobody hears now", () => {
-  const fanout = new Fanout(1000);
+  const fanout = new Fanout({ outbox: 1000, position });
   const codec = countingCodec("\n");
   const [one, two] = [new Listener("1", codec), new Listener("2", countingCodec())];
   fanout.place(one.session, ["a", "b"]);
@@ -157,7 +166,7 @@ Deno.test("Fanout.place() replaces what a session hears; remove() names the chan
 });
 
 Deno.test("Fanout.deliver() counts what a session did not take, and goes on when sessions leave in the middle", () => {
-  const fanout = new Fanout(1000);
+  const fanout = new Fanout({ outbox: 1000, position });
   const codec = countingCodec("\n");
   const listeners = ["1", "2", "3", "4"].map((id) => new Listener(id, codec));
   for (const { session } of listeners) fanout.place(session, ["a"]);
@@ -175,7 +184,7 @@ Deno.test("Fanout.deliver() counts what a session did not take, and goes on when
 Deno.test("Fanout.deliver() agrees with the plainest way of doing it", () => {
   const random = seeded(11);
   const codecs = [countingCodec("\n"), countingCodec()] as const;
-  const fanout = new Fanout(1000);
+  const fanout = new Fanout({ outbox: 1000, position });
   const listeners = Array.from({ length: 30 }, (_, n) => new Listener(`s${n}`, random.pick([...codecs]), n % 3 > 0));
   const names = ["a", "b", "c", "d"];
   for (let turn = 0; turn < 500; turn++) {

@@ -3,7 +3,7 @@ import { Hosting } from "../../lib/edge/hosting.ts";
 import { type Choose, exhaust } from "../support/interleavings.ts";
 import { type Fragility, settle, type Step, type Subscriber, World, type WorldOptions } from "../support/joining.ts";
 import { seeded } from "../support/random.ts";
-import type { History, Position, Publication } from "../../lib/types.ts";
+import type { History, Position, Publication, Start } from "../../lib/types.ts";
 
 /** A step of the world, or `+NAME`: somebody joins, `+NAME@OFFSET`: since there, `-NAME`: leaves. */
 type Op = Step | `+${string}` | `-${string}`;
@@ -78,6 +78,22 @@ test("one listens, another resumes", { published: 1, threads: [["+a", "+b@0"], [
 test("two resume from different positions", { published: 2, threads: [["+a@0", "+b@1"], ["publish"]] });
 test("one resumes in pages of one", { published: 2, page: 1, threads: [["+a@0"], ["publish", "publish"]] });
 test("one resumes in pages, one joins", { published: 2, page: 1, threads: [["+a@0"], ["+b"], ["publish"]] });
+test("one resumes, and is let in only with as much as it takes", {
+  published: 2,
+  most: 1,
+  threads: [["+a@0"], ["publish", "publish"]],
+});
+test("history forgets what lies after a page", {
+  published: 3,
+  page: 1,
+  losses: true,
+  threads: [["+a@0"], ["trim", "trim"]],
+});
+test("the bus loses more than a page", {
+  published: 1,
+  page: 1,
+  threads: [["+a"], ["publish", "publish"], ["lose", "lose"]],
+});
 test("one joins, leaves and joins again", { threads: [["+a", "-a", "+b"], ["publish", "publish"]] });
 test("one resumes in pages and leaves", { published: 2, page: 1, threads: [["+a@0", "-a"], ["publish"]] });
 test("one leaves while another joins", { published: 1, threads: [["+a", "-a"], ["+b@0"], ["publish"]] });
@@ -182,7 +198,8 @@ const FRAGILITIES: [Fragility, ...(Fragility | undefined)[]] = [
 /** A long story of many subscribers, made of a seed. */
 async function live(seed: number, order: string[]): Promise<World> {
   const random = seeded(seed);
-  const world = new World({ losses: true, page: 1 + random.int(4) });
+  const most = random.int(3) === 0 ? { most: random.int(3) } : {};
+  const world = new World({ losses: true, page: 1 + random.int(4), ...most });
   const here = () => world.subscribers.filter(({ state }) => state === "joining" || state === "listening");
 
   function pickAction(): keyof typeof WEIGHTS {
@@ -279,12 +296,12 @@ Deno.test("Hosting loses nothing that the bus still brings, when history has it 
 });
 
 Deno.test("Hosting asks once for a repair, whatever comes live meanwhile", async () => {
-  const asked: (Position | undefined)[] = [];
+  const asked: (Start | undefined)[] = [];
   const answers: ((history: History) => void)[] = [];
   const live: number[] = [];
   const hosting = new Hosting({
-    read: (_, since) => {
-      asked.push(since);
+    read: ({ start }) => {
+      asked.push(start);
       return new Promise((resolve) => answers.push(resolve));
     },
     seen: () => 0,
@@ -292,11 +309,13 @@ Deno.test("Hosting asks once for a repair, whatever comes live meanwhile", async
     live: (publications) => live.push(...publications.map(({ offset }) => offset)),
     lost() {},
     isHeard: () => true,
+    limit: {},
+    pause: () => Promise.resolve(),
   });
   const make = (offset: number): Publication => ({
     ...{ channel: "c", epoch: "e", offset, time: 0, data: "x", contentType: "text/plain" },
   });
-  hosting.join("c", undefined, { joined() {}, failed() {} });
+  hosting.join("c", undefined, { limit: {}, page: () => Promise.resolve(), joined: () => true, failed() {} });
   answers[0]!({ top: { epoch: "e", offset: 1 }, publications: [], recovered: true });
   await settle();
   for (const offset of [3, 4, 5, 6]) hosting.receive([make(offset)]);

@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { byteLength } from "../../lib/bytes.ts";
-import type { SocketDoor } from "../../lib/door.ts";
+import type { Door } from "../../lib/door.ts";
 import { Fanout, packFrames } from "../../lib/edge/fanout.ts";
 import { handedCost, windowOf } from "../../lib/outbox.ts";
 import { Session, type SessionHost } from "../../lib/session.ts";
-import type { Socket } from "../../lib/socket.ts";
 import type { Publication } from "../../lib/types.ts";
 import { seeded } from "../support/random.ts";
+import type { Carrier } from "../../lib/carrier.ts";
 import { FakeSocket } from "../support/stage.ts";
 
 const BOUND = 8000;
@@ -18,7 +18,7 @@ const DOORS = ["lines", "frames"].map((name) => ({
     ...(name === "lines" ? { separator: "\n" } : {}),
     encode: ({ channel, offset, data }: Publication) => `${channel}${offset}:${data}`,
   },
-})) as unknown as SocketDoor[];
+})) as unknown as Door[];
 
 /** A session, and what it should get. */
 class Client {
@@ -27,10 +27,10 @@ class Client {
   readonly of: Session;
   isOpen = false;
 
-  constructor(session: (socket: Socket) => Session) {
+  constructor(session: (carrier: Carrier) => Session) {
     this.socket.reads = "nothing";
     this.socket.answers = false;
-    this.of = session(this.socket as unknown as Socket);
+    this.of = session(this.socket);
   }
 
   open(): void {
@@ -48,7 +48,7 @@ Deno.test("whatever happens to sessions, each gets everything once and in order,
   const random = seeded(77);
   let [whole, seated, left] = [0, 0, 0];
   for (let round = 0; round < 300; round++) {
-    const fanout = new Fanout(BOUND);
+    const fanout = new Fanout({ outbox: BOUND, position: () => undefined });
     const offsets = new Map<string, number>(CHANNELS.map((channel) => [channel, 0]));
     const clients: Client[] = [];
     let queued: Session[] = [];
@@ -65,8 +65,9 @@ Deno.test("whatever happens to sessions, each gets everything once and in order,
     } as unknown as SessionHost;
     const connect = () => {
       const options = { id: `s${clients.length}`, door: DOORS[random.int(DOORS.length)]!, echo: random.int(2) === 0 };
-      const others = { address: "", userAgent: "", grant: undefined, channels: [] };
-      const client = new Client((socket) => new Session(host, { ...options, ...others, socket }));
+      const nothing = { channels: [], starts: new Map(), formerly: [] };
+      const others = { address: "", userAgent: "", grant: undefined, ...nothing };
+      const client = new Client((carrier) => new Session(host, { ...options, ...others, carrier }));
       clients.push(client);
       if (random.int(2) === 0) client.open();
     };

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import type { SocketDoor } from "../../lib/door.ts";
+import type { Door } from "../../lib/door.ts";
 import { json } from "../../lib/doors/json.ts";
+import { plain } from "../../lib/doors/plain.ts";
 import { openBroker } from "../../lib/brokers/mod.ts";
 import { GongError } from "../../lib/errors.ts";
 import { END, publishAll, Stage } from "../support/stage.ts";
@@ -70,21 +71,68 @@ for (const since of ["never-was:1", "EPOCH:99", "EPOCH:0"]) {
   });
 }
 
-Deno.test("what was missed and is more than may be queued is not recovered, and closes nobody", async () => {
+Deno.test("what was missed and is more than may be queued comes as the client takes it, and closes nobody", async () => {
+  for (const door of [json, plain]) {
+    await using stage = new Stage({ config: { outbox: 20_000 } });
+    const texts = Array.from({ length: 50 }, (_, n) => `${n}`.padEnd(4000, "ü"));
+    const [first] = await stage.publish("a", ...texts);
+    const { epoch } = first as { epoch: string };
+    const { socket, session } = stage.edge.connect({ door, channels: ["a"], starts: { a: { epoch, offset: 0 } } });
+    socket.reads = "after the turn";
+    socket.asked = () => assert(session.outbox.held <= 21_024, `${session.outbox.held}`);
+    for (let n = 50; n < 60; n++) {
+      texts.push(`${n}`);
+      await stage.publish("a", `${n}`);
+    }
+    await publishAll(stage, "a", [], [{ socket }]);
+    const got = door === plain ? socket.sent : socket.publications.map(({ data }) => data);
+    assertEquals(got, [...texts, END]);
+    assertEquals(socket.closed, undefined);
+    assertEquals(session.cursor, `a@${epoch}:${texts.length + 1}`);
+  }
+});
+
+Deno.test("who resumes and takes nothing holds a page, not the history, and others hear what is live", async () => {
   await using stage = new Stage({ config: { outbox: 20_000 } });
-  const results = await stage.publish("a", ...Array.from({ length: 10 }, () => "ü".repeat(2000)));
-  const { epoch } = results[0] as { epoch: string };
-  const { socket } = stage.edge.connect();
-  socket.reads = "after the turn";
-  socket.say(say({ id: 1, subscribe: { channel: "a", since: `${epoch}:7` } }));
-  assertEquals((await socket.answer(1)).ok, { epoch, offset: 7, recovered: true });
-  socket.say(say({ id: 2, unsubscribe: { channel: "a" } }));
-  await socket.answer(2);
-  socket.say(say({ id: 3, subscribe: { channel: "a", since: `${epoch}:2` } }));
-  assertEquals((await socket.answer(3)).ok, { epoch, offset: 10, recovered: false });
+  const [first] = await stage.publish("a", ...Array.from({ length: 50 }, () => "x".repeat(4000)));
+  const { epoch } = first as { epoch: string };
+  const lazy = stage.edge.connect({ channels: ["a", "b"], starts: { a: { epoch, offset: 0 } } });
+  lazy.socket.reads = "nothing";
+  const { socket } = stage.edge.json();
+  await publishAll(stage, "a", ["live"], [{ socket }]);
+  await lazy.socket.until(() => lazy.socket.publications.length > 0);
   await publishAll(stage, "a", [], [{ socket }]);
-  assertEquals(socket.publications.map(({ offset }) => offset), [8, 9, 10, 11]);
-  assertEquals(socket.closed, undefined);
+  assert(lazy.session.weigh() <= 21_024, `${lazy.session.weigh()}`);
+  assertEquals(lazy.session.hasLeft, false);
+  lazy.socket.reads = "at once";
+  lazy.socket.take();
+  await lazy.socket.until(() => lazy.socket.publications.length === 53);
+  assertEquals(lazy.socket.publications.map(({ offset }) => offset), Array.from({ length: 53 }, (_, n) => n + 1));
+});
+
+Deno.test("history that is cut off while a client catches up is lost, and the client is told from where it hears", async () => {
+  await using stage = new Stage({ config: { outbox: 20_000, historyCount: 50 } });
+  const texts = Array.from({ length: 50 }, () => "x".repeat(4000));
+  const { epoch } = (await stage.publish("a", ...texts))[0] as { epoch: string };
+  const starts = { a: { epoch, offset: 0 } };
+  const { socket } = stage.edge.connect({ channels: ["a"], starts });
+  const other = stage.edge.connect({ door: plain, channels: ["a"], starts });
+  for (const client of [socket, other.socket]) {
+    client.reads = "nothing";
+    await client.until(() => client.sent.some((data) => String(data).includes("xxx")));
+  }
+  await stage.publish("a", ...texts);
+  for (const client of [socket, other.socket]) {
+    client.reads = "at once";
+    client.take();
+  }
+  await socket.subscribed(2);
+  const [begin, again] = socket.ofType("subscribed");
+  assertEquals([begin.offset, begin.recovered, again.offset, again.recovered], [0, true, 100, false]);
+  await publishAll(stage, "a", [], [{ socket }]);
+  const offsets = socket.publications.map(({ offset }) => offset);
+  assertEquals(offsets, [...Array.from({ length: offsets.length - 1 }, (_, n) => n + 1), 101]);
+  assertEquals((await other.socket.end()).code, 4410);
 });
 
 Deno.test("a resume of many pages brings everything, while more is published", async () => {
@@ -169,7 +217,7 @@ Deno.test("a session that is gone before its subscription is answered leaves not
 Deno.test("a session that is closed by what its door says of a subscription hears nothing, and leaves nothing", async () => {
   for (const since of [undefined, "never-was:1"]) {
     await using stage = new Stage();
-    const touchy: SocketDoor = { ...json, subscribed: (session) => session.close("forbidden") };
+    const touchy: Door = { ...json, subscribed: (session) => session.close("forbidden") };
     const other = stage.edge.json();
     await other.socket.subscribed();
     // Once the channel is known on this edge and once not.

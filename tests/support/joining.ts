@@ -39,6 +39,8 @@ export type Step =
 export interface WorldOptions {
   /** Publications the hub answers at once. Default all. */
   readonly page?: number;
+  /** Publications that a subscriber takes at once when it is let in. Default any number. */
+  readonly most?: number;
   /** Whether joins and repairs may be told that something is gone. Default never. */
   readonly losses?: boolean;
 }
@@ -51,7 +53,7 @@ interface Request {
 }
 
 /** When a subscriber leaves by itself, in the middle of what it is told: at that moment, never by default. */
-export type Fragility = "joining" | "publication" | "loss";
+export type Fragility = "joining" | "page" | "publication" | "loss";
 
 /** One who listens, and what it was promised. */
 export class Subscriber {
@@ -60,6 +62,8 @@ export class Subscriber {
   position: Position | undefined;
   readonly told: string[] = [];
   fragile: Fragility | undefined;
+  /** Whether it was given pages. */
+  hasPages = false;
 
   /**
    * @param top where the log was when it joined
@@ -114,9 +118,9 @@ export class World {
   constructor(options: WorldOptions = {}) {
     this.#options = options;
     this.hosting = new Hosting({
-      read: (_, since, after) => {
+      read: ({ start, after }) => {
         const answer = Promise.withResolvers<History>();
-        this.#port.push({ kind: "read", since, after, answer });
+        this.#port.push({ kind: "read", since: start as Position | undefined, after, answer });
         return answer.promise;
       },
       seen: () => this.#seen,
@@ -128,6 +132,8 @@ export class World {
       },
       lost: (_, position) => this.#lose(position),
       isHeard: () => this.#listening().length > 0,
+      limit: {},
+      pause: () => Promise.resolve(),
       retry: 0,
     });
   }
@@ -208,6 +214,11 @@ export class World {
     subscriber.fragile = fragile;
     this.subscribers.push(subscriber);
     const cancel = this.hosting.join(CHANNEL, since, {
+      limit: {},
+      page: async (position, missed) => {
+        this.#turnPage(subscriber, position, missed);
+        await Promise.resolve();
+      },
       joined: (position, recovered, missed) => this.#joined(subscriber, position, recovered, missed),
       failed: ({ code }) => {
         assertEquals([subscriber.state, code], ["joining", "overloaded"]);
@@ -257,11 +268,45 @@ export class World {
     return this.subscribers.filter(({ state }) => state === "listening");
   }
 
-  #joined(subscriber: Subscriber, position: Position, recovered: boolean, missed: readonly Publication[]): void {
+  /** A page: it is told where it stands with the first, and each goes on where the one before ended. */
+  #turnPage(subscriber: Subscriber, position: Position, missed: readonly Publication[]): void {
+    assertEquals(subscriber.state, "joining", subscriber.story());
+    assert(missed.length > 0, subscriber.story());
+    subscriber.told.push(`page@${show(position)}`);
+    assertEquals(position, subscriber.position ?? subscriber.since ?? position, subscriber.story());
+    subscriber.position = position;
+    subscriber.hasPages = true;
+    missed.forEach((publication) => subscriber.take(publication));
+    this.#breakAt("page", subscriber);
+  }
+
+  #joined(
+    subscriber: Subscriber,
+    position: Position,
+    recovered: boolean,
+    missed: readonly Publication[],
+  ): boolean {
+    assertEquals(subscriber.state, "joining", subscriber.story());
+    if (this.#options.most !== undefined && recovered && missed.length > this.#options.most) return false;
+    subscriber.state = "listening";
+    if (subscriber.hasPages) this.#goOn(subscriber, position, recovered);
+    else this.#begin(subscriber, position, recovered);
+    missed.forEach((publication) => this.#give(subscriber, publication));
+    return true;
+  }
+
+  /** After pages it stands where they ended, or something was lost since. */
+  #goOn(subscriber: Subscriber, position: Position, recovered: boolean): void {
+    subscriber.told.push(`${recovered ? "went on" : "LOST"}@${show(position)}`);
+    if (recovered) assertEquals(position, subscriber.position, subscriber.story());
+    else this.#justify(subscriber.position!, subscriber);
+    subscriber.position = position;
+    this.#breakAt("joining", subscriber);
+  }
+
+  #begin(subscriber: Subscriber, position: Position, recovered: boolean): void {
     const { since } = subscriber;
     subscriber.told.push(`${recovered ? "joined" : "NOT RECOVERED"}@${show(position)}`);
-    assertEquals(subscriber.state, "joining", subscriber.story());
-    subscriber.state = "listening";
     subscriber.position = position;
     if (since && recovered) assertEquals(position, since, subscriber.story());
     if (!since) assert(recovered, subscriber.story());
@@ -275,7 +320,6 @@ export class World {
     }
     if (!recovered) this.#justify(since!, subscriber);
     this.#breakAt("joining", subscriber);
-    missed.forEach((publication) => this.#give(subscriber, publication));
   }
 
   #give(subscriber: Subscriber, publication: Publication): void {

@@ -9,7 +9,8 @@ import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { type Auth, createAuth } from "../../lib/auth.ts";
 import { byteLength } from "../../lib/bytes.ts";
 import { type Config, defaultConfig } from "../../lib/config.ts";
-import type { SocketDoor } from "../../lib/door.ts";
+import type { Carrier, CarrierEvents } from "../../lib/carrier.ts";
+import type { Door } from "../../lib/door.ts";
 import { json } from "../../lib/doors/json.ts";
 import { plain } from "../../lib/doors/plain.ts";
 import { Edge } from "../../lib/edge.ts";
@@ -20,8 +21,7 @@ import type { Fields, Logger } from "../../lib/log.ts";
 import type { EdgeMethods, HubMethods } from "../../lib/methods.ts";
 import { Metrics } from "../../lib/metrics.ts";
 import { Session } from "../../lib/session.ts";
-import type { Socket, SocketEvents } from "../../lib/socket.ts";
-import type { Data, HubClient, Sample } from "../../lib/types.ts";
+import type { Data, HubClient, Sample, Start } from "../../lib/types.ts";
 import "./channels.ts";
 
 /** Notes what is logged. */
@@ -54,7 +54,7 @@ export class NotedLog implements Logger {
 }
 
 /** A client's end of a socket that does what the test says. */
-export class FakeSocket {
+export class FakeSocket implements Carrier {
   /** Every frame that was sent. */
   readonly sent: Data[] = [];
   /** How it was closed by the server. */
@@ -67,14 +67,14 @@ export class FakeSocket {
   asked: () => void = () => {};
   /** Bytes of each frame that the client has not taken, of the first what is left. */
   readonly unread: number[] = [];
-  #events: SocketEvents | undefined;
+  #events: CarrierEvents | undefined;
   #gone = false;
   #isOpened = false;
   readonly #waiting = new Set<() => void>();
 
   // What the server sees.
 
-  listen(events: SocketEvents): void {
+  listen(events: CarrierEvents): void {
     this.#events = events;
   }
 
@@ -197,9 +197,11 @@ export class FakeSocket {
 
 /** What a session is opened with. */
 export interface ConnectOptions {
-  readonly door?: SocketDoor;
+  readonly door?: Door;
   readonly channels?: readonly string[];
+  readonly starts?: Readonly<Record<string, Start>>;
   readonly echo?: boolean;
+  readonly formerly?: readonly string[];
   readonly address?: string;
   /** Does not open the socket yet. */
   readonly closed?: boolean;
@@ -239,13 +241,13 @@ export class StageEdge {
    * @throws {GongError} what the door would answer the handshake with
    */
   connect(options: ConnectOptions = {}): Client {
-    const { door = json, channels = [], echo = true, address = "::1", closed = false } = options;
+    const { door = json, channels = [], echo = true, formerly = [], address = "::1", closed = false } = options;
     this.edge.checkRoom(address);
     const id = this.edge.registry.newId();
     const socket = new FakeSocket();
     const session = new Session(this.edge, {
-      ...{ id, door, address, userAgent: "", grant: undefined, channels, echo },
-      socket: socket as unknown as Socket,
+      ...{ id, door, address, userAgent: "", grant: undefined, channels, echo, formerly, carrier: socket },
+      starts: new Map(Object.entries(options.starts ?? {})),
     });
     this.edge.begin(session);
     if (!closed) socket.open();
