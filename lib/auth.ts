@@ -43,6 +43,8 @@ export interface Auth {
    * @throws {GongError} `bad_request`, `misdirected`, `forbidden`.
    */
   checkOrigin(request: Request, url: URL): void;
+  /** The request's origin, if it has one that may talk to us: its page may read the answer. */
+  allowedOrigin(request: Request, url: URL): string | undefined;
   /** Whether a page of ours sent this: no other origin, and without `Origin` only GET and HEAD. */
   isOwn(request: Request, url: URL): boolean;
   /**
@@ -130,6 +132,7 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
     checkOrigin(request, url) {
       origins.checkOrigin(request, url);
     },
+    allowedOrigin: origins.allowed,
     isOwn: origins.isOwn,
     identify(request, address) {
       const cookie = logins.read(request.headers);

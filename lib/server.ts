@@ -8,12 +8,13 @@ import { createAdmin } from "./admin.ts";
 import { createApi } from "./api.ts";
 import type { Auth } from "./auth.ts";
 import type { Config } from "./config.ts";
-import { push } from "./doors/mod.ts";
+import { findHttpDoor, type HttpHandler, METHODS, push } from "./doors/mod.ts";
 import type { Edge } from "./edge.ts";
 import { GongError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { requestUrl } from "./auth/origins.ts";
+import { allowOrigin } from "./http/cors.ts";
 import { createPages } from "./pages.ts";
 import { plainProblem, problem } from "./http/problem.ts";
 import { TokenBuckets } from "./rates.ts";
@@ -66,10 +67,23 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
 
   async function route(request: Request, url: URL, address: string): Promise<Response> {
     auth.checkHost(request, url);
-    const response = await api(request, url, address) ?? await admin(request, url, address) ??
-      await pages(request, url);
+    const answer = await api(request, url, address);
+    if (answer) return allowOrigin(request, answer, auth.allowedOrigin(request, url));
+    const response = await admin(request, url, address) ?? await pages(request, url);
     if (response) return response;
     throw new GongError("not_found", "There is nothing at this path.");
+  }
+
+  /** A door over plain HTTP: its pages may be of other origins, and what it refuses they may read too. */
+  async function visit(handler: HttpHandler, request: Request, url: URL, address: string): Promise<Response> {
+    const origin = auth.allowedOrigin(request, url);
+    try {
+      return allowOrigin(request, await handler(request, url, address, options), origin);
+    } catch (caught) {
+      const error = GongError.from(caught);
+      note(error, address, trim(url.pathname));
+      return allowOrigin(request, problem(error, { allow: METHODS }), origin);
+    }
   }
 
   /** Notes a refusal. Of a URL only the path is told, and only a door's: a query may have a key in it. */
@@ -92,7 +106,9 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
       const path = trim(target.pathname);
       if (paths.has(path)) door = path;
       // Nothing is awaited before a handshake is answered: see `Edge.checkRoom`.
-      return door === undefined ? await route(request, target, address) : push(request, target, address, options);
+      if (door !== undefined) return push(request, target, address, options);
+      const httpDoor = findHttpDoor(path);
+      return httpDoor ? await visit(httpDoor, request, target, address) : await route(request, target, address);
     } catch (caught) {
       const error = GongError.from(caught);
       note(error, address, door);

@@ -18,6 +18,8 @@ export interface Origins {
   checkHost(request: Request, url: URL): void;
   /** @throws {GongError} as `checkHost` does; `forbidden`: foreign origin, or none where one is required. */
   checkOrigin(request: Request, url: URL, required?: boolean): void;
+  /** The request's origin, if it has one that may talk to us. */
+  allowed(request: Request, url: URL): string | undefined;
   /** Whether a page of ours sent it, so that our cookie may count. */
   isOwn(request: Request, url: URL): boolean;
 }
@@ -72,16 +74,25 @@ export function createOrigins(config: OriginSettings): Origins {
     if (config.dev && !names.has(name) && name !== publicUrl?.hostname) throw new GongError("misdirected");
   }
 
+  function isAllowed(origin: string, request: Request, url: URL): boolean {
+    return allowed.has(origin) || isOwnOrigin(origin, hostOf(request, url));
+  }
+
   return {
     checkHost,
     checkOrigin(request, url, required = config.requireOrigin) {
       checkHost(request, url);
       const origin = request.headers.get("origin");
       if (origin === null) {
-        if (required) throw new GongError("forbidden", "An `Origin` header is required here.", { field: "Origin" });
-      } else if (!allowed.has(origin) && !isOwnOrigin(origin, hostOf(request, url))) {
+        if (!required || isSameOriginRead(request)) return;
+        throw new GongError("forbidden", "An `Origin` header is required here.", { field: "Origin" });
+      } else if (!isAllowed(origin, request, url)) {
         throw new GongError("forbidden", "This origin is not allowed.", { field: "Origin" });
       }
+    },
+    allowed(request, url) {
+      const origin = request.headers.get("origin");
+      return origin !== null && isAllowed(origin, request, url) ? origin : undefined;
     },
     isOwn(request, url) {
       const origin = request.headers.get("origin");
@@ -91,6 +102,14 @@ export function createOrigins(config: OriginSettings): Origins {
       return ["GET", "HEAD"].includes(request.method) && ["same-origin", "none"].includes(site);
     },
   };
+}
+
+/**
+ * Browsers send no `Origin` with what a page reads from its own server, but for a WebSocket; they say so instead, in a
+ * header that no page can set (Fetch Metadata, section 2).
+ */
+function isSameOriginRead({ method, headers }: Request): boolean {
+  return ["GET", "HEAD"].includes(method) && !headers.has("upgrade") && headers.get("sec-fetch-site") === "same-origin";
 }
 
 /** HTTP/2 has `:authority` instead, which is in the URL. */

@@ -3,14 +3,16 @@
  *
  * @module
  */
-import type { DoorSession, SocketDoor } from "../door.ts";
+import { parsePosition } from "../codecs/cursor.ts";
+import type { Door, DoorSession } from "../door.ts";
 import { MESSAGE_FIELDS, readMessage } from "../draft.ts";
 import { encodeLine, encodeSignal } from "../codecs/line.ts";
 import { GongError } from "../errors.ts";
 import { CHANNEL_GRAMMAR, isChannelName } from "../globs.ts";
 import { Fields, parseJson } from "../json.ts";
-import type { Position } from "../types.ts";
-import { VERSION } from "../version.ts";
+import type { Start } from "../types.ts";
+import { subscribed, welcome } from "./lines.ts";
+import { MAX_HISTORY } from "./query.ts";
 
 const MAX_ID = 64;
 
@@ -38,9 +40,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 
   subscribe(session, fields, answer) {
-    fields.only(["channel", "since"]);
+    fields.only(["channel", "since", "history"]);
     const channel = readChannel(fields);
-    session.subscribe(channel, readPosition(fields), {
+    session.subscribe(channel, readStart(fields), {
       subscribed: (position, recovered) => answer.ok({ ...position, recovered }),
       refused: (error) => answer.refused(error),
     });
@@ -60,12 +62,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 const NAMES = Object.keys(COMMANDS);
 
 /** `GET /push?format=json`. */
-export const json: SocketDoor = {
+export const json: Door = {
   name: "json",
   codec: { name: "json", separator: "\n", encode: encodeLine },
 
   opened(session) {
-    write(session, { type: "welcome", session: session.id, version: VERSION });
+    write(session, welcome(session));
   },
 
   received(session, data) {
@@ -77,7 +79,7 @@ export const json: SocketDoor = {
   },
 
   subscribed(session, channel, position, recovered) {
-    write(session, { type: "subscribed", channel, ...position, recovered });
+    write(session, subscribed(channel, position, recovered));
   },
 
   refused(session, error) {
@@ -85,7 +87,7 @@ export const json: SocketDoor = {
   },
 
   lost(session, channel, position) {
-    write(session, { type: "subscribed", channel, ...position, recovered: false });
+    write(session, subscribed(channel, position, false));
   },
 
   signal(session, data, contentType) {
@@ -129,10 +131,17 @@ function readChannel(fields: Fields): string {
   throw fields.error("channel", `\`channel\` has to be ${CHANNEL_GRAMMAR}.`);
 }
 
-function readPosition(fields: Fields): Position | undefined {
+/** A position wins over a number of publications before the top. */
+function readStart(fields: Fields): Start | undefined {
   const since = fields.string("since");
-  if (since === undefined) return undefined;
-  const [, epoch, offset] = /^([\w-]{1,64}):(\d{1,15})$/.exec(since) ?? [];
-  if (epoch === undefined) throw fields.error("since", "`since` has to be a position, `epoch:offset`.");
-  return { epoch, offset: Number(offset) };
+  const last = fields.get("history");
+  if (last !== undefined && !(Number.isInteger(last) && last as number >= 0 && last as number <= MAX_HISTORY)) {
+    throw fields.error("history", `\`history\` has to be a whole number from 0 to ${MAX_HISTORY}.`);
+  }
+  if (since === undefined) return last ? { last: last as number } : undefined;
+  try {
+    return parsePosition(since);
+  } catch (error) {
+    throw fields.error("since", `\`since\`: ${(error as Error).message}`);
+  }
 }

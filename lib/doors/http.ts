@@ -1,0 +1,117 @@
+/**
+ * What the doors over plain HTTP share: what a request has to pass, and how it becomes a session.
+ *
+ * @module
+ */
+import type { Grant } from "../auth.ts";
+import type { Carrier } from "../carrier.ts";
+import { MAX_CURSOR } from "../codecs/cursor.ts";
+import type { Door } from "../door.ts";
+import { GongError } from "../errors.ts";
+import type { Session } from "../session.ts";
+import { ResponseStream } from "../stream.ts";
+import { beginSession, type DoorOptions } from "./begin.ts";
+import { checkRights, readWish, type Wish } from "./query.ts";
+
+/** What an answer has whatever the door. Proxies that know the last one do not gather it. */
+const HEADERS: Readonly<Record<string, string>> = Object.freeze({
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+  "x-accel-buffering": "no",
+});
+export const METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
+/** Streams end at this part of their age at the soonest, so that those that began together do not come back together. */
+const YOUNGEST = 0.9;
+
+/** A door over plain HTTP. */
+export interface HttpDoor {
+  /** Parameters of its query, beside those that all have. */
+  readonly parameters: readonly string[];
+  /** A cursor that the request brings elsewhere than in its query. */
+  since?(request: Request): string | undefined;
+  /**
+   * Answers a request that may hear what it asks for.
+   *
+   * @throws {GongError} what is wrong with the door's own parameters
+   */
+  open(call: HttpCall): Response | Promise<Response>;
+}
+
+/** One request, and what a door may make of it. */
+export class HttpCall {
+  readonly query: URLSearchParams;
+
+  constructor(
+    readonly request: Request,
+    url: URL,
+    readonly wish: Wish,
+    readonly options: DoorOptions,
+    readonly address: string,
+    readonly grant: Grant | undefined,
+  ) {
+    this.query = url.searchParams;
+  }
+
+  /** Foreign origins whose pages may have this. */
+  get origins(): readonly string[] {
+    return this.options.config.allowOrigin;
+  }
+
+  /** Answers only what is asked of a HEAD. */
+  get isHead(): boolean {
+    return this.request.method === "HEAD";
+  }
+
+  /** Begins a session. Whoever calls it opens the carrier. */
+  begin(door: Door, carrier: Carrier): Session {
+    const { request, wish, address, grant } = this;
+    return beginSession(this.options.edge, { request, wish, door, carrier, address, grant });
+  }
+
+  /** Answers with a session that goes on until the client leaves, or the stream is old. */
+  stream(door: Door, headers: Readonly<Record<string, string>>, preamble = ""): Response {
+    const init = { headers: { ...HEADERS, ...headers } };
+    if (this.isHead) return new Response(null, init);
+    const carrier = new ResponseStream();
+    const session = this.begin(door, carrier);
+    const age = this.options.config.maxStreamAge * (YOUNGEST + Math.random() * (1 - YOUNGEST));
+    const timer = setTimeout(() => session.close("too_old"), age * 1000);
+    carrier.open(preamble, () => clearTimeout(timer));
+    return new Response(carrier.body, init);
+  }
+
+  /** An answer of JSON that nobody keeps. */
+  json(body: BodyInit | null, init: { status?: number; headers?: Readonly<Record<string, string>> } = {}): Response {
+    const headers = { ...HEADERS, "content-type": "application/json", ...init.headers };
+    return new Response(body, { ...init, headers });
+  }
+}
+
+/**
+ * Answers a request to a door over plain HTTP.
+ *
+ * @throws {GongError} any refusal
+ */
+export function answer(
+  door: HttpDoor,
+  request: Request,
+  url: URL,
+  address: string,
+  options: DoorOptions,
+): Response | Promise<Response> {
+  const { config, edge, auth } = options;
+  auth.checkOrigin(request, url);
+  if (request.method === "OPTIONS") {
+    return new Response(null, { status: 204, headers: { ...HEADERS, allow: METHODS.join(", ") } });
+  }
+  if (!METHODS.includes(request.method)) throw new GongError("method_not_allowed");
+  const grant = auth.identify(request, address);
+  const most = Math.min(MAX_CURSOR, config.maxSubscriptions);
+  const wish = readWish(url, { parameters: door.parameters, most, since: door.since?.(request) });
+  if (wish.channels.length === 0) {
+    throw new GongError("bad_request", "`channel` has to name what is to be heard.", { field: "channel" });
+  }
+  checkRights(auth, grant, wish.channels);
+  edge.checkRoom(address);
+  return door.open(new HttpCall(request, url, wish, options, address, grant));
+}

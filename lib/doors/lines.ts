@@ -1,0 +1,28 @@
+/**
+ * The lines with a type: what a session is told beside publications, as every door that speaks JSON has it.
+ *
+ * @module
+ */
+import type { DoorSession, Ending } from "../door.ts";
+import type { Position } from "../types.ts";
+import { VERSION } from "../version.ts";
+
+/** A line of JSON, not yet in any wire's form. */
+export interface Line {
+  readonly type: string;
+}
+
+/** The first line. */
+export function welcome(session: DoorSession): Line {
+  return { type: "welcome", session: session.id, version: VERSION } as Line;
+}
+
+/** The session hears the channel from the position on. */
+export function subscribed(channel: string, { epoch, offset }: Position, recovered: boolean): Line {
+  return { type: "subscribed", channel, epoch, offset, recovered } as Line;
+}
+
+/** The last line of a stream. */
+export function close(ending: Ending): Line {
+  return { type: "close", ...ending } as Line;
+}

@@ -1,0 +1,205 @@
+/**
+ * Long and short polling: a session that ends with its first publications. Nothing of it is left between two polls.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import { ifNoneMatch } from "@std/http/etag";
+import type { Carrier, CarrierEvents } from "../carrier.ts";
+import { encodeLine } from "../codecs/line.ts";
+import type { Codec, Door, DoorSession } from "../door.ts";
+import { GongError } from "../errors.ts";
+import type { Outlet } from "../outbox.ts";
+import type { Session } from "../session.ts";
+import { ResponseStream } from "../stream.ts";
+import type { Data, Position } from "../types.ts";
+import type { HttpCall, HttpDoor } from "./http.ts";
+import { readFlag } from "./query.ts";
+
+const DEFAULT_TIMEOUT = 25;
+const MAX_TIMEOUT = 60;
+/** Bytes of an answer that is handed over whole. */
+const SMALL = 65_536;
+/** Nobody sees it. */
+const CLIENT_GONE = 499;
+/** Lines of the JSON door, as the elements of an array. */
+const CODEC: Codec = { name: "poll", separator: ",", encode: encodeLine };
+
+/** `GET /poll`. */
+export const poll: HttpDoor = {
+  parameters: ["timeout", "notify"],
+  open(call) {
+    const timeout = readTimeout(call.query.get("timeout"));
+    const notify = readFlag(call.query, "notify", false);
+    for (const channel of call.wish.channels) {
+      if (call.options.edge.keepsHistory(channel)) continue;
+      throw new GongError("conflict", `${channel} keeps no history: what came between two polls would be lost.`);
+    }
+    if (call.isHead) return call.json(null);
+    return new Promise((resolve, reject) => new Poll(call, notify, { resolve, reject }).begin(timeout));
+  },
+};
+
+function readTimeout(text: string | null): number {
+  const seconds = Number(text ?? DEFAULT_TIMEOUT);
+  if (text === "" || !(seconds >= 0 && seconds <= MAX_TIMEOUT)) {
+    throw new GongError("bad_request", `\`timeout\` has to be 0 to ${MAX_TIMEOUT} seconds.`, { field: "timeout" });
+  }
+  return seconds;
+}
+
+/** How a poll ends. */
+interface Outcome {
+  resolve(response: Response): void;
+  reject(error: GongError): void;
+}
+
+/** One poll: its own door, since what it answers is gathered here, and what carries its session. */
+class Poll implements Door, Carrier {
+  readonly name = "poll";
+  readonly codec = CODEC;
+  /** It takes whatever it gets: that is a page of each channel, or what one turn brings. */
+  readonly pending = 0;
+  readonly #call: HttpCall;
+  readonly #notify: boolean;
+  readonly #outcome: Outcome;
+  readonly #frames: Data[] = [];
+  readonly #lost: string[] = [];
+  #session!: Session;
+  #events: CarrierEvents | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Channels that are not subscribed yet. */
+  #missing: number;
+  #isDue = false;
+  #isScheduled = false;
+  /** Where the next poll begins; known as soon as this one is answered. */
+  #cursor: string | undefined;
+  #isOver = false;
+
+  constructor(call: HttpCall, notify: boolean, outcome: Outcome) {
+    this.#call = call;
+    this.#notify = notify;
+    this.#outcome = outcome;
+    this.#missing = call.wish.channels.length;
+  }
+
+  /** Waits for so many seconds at most. */
+  begin(timeout: number): void {
+    this.#session = this.#call.begin(this, this);
+    this.#events?.opened();
+    this.#call.request.signal.addEventListener("abort", () => this.#vanish());
+    if (timeout > 0) this.#timer = setTimeout(() => this.#answerWhenDue(), timeout * 1000);
+    else this.#answerWhenDue();
+  }
+
+  // The door.
+
+  opened(): void {}
+
+  subscribed(_session: DoorSession, channel: string, _position: Position, recovered: boolean): void {
+    this.#missing--;
+    if (!recovered) this.#lost.push(channel);
+    this.#look();
+  }
+
+  lost(_session: DoorSession, channel: string): void {
+    this.#lost.push(channel);
+    this.#look();
+  }
+
+  refused(session: DoorSession, error: GongError): void {
+    session.refuse(error);
+  }
+
+  /** It has no place for what is not of a channel. */
+  signal(): void {}
+
+  // The carrier.
+
+  listen(events: CarrierEvents): void {
+    this.#events = events;
+  }
+
+  get outlet(): Outlet {
+    return this;
+  }
+
+  get isOpen(): boolean {
+    return !this.#isOver;
+  }
+
+  send(data: Data): void {
+    this.#frames.push(data);
+    this.#look();
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    if (this.#cursor !== undefined) return this.#reply(this.#cursor);
+    this.#outcome.reject(GongError.fromClose(code, reason));
+    this.#end(code, true);
+  }
+
+  // What comes of it.
+
+  #answerWhenDue(): void {
+    this.#isDue = true;
+    this.#look();
+  }
+
+  /** Answers at the end of the turn if there is something to say, but not before all channels have a position. */
+  #look(): void {
+    const isNews = this.#frames.length > 0 || this.#lost.length > 0;
+    if (this.#missing > 0 || this.#isScheduled || !(isNews || this.#isDue)) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      if (this.#isOver) return;
+      this.#cursor = this.#session.cursor;
+      this.#session.closeWith(1000, "", "client");
+    });
+  }
+
+  #reply(cursor: string): void {
+    const headers = { etag: JSON.stringify(cursor) };
+    const isNew = this.#frames.length > 0;
+    const isKnown = !ifNoneMatch(this.#call.request.headers.get("if-none-match"), headers.etag);
+    if (isKnown && !isNew && this.#lost.length === 0) {
+      this.#outcome.resolve(this.#call.json(null, { status: 304, headers }));
+      return this.#end(1000, true);
+    }
+    const recovered = this.#lost.length === 0
+      ? '"recovered":true'
+      : `"recovered":false,"lost":${JSON.stringify(this.#lost)}`;
+    const news = this.#notify ? `"new":${isNew}` : `"publications":[${this.#frames.join(",")}]`;
+    const body = new TextEncoder().encode(`{${news},"cursor":${JSON.stringify(cursor)},${recovered}}`);
+    this.#outcome.resolve(this.#call.json(this.#deliver(body), { headers }));
+  }
+
+  /** The answer's body; the session's place is taken until a large one has gone. */
+  #deliver(body: Uint8Array<ArrayBuffer>): BodyInit {
+    if (body.length <= SMALL) {
+      this.#end(1000, true);
+      return body;
+    }
+    const rest = new ResponseStream();
+    rest.listen({ opened() {}, received() {}, closed: (code, _reason, clean) => this.#end(code, clean) });
+    rest.send(body);
+    rest.close(1000, "");
+    return rest.body;
+  }
+
+  /** The client has gone away. */
+  #vanish(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#end(1006, false);
+    this.#outcome.resolve(new Response(null, { status: CLIENT_GONE }));
+  }
+
+  #end(code: number, clean: boolean): void {
+    this.#events?.closed(code, "", clean);
+  }
+}

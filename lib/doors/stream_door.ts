@@ -1,0 +1,53 @@
+/**
+ * A door over an answer that does not end: its wire is told here once, and what is the same for all of them stands here.
+ *
+ * @module
+ */
+import { encodeSignal } from "../codecs/line.ts";
+import type { Codec, Door, DoorSession } from "../door.ts";
+import { close, type Line, subscribed, welcome } from "./lines.ts";
+
+/** How the lines look on one wire. */
+export interface StreamWire {
+  readonly name: string;
+  readonly codec: Codec;
+  /** A line that is no publication. `cursor` is where the client goes on from after it, if it says where. */
+  encodeLine(type: string, json: string, cursor?: string): string;
+  /** What keeps proxies from taking silence for the end. */
+  readonly heartbeat: string;
+}
+
+const encoder = new TextEncoder();
+
+/** Frames as bytes: encoded once for all who get them. */
+export function toBytes(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** The door of a wire. */
+export function createStreamDoor({ name, codec, encodeLine, heartbeat }: StreamWire): Door {
+  function encode(line: Line, cursor?: string): string {
+    return encodeLine(line.type, JSON.stringify(line), cursor);
+  }
+
+  function write(session: DoorSession, line: Line, cursor?: string): void {
+    session.write(encode(line, cursor));
+  }
+
+  return {
+    name,
+    codec,
+    heartbeat: toBytes(heartbeat),
+    opened: (session) => write(session, welcome(session)),
+    subscribed(session, channel, position, recovered) {
+      write(session, subscribed(channel, position, recovered), session.cursor);
+    },
+    lost(session, channel, position) {
+      write(session, subscribed(channel, position, false), session.cursor);
+    },
+    signal: (session, data, contentType) => session.write(encodeLine("signal", encodeSignal(data, contentType))),
+    // Its clients send nothing.
+    refused: (session, error) => session.refuse(error),
+    farewell: (ending) => encode(close(ending), ending.cursor),
+  };
+}
