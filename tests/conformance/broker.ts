@@ -159,7 +159,7 @@ export function testBroker(name: string, open: OpenBroker, features: BrokerFeatu
       for (const limit of [1, 2, 3, 9, 100, undefined]) {
         const seen: Publication[] = [];
         for (let from = since;;) {
-          const page = await broker.read("a", { epoch, offset: from }, limit);
+          const page = await broker.read("a", { epoch, offset: from }, limit === undefined ? {} : { count: limit });
           assertEquals({ top: page.top, recovered: page.recovered }, { top: { epoch, offset: 9 }, recovered: true });
           assertEquals(page.publications.length, Math.min(limit ?? Infinity, 9 - from));
           seen.push(...page.publications);
@@ -268,18 +268,58 @@ export function testBroker(name: string, open: OpenBroker, features: BrokerFeatu
       assertEquals(await kept(broker, "a"), 1);
     });
 
-    test("history has a budget over all channels: those longest without a publication lose theirs first", async (open) => {
+    test("the budget over all channels: idle ones are forgotten whole, those longest unused first", async (open) => {
       const { broker } = await open({ historyBudget: 20_000 });
       const channels = range(1, 30).map((n) => `c${n}`);
-      for (const channel of channels) await broker.publish([text(channel, "x".repeat(1000))]);
-      const counts = await Promise.all(channels.map((channel) => kept(broker, channel)));
-      const first = counts.indexOf(1);
-      assert(first >= 10 && first <= 20, `${first} of 30 channels have lost their history`);
-      assertEquals(counts, channels.map((_, index) => index < first ? 0 : 1));
+      const tops = new Map<string, Position>();
+      for (const channel of channels) {
+        const [result] = await broker.publish([text(channel, "x".repeat(1000))]);
+        tops.set(channel, position(result!));
+      }
+      const left = broker.stats().channels;
+      assert(left >= 10 && left <= 20, `${left} of 30 channels are left`);
       assert(broker.stats().bytes <= 20_000, `${broker.stats().bytes}`);
-      await broker.publish([text("c1", "again"), text("c30", "x".repeat(19_000))]);
-      assertEquals(await kept(broker, channels[first]!), 0);
-      assertEquals((await broker.read("c1")).top.offset, 2, "its number outlives its history");
+      for (const [index, channel] of channels.entries()) {
+        const { top, recovered } = await broker.read(channel, tops.get(channel));
+        assertEquals(
+          { recovered, offset: top.offset },
+          index < 30 - left ? { recovered: false, offset: 0 } : {
+            recovered: true,
+            offset: 1,
+          },
+          channel,
+        );
+      }
+    });
+
+    test("what is larger than the budget is delivered, and not kept", async (open) => {
+      const { broker, all } = await open({ historyBudget: 20_000 });
+      await broker.subscribe("a");
+      await broker.publish([text("a", "1"), text("a", "x".repeat(20_000)), text("a", "3")]);
+      assertEquals(all().map(({ offset }) => offset), [1, 2, 3]);
+      assertEquals(await kept(broker, "a"), 1);
+    });
+
+    test("what does not fit beside channels that somebody hears is refused, and numbers nothing", async (open) => {
+      const { broker, all } = await open({ historyBudget: 20_000 });
+      for (const channel of ["a", "b"]) {
+        await broker.subscribe(channel);
+        for (let n = 0; n < 7; n++) await broker.publish([text(channel, "x".repeat(1000))]);
+      }
+      const { top } = await broker.read("a");
+      const results = await broker.publish([text("a", "x".repeat(5000)), text("c", "x".repeat(5000)), text("b", "y")]);
+      assertEquals(results.map((result) => "error" in result ? result.error.code : result.offset), [
+        "overloaded",
+        "overloaded",
+        8,
+      ]);
+      assert(results.every((result) => !("error" in result) || result.error.retryAfter! > 0));
+      assertEquals((await broker.read("a")).top, top);
+      assertEquals(all().length, 15);
+      await broker.unsubscribe("b");
+      assertEquals((await broker.publish([text("a", "x".repeat(5000))])).map((result) => position(result).offset), [8]);
+      assertEquals((await broker.read("b")).top.offset, 0, "it was forgotten");
+      assertEquals(await kept(broker, "a"), 8);
     });
   }
 
