@@ -15,6 +15,7 @@ import { GongError } from "./errors.ts";
 import { Fanout } from "./edge/fanout.ts";
 import { Flusher } from "./edge/flusher.ts";
 import { ADMIN_CHANNEL } from "./globs.ts";
+import { compileHistory } from "./history_limits.ts";
 import { Hosting } from "./edge/hosting.ts";
 import { Inbox } from "./edge/inbox.ts";
 import type { Link } from "./link.ts";
@@ -60,6 +61,7 @@ export class Edge implements SessionHost {
   readonly registry: Registry;
   readonly #options: EdgeOptions;
   readonly #bus: BusReceiver;
+  readonly #limitsOf: ReturnType<typeof compileHistory>;
   readonly #hosting: Hosting;
   readonly #resumes: Resumes;
   readonly #fanout: Fanout;
@@ -91,6 +93,7 @@ export class Edge implements SessionHost {
       messages: { rate: config.messageRate, burst: config.messageRate * 2 },
       outbox: config.outbox,
     };
+    this.#limitsOf = compileHistory(config);
     this.#inbox = new Inbox({
       outbox: config.outbox,
       busLag: config.busLag,
@@ -149,9 +152,9 @@ export class Edge implements SessionHost {
   }
 
   /** Whether what is published to the channel can be read afterwards. */
-  keepsHistory(_channel: string): boolean {
-    const { historyCount, historyBytes, historyAge } = this.#options.config;
-    return historyCount > 0 && historyBytes > 0 && historyAge > 0;
+  keepsHistory(channel: string): boolean {
+    const { count, bytes, age } = this.#limitsOf(channel);
+    return count > 0 && bytes > 0 && age > 0;
   }
 
   /**

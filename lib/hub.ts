@@ -5,6 +5,7 @@
  */
 import { Announcer } from "./hub/announcer.ts";
 import { openBroker } from "./brokers/mod.ts";
+import { Budget } from "./budget.ts";
 import { BusSender, bytesPerTurn } from "./bus.ts";
 import { sizeOf } from "./bytes.ts";
 import type { Config } from "./config.ts";
@@ -60,6 +61,8 @@ export class Hub {
   readonly #hosts = new Map<string, Set<number>>();
   /** Bytes posted by an edge's sessions and dealt with until it is told so. */
   readonly #creditAfter: number;
+  /** Bytes of everything that is kept for a while. */
+  readonly #budget: Budget;
   readonly #published: { value: number };
   readonly #replayed: { value: number };
   /** Admin logins that were ended, the oldest first. */
@@ -72,9 +75,14 @@ export class Hub {
   constructor(config: Config, options: HubOptions) {
     this.#options = options;
     const { busDrop } = config;
+    this.#budget = new Budget(config.historyBudget);
     const withhold = { withhold: () => Math.random() * 100 < busDrop };
     this.#bus = new BusSender(options.busName, { ring: config.busRing, ...(busDrop > 0 ? withhold : {}) });
-    this.#broker = (options.openBroker ?? openBroker)(config, (publications) => this.#announce(publications));
+    const announce = (publications: readonly Publication[]) => this.#announce(publications);
+    this.#broker = (options.openBroker ?? openBroker)(config, announce, {
+      budget: this.#budget,
+      onFault: (error) => options.log.error("broker.fault", { error: String(error) }),
+    });
     this.#intake = new Intake(this.#broker, {
       bytes: config.busLag,
       wait: config.publishWait,

@@ -4,6 +4,9 @@
  * @module
  */
 
+/** The longest time a timer can run is 24.8 days. */
+export const MAX_SECONDS = 2_000_000;
+
 const BYTES: ReadonlyMap<string, number> = new Map([
   ["", 1],
   ["b", 1],

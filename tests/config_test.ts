@@ -69,6 +69,7 @@ function sample({ key, kind, choices = [] }: Option): [text: string, value: unkn
     publicChannels: ["news:*", ["news:*"]],
     allowPublish: ["chat/*", ["chat/*"]],
     broker: ["memory:", "memory:"],
+    history: ["room:*  count=5 age=120", ["room:* count=5 age=120"]],
   };
   const found = texts[key];
   if (found !== undefined) return found;

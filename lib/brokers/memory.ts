@@ -1,206 +1,150 @@
 import { sizeOf } from "../bytes.ts";
-import { GongError } from "../errors.ts";
-import type { Announce, Broker, Draft, History, PageLimit, Publication, PublishResult, Start } from "../types.ts";
+import type { Announce, Broker, PageLimit, Publication } from "../types.ts";
+import { toPlace } from "./content.ts";
+import { Deadlines } from "./deadlines.ts";
+import { Ledger, type LedgerOptions } from "./ledger.ts";
+import type { Channel, Freed, KeptChannel, KnownId, Store, Weight } from "./store.ts";
 
-/** Bounds of what is kept, and what a test replaces. */
-export interface MemoryBrokerOptions {
-  /** Publications kept a channel. Default 1,000. */
-  readonly historyCount?: number;
-  /** Bytes kept a channel, data and about 256 each. Default 1 MiB. */
-  readonly historyBytes?: number;
-  /** Seconds a publication is kept. Default 600. */
-  readonly historyAge?: number;
-  /** Bytes kept over all channels; past it the channels longest without a publication lose theirs first. Default 64 MiB. */
-  readonly historyBudget?: number;
-  /** Channels known at once; past it an idle one is forgotten. Default 100,000. */
-  readonly maxChannels?: number;
-  /** Milliseconds since 1970. Default `Date.now`. */
-  readonly now?: () => number;
-  /** A new random epoch. */
-  readonly newEpoch?: () => string;
-}
-
-interface Channel {
-  readonly name: string;
-  readonly epoch: string;
-  offset: number;
-  /** Ascending, without a gap, the last one is `offset`; those before `head` are gone. */
-  kept: (Publication | undefined)[];
-  /** How many at the front of `kept` are gone already; cut off when they are half of it. */
+interface Shelf {
+  /** Ascending, without a gap. Those before `head` are gone; they are cut off when they are half of it. */
+  publications: (Publication | undefined)[];
   head: number;
-  bytes: number;
-  hosted: boolean;
-}
-
-function randomEpoch(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(36).padStart(2, "0")).join("");
-}
-
-/** Makes it the last of the set. */
-function moveToEnd<T>(set: Set<T>, item: T): void {
-  set.delete(item);
-  set.add(item);
+  /** Offset of the first of `publications`, whether it is gone or not. */
+  base: number;
+  /** The oldest first. */
+  readonly ids: Map<string, KnownId>;
+  /** Its oldest id is awaited. */
+  isRemembering: boolean;
 }
 
 /** Keeps channels in memory: they survive the disconnection of a client, and nothing else. */
-export function createMemoryBroker(announce: Announce, options: MemoryBrokerOptions = {}): Broker {
-  const { historyCount = 1000, historyBytes = 1 << 20, historyAge = 600, historyBudget = 64 << 20 } = options;
-  const { maxChannels = 100_000, now = Date.now, newEpoch = randomEpoch } = options;
-  const channels = new Map<string, Channel>();
-  // All in the order of use, so that neither the next to be forgotten nor the next to lose history is searched for. Who
-  // listens to one name after the other cannot push out what somebody has published.
-  const unused = new Set<Channel>();
-  const idle = new Set<Channel>();
-  const keeping = new Set<Channel>();
-  let publications = 0;
-  let bytes = 0;
+export function createMemoryBroker(announce: Announce, options: LedgerOptions = {}): Broker {
+  return new Ledger(new MemoryStore(), announce, { atomic: true, survives: "disconnection" }, options);
+}
 
-  function dropOldest(channel: Channel): void {
-    const size = sizeOf(channel.kept[channel.head]!);
-    channel.kept[channel.head++] = undefined;
-    channel.bytes -= size;
-    bytes -= size;
-    publications--;
-    if (kept(channel) === 0) keeping.delete(channel);
-    if (channel.head * 2 >= channel.kept.length) {
-      channel.kept = channel.kept.slice(channel.head);
-      channel.head = 0;
+class MemoryStore implements Store {
+  readonly isLasting = false;
+  readonly #shelves = new Map<Channel, Shelf>();
+  readonly #expiring = new Deadlines<{ channel: Channel; offset: number }>(({ channel, offset }) => {
+    return this.#shelves.has(channel) && offset >= channel.first;
+  });
+  readonly #remembering = new Deadlines<Channel>((channel) => this.#shelves.has(channel));
+
+  load(): Iterable<KeptChannel> {
+    return [];
+  }
+
+  append(channel: Channel, publication: Publication, _bytes: number, expires: number | undefined): void {
+    const { offset } = publication;
+    const shelf = this.#open(channel);
+    // Behind one that is not kept nothing is left.
+    if (offset !== shelf.base + shelf.publications.length) {
+      Object.assign(shelf, { publications: [], base: offset, head: 0 });
+    }
+    shelf.publications.push(publication);
+    if (expires !== undefined) this.#expiring.add(expires, { channel, offset });
+  }
+
+  save(channel: Channel): void {
+    const shelf = this.#shelves.get(channel);
+    if (!shelf) return;
+    const gone = Math.min(channel.first - shelf.base, shelf.publications.length);
+    while (shelf.head < gone) shelf.publications[shelf.head++] = undefined;
+    if (shelf.head === 0 || shelf.head * 2 < shelf.publications.length) return;
+    shelf.publications = shelf.publications.slice(shelf.head);
+    shelf.base += shelf.head;
+    shelf.head = 0;
+  }
+
+  forget(channel: Channel): void {
+    this.#shelves.delete(channel);
+  }
+
+  weigh(channel: Channel, offset: number): Weight {
+    const { publications, base } = this.#shelves.get(channel)!;
+    const publication = publications[offset - base]!;
+    return { time: publication.time, bytes: sizeOf(publication) };
+  }
+
+  read(channel: Channel, first: number, { count = Infinity, bytes = Infinity }: PageLimit): Publication[] {
+    const shelf = this.#shelves.get(channel);
+    if (!shelf) return [];
+    const from = first - shelf.base;
+    const page = shelf.publications.slice(from, from + count) as Publication[];
+    if (bytes === Infinity) return page;
+    let size = 0;
+    const end = page.findIndex((publication, index) => (size += sizeOf(publication)) > bytes && index > 0);
+    return end < 0 ? page : page.slice(0, end);
+  }
+
+  *expire(now: number, most: number): Iterable<Freed> {
+    for (let looked = 0; looked < most; looked++) {
+      const due = this.#expiring.take(now);
+      if (!due) return;
+      const { channel, offset } = due;
+      const shelf = this.#shelves.get(channel);
+      if (!shelf || offset < channel.first) continue;
+      const publication = shelf.publications[offset - shelf.base]!;
+      const place = toPlace(publication);
+      shelf.publications[offset - shelf.base] = place;
+      yield { channel, bytes: sizeOf(publication) - sizeOf(place) };
     }
   }
 
-  function kept(channel: Channel): number {
-    return channel.kept.length - channel.head;
+  findId(channel: Channel, publisher: string, id: string): KnownId | undefined {
+    return this.#shelves.get(channel)?.ids.get(keyOf(publisher, id));
   }
 
-  function expire(channel: Channel): void {
-    const oldest = now() - historyAge * 1000;
-    while (kept(channel) > 0 && channel.kept[channel.head]!.time < oldest) dropOldest(channel);
+  addId(channel: Channel, known: KnownId): void {
+    const shelf = this.#open(channel);
+    shelf.ids.set(keyOf(known.publisher, known.id), known);
+    if (!shelf.isRemembering) this.#remembering.add(known.time, channel);
+    shelf.isRemembering = true;
   }
 
-  function forgetIdle(): void {
-    const [channel] = unused.size > 0 ? unused : idle;
-    if (!channel) throw new GongError("overloaded", "There are too many channels.", { retryAfter: 60 });
-    while (kept(channel) > 0) dropOldest(channel);
-    shelf(channel).delete(channel);
-    channels.delete(channel.name);
+  dropId(channel: Channel, { publisher, id }: KnownId): void {
+    this.#shelves.get(channel)!.ids.delete(keyOf(publisher, id));
   }
 
-  /** Where the channel waits to be forgotten, when nobody here listens to it. */
-  function shelf(channel: Channel): Set<Channel> {
-    return channel.offset === 0 ? unused : idle;
-  }
-
-  function open(name: string): Channel {
-    let channel = channels.get(name);
-    if (!channel) {
-      if (channels.size >= maxChannels) forgetIdle();
-      channel = { name, epoch: newEpoch(), offset: 0, kept: [], head: 0, bytes: 0, hosted: false };
-      channels.set(name, channel);
-      unused.add(channel);
-    }
-    return channel;
-  }
-
-  function use(channel: Channel): void {
-    if (!channel.hosted) moveToEnd(shelf(channel), channel);
-  }
-
-  function store(draft: Draft): Publication {
-    const channel = open(draft.channel);
-    unused.delete(channel);
-    const publication = { ...draft, epoch: channel.epoch, offset: ++channel.offset, time: now() };
-    channel.kept.push(publication);
-    moveToEnd(keeping, channel);
-    use(channel);
-    publications++;
-    const size = sizeOf(publication);
-    channel.bytes += size;
-    bytes += size;
-    expire(channel);
-    while (kept(channel) > historyCount || channel.bytes > historyBytes && kept(channel) > 0) dropOldest(channel);
-    return publication;
-  }
-
-  function keepBudget(): void {
-    for (const channel of keeping) {
-      while (bytes > historyBudget && kept(channel) > 0) dropOldest(channel);
-      if (bytes <= historyBudget) return;
-    }
-  }
-
-  /** Opens every channel first, so that an atomic call fails before it numbers anything. */
-  function numberAll(drafts: readonly Draft[], atomic: boolean): { results: PublishResult[]; stored: Publication[] } {
-    const stored: Publication[] = [];
-    try {
-      if (atomic) { for (const { channel } of drafts) use(open(channel)); }
-    } catch (error) {
-      return { results: drafts.map(() => ({ error: GongError.from(error).toRefusal() })), stored };
-    }
-    const results = drafts.map((draft): PublishResult => {
-      try {
-        const publication = store(draft);
-        stored.push(publication);
-        return { epoch: publication.epoch, offset: publication.offset };
-      } catch (error) {
-        return { error: GongError.from(error).toRefusal() };
-      }
-    });
-    return { results, stored };
-  }
-
-  function history(
-    channel: Channel,
-    start: Start | undefined,
-    { count = Infinity, bytes = Infinity }: PageLimit,
-  ): History {
-    const top = { epoch: channel.epoch, offset: channel.offset };
-    if (!start) return { top, publications: [], recovered: true };
-    expire(channel);
-    const since = "last" in start
-      ? { epoch: channel.epoch, offset: channel.offset - Math.min(start.last, kept(channel)) }
-      : start;
-    const missed = channel.offset - since.offset;
-    if (since.epoch !== channel.epoch || missed < 0 || missed > kept(channel)) {
-      return { top, publications: [], recovered: false };
-    }
-    const from = channel.kept.length - missed;
-    const publications: Publication[] = [];
-    let sum = 0;
-    for (const publication of channel.kept.slice(from) as Publication[]) {
-      sum += sizeOf(publication);
-      if (publications.length >= count || publications.length > 0 && sum > bytes) break;
-      publications.push(publication);
-    }
-    return { top, from: since, publications, recovered: true };
-  }
-
-  return {
-    capabilities: { atomic: true, survives: "disconnection" },
-    // deno-lint-ignore require-await -- so that a throw becomes a rejection
-    async publish(drafts, { atomic = false } = {}) {
-      const { results, stored } = numberAll(drafts, atomic);
-      keepBudget();
-      if (stored.length > 0) announce(stored);
-      return results;
-    },
-    // deno-lint-ignore require-await
-    async read(name, start, limit = {}) {
-      return history(open(name), start, limit);
-    },
-    // deno-lint-ignore require-await
-    async subscribe(name) {
-      const channel = open(name);
-      channel.hosted = true;
-      shelf(channel).delete(channel);
-    },
-    // deno-lint-ignore require-await
-    async unsubscribe(name) {
-      const channel = channels.get(name);
+  *expireIds(time: number, most: number): Iterable<Freed> {
+    for (let left = most; left > 0;) {
+      const channel = this.#remembering.take(time - 1);
       if (!channel) return;
-      channel.hosted = false;
-      shelf(channel).add(channel);
-    },
-    stats: () => ({ channels: channels.size, publications, bytes }),
-    close: () => Promise.resolve(),
-  };
+      const shelf = this.#shelves.get(channel);
+      if (!shelf) continue;
+      let bytes = 0;
+      shelf.isRemembering = false;
+      for (const [key, known] of shelf.ids) {
+        if (known.time >= time || left-- <= 0) {
+          this.#remembering.add(known.time, channel);
+          shelf.isRemembering = true;
+          break;
+        }
+        shelf.ids.delete(key);
+        bytes += known.bytes;
+      }
+      if (bytes > 0) yield { channel, bytes };
+      left--;
+    }
+  }
+
+  commit(): void {}
+
+  rollback(): void {}
+
+  close(): void {}
+
+  #open(channel: Channel): Shelf {
+    let shelf = this.#shelves.get(channel);
+    if (!shelf) {
+      shelf = { publications: [], head: 0, base: channel.first, ids: new Map(), isRemembering: false };
+      this.#shelves.set(channel, shelf);
+    }
+    return shelf;
+  }
+}
+
+/** Different for different pairs, whatever is in them. */
+function keyOf(publisher: string, id: string): string {
+  return `${publisher.length}:${publisher}${id}`;
 }

@@ -1,10 +1,19 @@
+import type { Budget } from "../budget.ts";
 import type { Config } from "../config.ts";
 import { GongError } from "../errors.ts";
 import type { Announce, Broker } from "../types.ts";
 import { createMemoryBroker } from "./memory.ts";
 
+/** What brokers are given beside the configuration. */
+export interface BrokerParts {
+  /** The bytes that history may take, which others use too. Default: one of its own of `historyBudget`. */
+  readonly budget?: Budget;
+  /** Called with what kept the broker from storing; what is published is refused meanwhile. */
+  readonly onFault?: (error: unknown) => void;
+}
+
 /** URL scheme → factory. */
-const FACTORIES: Readonly<Record<string, (announce: Announce, config: Config) => Broker>> = {
+const FACTORIES: Readonly<Record<string, (announce: Announce, options: Config & BrokerParts) => Broker>> = {
   "memory:": createMemoryBroker,
 };
 
@@ -16,9 +25,9 @@ export const BROKER_SCHEMES: readonly string[] = Object.keys(FACTORIES);
  *
  * @throws {GongError} `bad_request` for a scheme that is not of the registry
  */
-export function openBroker(config: Config, announce: Announce): Broker {
+export function openBroker(config: Config, announce: Announce, parts: BrokerParts = {}): Broker {
   const scheme = config.broker.slice(0, config.broker.indexOf(":") + 1);
   const factory = Object.hasOwn(FACTORIES, scheme) ? FACTORIES[scheme] : undefined;
   if (!factory) throw new GongError("bad_request", `There is no broker for ${config.broker}`, { field: "broker" });
-  return factory(announce, config);
+  return factory(announce, { ...config, ...parts });
 }

@@ -5,6 +5,7 @@
  */
 
 import * as forms from "./forms.ts";
+import { MOST_KEPT, toHistory } from "./history.ts";
 import type { Config } from "./schema.ts";
 
 /** How a value is written. `bytes` and `seconds` take units: `64KiB`, `500ms`. */
@@ -43,8 +44,6 @@ export interface Option extends Row<Value> {
   readonly env: string;
 }
 
-/** The longest time a timer can run is 24.8 days. */
-export const MAX_SECONDS = 2_000_000;
 const MiB = 2 ** 20;
 const GiB = 2 ** 30;
 
@@ -203,17 +202,33 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     ...channels,
     kind: "integer",
     default: 1000,
-    max: 1_000_000,
+    max: MOST_KEPT.count,
     help: "Publications kept a channel.",
   },
-  historyBytes: { ...channels, kind: "bytes", default: MiB, max: GiB, help: "Bytes of history kept a channel." },
+  historyBytes: {
+    ...channels,
+    kind: "bytes",
+    default: MiB,
+    max: MOST_KEPT.bytes,
+    help: "Bytes of history kept a channel.",
+  },
   historyAge: { ...channels, kind: "seconds", default: 600, help: "How long a publication is kept." },
+  history: {
+    ...channels,
+    kind: "list",
+    default: [],
+    form: toHistory,
+    value: "RULE",
+    help:
+      'Other history for some channels, "PATTERN [count=N] [bytes=SIZE] [age=TIME]"; the first that matches counts.',
+  },
   historyBudget: {
     ...channels,
     kind: "bytes",
     default: 64 * MiB,
+    min: MiB,
     max: 64 * GiB,
-    help: "Bytes of history kept over all channels.",
+    help: "Bytes of history and of ids kept over all channels; past it idle channels are forgotten, then 503.",
   },
   maxChannels: { ...channels, kind: "integer", default: 100_000, min: 1, max: 10_000_000, help: "Channels in all." },
   maxSubscriptions: {

@@ -52,6 +52,8 @@ export interface Config {
   readonly historyCount: number;
   readonly historyBytes: number;
   readonly historyAge: number;
+  /** For some channels: `PATTERN [count=N] [bytes=SIZE] [age=TIME]`; the first that matches counts. */
+  readonly history: readonly string[];
   readonly historyBudget: number;
 
   /** Largest message and HTTP body. Default 65,536, at most 16 MiB. */

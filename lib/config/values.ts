@@ -5,8 +5,8 @@
  */
 
 import { nearest } from "../flags.ts";
-import { formatBytes, formatSeconds, parseBytes, parseSeconds } from "../units.ts";
-import { MAX_SECONDS, type Option, type Value } from "./options.ts";
+import { formatBytes, formatSeconds, MAX_SECONDS, parseBytes, parseSeconds } from "../units.ts";
+import type { Option, Value } from "./options.ts";
 
 /**
  * Reads the text of a flag or variable.

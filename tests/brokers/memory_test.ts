@@ -40,7 +40,7 @@ Deno.test("openBroker() opens what the configuration names, within its bounds", 
   const broker = openBroker(config, (publications) => announced.push(...publications));
   const draft = { channel: "a", data: "1", contentType: "text/plain" };
   await broker.publish([draft, draft, draft, { ...draft, channel: "b" }, { ...draft, channel: "c" }]);
-  assertEquals(announced.length, 5);
+  assertEquals(announced.map(({ channel }) => channel), ["a", "a", "a", "b"]);
   assertEquals(broker.stats().channels, 2);
   await broker.close();
 });

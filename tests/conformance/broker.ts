@@ -4,65 +4,51 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import type { Announce, Broker, Draft, Position, Publication, PublishResult } from "../../lib/types.ts";
+import type { Announce, Broker, Draft, Publication, PublishResult } from "../../lib/types.ts";
 import { seeded } from "../support/random.ts";
-
-/** What a test sets; everything else is as the broker has it by itself. */
-export interface BrokerBounds {
-  readonly historyCount?: number;
-  readonly historyBytes?: number;
-  /** Seconds. */
-  readonly historyAge?: number;
-  readonly historyBudget?: number;
-  readonly maxChannels?: number;
-  /** Milliseconds since 1970. */
-  readonly now?: () => number;
-}
-
-/** Opens a broker that knows no channel. */
-export type OpenBroker = (announce: Announce, bounds: BrokerBounds) => Broker | Promise<Broker>;
-
-/** What the broker is expected to do beyond the least; what is false is not tried. */
-export interface BrokerFeatures {
-  readonly atomic: boolean;
-  /** Its time is that of `BrokerBounds.now`. */
-  readonly clock: boolean;
-  /** Keeps the bounds in bytes, and the budget over all channels, itself. */
-  readonly bytes: boolean;
-  /** Knows at most `maxChannels`, and forgets those that nobody hears. */
-  readonly forgets: boolean;
-}
-
-/** A broker and everything that it has announced. */
-interface Opened {
-  readonly broker: Broker;
-  /** One element a call of `announce`. */
-  readonly announced: (readonly Publication[])[];
-  /** All of them, in order. */
-  all(channel?: string): Publication[];
-}
-
-const BEFORE_ALL = 0;
+import { testIds } from "./broker/ids.ts";
+import { testLimits } from "./broker/limits.ts";
+import { testPages } from "./broker/pages.ts";
+import { testReopening } from "./broker/reopening.ts";
+import {
+  before,
+  BEFORE_ALL,
+  type BrokerFeatures,
+  type OpenBroker,
+  type Opened,
+  position,
+  refusal,
+  type Test,
+  text,
+} from "./broker/support.ts";
+import { testTtl } from "./broker/ttl.ts";
 
 /** Registers the tests of a broker. */
 export function testBroker(name: string, open: OpenBroker, features: BrokerFeatures): void {
-  function test(title: string, run: (open: (bounds?: BrokerBounds) => Promise<Opened>) => Promise<void>): void {
+  const test: Test = (title, run) => {
     Deno.test(`${name}: ${title}`, async () => {
       const brokers: Broker[] = [];
+      async function opening(start: (announce: Announce) => Broker | Promise<Broker>): Promise<Opened> {
+        const announced: (readonly Publication[])[] = [];
+        const broker = await start((publications) => announced.push([...publications]));
+        brokers.push(broker);
+        return {
+          broker,
+          announced,
+          all: (channel) => announced.flat().filter((one) => channel === undefined || one.channel === channel),
+          async reopen(how, bounds = {}) {
+            if (how === "closed") await broker.close();
+            return await opening((announce) => features.reopen!(broker, how, announce, bounds));
+          },
+        };
+      }
       try {
-        await run(async (bounds = {}) => {
-          const announced: (readonly Publication[])[] = [];
-          const broker = await open((publications) => announced.push([...publications]), bounds);
-          brokers.push(broker);
-          const all = (channel?: string) =>
-            announced.flat().filter((publication) => channel === undefined || publication.channel === channel);
-          return { broker, announced, all };
-        });
+        await run((bounds = {}) => opening((announce) => open(announce, bounds)));
       } finally {
         for (const broker of brokers) await broker.close();
       }
     });
-  }
+  };
 
   test("publish() numbers 1, 2, 3 ... without a gap, whatever is called at once", async (open) => {
     const { broker, all } = await open({ historyCount: 10_000 });
@@ -231,129 +217,11 @@ export function testBroker(name: string, open: OpenBroker, features: BrokerFeatu
     );
   });
 
-  for (const historyCount of [0, 1, 3]) {
-    test(`history of ${historyCount} publications: what was dropped is not recovered, never a part`, async (open) => {
-      const { broker } = await open({ historyCount });
-      const { epoch } = (await broker.read("a")).top;
-      await broker.subscribe("a");
-      for (let top = 1; top <= 7; top++) {
-        await broker.publish([text("a", `${top}`)]);
-        for (let since = BEFORE_ALL; since <= top; since++) {
-          const { publications, recovered } = await broker.read("a", { epoch, offset: since });
-          assertEquals(recovered, top - since <= historyCount, `${since} of ${top}`);
-          assertEquals(publications.map(({ offset }) => offset), recovered ? range(since + 1, top) : []);
-        }
-      }
-    });
-  }
-
-  if (features.bytes) {
-    test("history is bounded in bytes a channel, tags included", async (open) => {
-      const { broker } = await open({ historyBytes: 10_000 });
-      for (let n = 0; n < 50; n++) await broker.publish([text("a", "x".repeat(1000)), text("b", "x")]);
-      const [a, b] = [await kept(broker, "a"), await kept(broker, "b")];
-      assert(a >= 5 && a <= 10, `${a} of 1,000 bytes`);
-      assert(b > a, `${b} of one byte`);
-      const tags = Object.fromEntries(range(1, 16).map((n) => [`tag${n}`, "v".repeat(250)]));
-      for (let n = 0; n < 50; n++) await broker.publish([{ ...text("c", ""), tags }]);
-      const c = await kept(broker, "c");
-      assert(c >= 1 && c <= 2, `${c} with tags of 4,000 bytes`);
-      assert(broker.stats().bytes <= 30_000, `${broker.stats().bytes}`);
-    });
-
-    test("a publication larger than the history is delivered, and not kept", async (open) => {
-      const { broker, all } = await open({ historyBytes: 10_000 });
-      await broker.publish([text("a", "1"), text("a", "x".repeat(20_000)), text("a", "3")]);
-      assertEquals(all().map(({ offset }) => offset), [1, 2, 3]);
-      assertEquals(await kept(broker, "a"), 1);
-    });
-
-    test("history has a budget over all channels: those longest without a publication lose theirs first", async (open) => {
-      const { broker } = await open({ historyBudget: 20_000 });
-      const channels = range(1, 30).map((n) => `c${n}`);
-      for (const channel of channels) await broker.publish([text(channel, "x".repeat(1000))]);
-      const counts = await Promise.all(channels.map((channel) => kept(broker, channel)));
-      const first = counts.indexOf(1);
-      assert(first >= 10 && first <= 20, `${first} of 30 channels have lost their history`);
-      assertEquals(counts, channels.map((_, index) => index < first ? 0 : 1));
-      assert(broker.stats().bytes <= 20_000, `${broker.stats().bytes}`);
-      await broker.publish([text("c1", "again"), text("c30", "x".repeat(19_000))]);
-      assertEquals(await kept(broker, channels[first]!), 0);
-      assertEquals((await broker.read("c1")).top.offset, 2, "its number outlives its history");
-    });
-  }
-
-  if (features.clock) {
-    test("history is bounded in age", async (open) => {
-      let now = 1_700_000_000_000;
-      const { broker, all } = await open({ historyAge: 10, now: () => now });
-      await broker.publish([text("a", "1")]);
-      now += 6_000;
-      await broker.publish([text("a", "2")]);
-      assertEquals(all().map(({ time }) => time), [1_700_000_000_000, 1_700_000_006_000]);
-      now += 3_999;
-      assertEquals(await kept(broker, "a"), 2);
-      now += 2;
-      assertEquals(await kept(broker, "a"), 1);
-      now += 6_000;
-      assertEquals(await kept(broker, "a"), 0);
-      assertEquals((await broker.publish([text("a", "3")])).map((result) => position(result).offset), [3]);
-    });
-  }
-
-  if (features.forgets) {
-    test("a channel that was forgotten returns with a new epoch, and old positions are void", async (open) => {
-      const { broker } = await open({ maxChannels: 2 });
-      const [old] = (await broker.publish([text("a", "1"), text("a", "2")])).map(position).slice(1);
-      await broker.publish([text("b", "1")]);
-      await broker.publish([text("c", "1")]);
-      assertEquals(broker.stats().channels, 2);
-      const [again] = (await broker.publish([text("a", "3")])).map(position);
-      assert(again!.epoch !== old!.epoch);
-      assertEquals(again!.offset, 1);
-      assertEquals((await broker.read("a", old)).recovered, false);
-      assertEquals((await broker.read("a", { ...old!, offset: 1 })).recovered, false);
-    });
-
-    test("a channel that somebody hears is not forgotten; the one longest unused is", async (open) => {
-      const { broker } = await open({ maxChannels: 3 });
-      await broker.publish([text("heard", "1"), text("idle", "1"), text("busy", "1")]);
-      await broker.subscribe("heard");
-      const tops = new Map<string, Position>();
-      for (const channel of ["heard", "idle", "busy"]) tops.set(channel, (await broker.read(channel)).top);
-      for (let n = 0; n < 10; n++) {
-        await broker.publish([text("busy", `${n}`)]);
-        await broker.publish([text(`new${n}`, "1")]);
-      }
-      assertEquals((await broker.read("heard", tops.get("heard"))).recovered, true);
-      assertEquals((await broker.read("busy", tops.get("busy"))).publications.length, 10);
-      assertEquals((await broker.read("idle", tops.get("idle"))).recovered, false);
-    });
-
-    test("a channel that nobody hears any more is forgotten like any other", async (open) => {
-      const { broker } = await open({ maxChannels: 1 });
-      await broker.subscribe("a");
-      await broker.subscribe("a");
-      const { top } = await broker.read("a");
-      assertEquals((await broker.publish([text("b", "1")])).map(refusal), ["overloaded"]);
-      await broker.unsubscribe("a");
-      await broker.unsubscribe("a");
-      await broker.unsubscribe("never heard of");
-      assertEquals((await broker.publish([text("b", "1")])).map((result) => position(result).offset), [1]);
-      await broker.subscribe("b");
-      assertEquals(await refused(broker.subscribe("a")), "overloaded");
-      assertEquals(await refused(broker.read("a", top)), "overloaded");
-    });
-
-    test("with no room for another channel, what goes elsewhere is still taken", async (open) => {
-      const { broker, all } = await open({ maxChannels: 1 });
-      await broker.subscribe("a");
-      const results = await broker.publish([text("a", "1"), text("b", "2"), text("a", "3")]);
-      assertEquals(results.map((result) => "error" in result ? refusal(result) : result.offset), [1, "overloaded", 2]);
-      assertEquals(all().map(({ data }) => data), ["1", "3"]);
-      assertEquals(broker.stats().channels, 1);
-    });
-  }
+  testPages(test);
+  testLimits(test, features);
+  testIds(test, features);
+  testTtl(test, features);
+  if (features.reopen) testReopening(test);
 
   test("stats() counts what is known and kept", async (open) => {
     const { broker } = await open({ historyCount: 2 });
@@ -363,42 +231,4 @@ export function testBroker(name: string, open: OpenBroker, features: BrokerFeatu
     assertEquals({ channels, publications }, { channels: 2, publications: 3 });
     assert(bytes >= 3);
   });
-}
-
-function text(channel: string, data: string): Draft {
-  return { channel, data, contentType: "text/plain" };
-}
-
-function range(first: number, last: number): number[] {
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
-}
-
-function position(result: PublishResult): Position {
-  assert(!("error" in result), JSON.stringify(result));
-  return result;
-}
-
-function refusal(result: PublishResult): string {
-  assert("error" in result, JSON.stringify(result));
-  return result.error.code;
-}
-
-async function refused(call: Promise<unknown>): Promise<string | undefined> {
-  return await call.then(() => undefined, (error) => error.code);
-}
-
-/** The position before the channel's first publication. */
-async function before(broker: Broker, channel: string): Promise<Position> {
-  return { epoch: (await broker.read(channel)).top.epoch, offset: BEFORE_ALL };
-}
-
-/** How far back the channel can be recovered. */
-async function kept(broker: Broker, channel: string): Promise<number> {
-  const { top } = await broker.read(channel);
-  for (let offset = BEFORE_ALL;; offset++) {
-    const { recovered, publications } = await broker.read(channel, { epoch: top.epoch, offset });
-    if (!recovered) continue;
-    assertEquals(publications.map((publication) => publication.offset), range(offset + 1, top.offset));
-    return publications.length;
-  }
 }

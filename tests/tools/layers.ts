@@ -17,6 +17,7 @@ export const LAYERS: readonly string[] = [
   "lib/address.ts",
   "lib/config/",
   "lib/config.ts",
+  "lib/history_limits.ts",
   "lib/version.ts",
   "lib/log/",
   "lib/log.ts",

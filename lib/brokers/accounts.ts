@@ -1,0 +1,301 @@
+/**
+ * What a broker's channels hold, and what goes when there is too much.
+ *
+ * @module
+ */
+import type { Budget } from "../budget.ts";
+import { sizeOf } from "../bytes.ts";
+import type { HistoryLimits } from "../history_limits.ts";
+import type { Draft, Publication } from "../types.ts";
+import { Deadlines } from "./deadlines.ts";
+import { Shelf } from "./shelf.ts";
+import type { Channel, Freed, KeptChannel, KnownId, Store } from "./store.ts";
+
+/** Seconds for which an id is remembered. */
+const REMEMBERED = 300;
+/** What is looked at in one go when room is needed. */
+const MANY = 1000;
+
+/** What {@linkcode Accounts} keep to. */
+export interface AccountsOptions {
+  readonly limitsOf: (channel: string) => HistoryLimits;
+  readonly maxChannels: number;
+  readonly budget: Budget;
+  readonly newEpoch: () => string;
+}
+
+/** Every channel with what it holds. Nothing that is too old or over a limit is ever searched for. */
+export class Accounts {
+  readonly #store: Store;
+  readonly #options: AccountsOptions;
+  #channels = new Map<string, Channel>();
+  #shelf = new Shelf();
+  #aging = this.#newAging();
+  /** Those whose figures the store does not have yet. */
+  #changed = new Set<Channel>();
+  #publications = 0;
+  #bytes = 0;
+
+  constructor(store: Store, options: AccountsOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  stats(): { channels: number; publications: number; bytes: number } {
+    return { channels: this.#channels.size, publications: this.#publications, bytes: this.#bytes };
+  }
+
+  /** Takes over what the store has, and of what it has not those channels that have no publication. */
+  load(): void {
+    const before = this.#channels.values();
+    this.#count(-this.#bytes);
+    this.#publications = 0;
+    this.#channels = new Map();
+    this.#shelf = new Shelf();
+    this.#aging = this.#newAging();
+    this.#changed = new Set();
+    for (const kept of this.#store.load()) this.#add(kept);
+    for (const { name, epoch, hosted } of before) {
+      const channel = this.#channels.get(name) ?? this.#create(name, epoch);
+      if (hosted) this.host(channel);
+    }
+  }
+
+  find(name: string): Channel | undefined {
+    return this.#channels.get(name);
+  }
+
+  get isFull(): boolean {
+    return this.#channels.size >= this.#options.maxChannels;
+  }
+
+  /** The channel, a new one if need be: then another may be forgotten, but none of `spared`. Undefined: there is no room. */
+  open(name: string, spared: ReadonlySet<Channel>): Channel | undefined {
+    const channel = this.#channels.get(name);
+    if (channel) return channel;
+    if (this.isFull) {
+      const next = this.#shelf.next(spared);
+      if (!next) return undefined;
+      this.#forget(next);
+    }
+    return this.#create(name, this.#options.newEpoch());
+  }
+
+  /** Is the last to be forgotten. */
+  use(channel: Channel): void {
+    this.#shelf.put(channel);
+  }
+
+  host(channel: Channel): void {
+    channel.hosted = true;
+    this.#shelf.remove(channel);
+  }
+
+  unhost(channel: Channel): void {
+    channel.hosted = false;
+    this.#shelf.put(channel);
+  }
+
+  /** By how much the channel grows when publications of these sizes are added and what is then over its limits goes. */
+  growth(channel: Channel, sizes: readonly number[]): number {
+    const { first, offset } = channel;
+    let bytes = sizes.reduce((sum, size) => sum + size, channel.bytes);
+    let count = offset - first + 1 + sizes.length;
+    for (let at = first; this.#isTooMuch(channel, count, bytes); at++, count--) {
+      bytes -= at <= offset ? this.#store.weigh(channel, at).bytes : sizes[at - offset - 1]!;
+    }
+    return bytes - channel.bytes;
+  }
+
+  /** Sees to it that so many bytes more are within the budget, but forgets none of `spared`. */
+  makeRoom(need: () => number, now: number, spared: ReadonlySet<Channel>): boolean {
+    const fits = () => {
+      const bytes = need();
+      return bytes <= 0 || this.#options.budget.hasRoomFor(bytes);
+    };
+    while (!fits()) {
+      if (this.sweep(now, MANY)) continue;
+      const next = this.#shelf.nextHolding(spared);
+      if (!next) return false;
+      this.#forget(next);
+    }
+    return true;
+  }
+
+  /**
+   * Adds the publication, or what is kept of it, as the channel's next. What is over a limit of the channel goes, with
+   * everything before it: history has no gap.
+   */
+  add(channel: Channel, publication: Publication, expires: number | undefined): void {
+    const bytes = sizeOf(publication);
+    const { offset } = publication;
+    channel.offset = offset;
+    this.#changed.add(channel);
+    if (this.#isTooMuch(channel, 1, bytes)) {
+      this.#drop(channel, offset + 1, -channel.bytes, offset - channel.first);
+    } else {
+      this.#store.append(channel, publication, bytes, expires);
+      channel.bytes += bytes;
+      this.#count(bytes);
+      this.#publications++;
+      this.#trim(channel);
+      if (!channel.isAging) this.#awaitAge(channel, publication.time);
+    }
+    this.#shelf.put(channel);
+  }
+
+  /** What was published under the draft's id within the time that ids are remembered. */
+  findId(channel: Channel, { publisher = "", id = "" }: Draft, now: number): KnownId | undefined {
+    const known = this.#store.findId(channel, publisher, id);
+    if (!known || known.time >= now - REMEMBERED * 1000) return known;
+    this.#store.dropId(channel, known);
+    channel.idBytes -= known.bytes;
+    this.#free({ channel, bytes: known.bytes });
+    return undefined;
+  }
+
+  addId(channel: Channel, known: KnownId): void {
+    this.#store.addId(channel, known);
+    channel.idBytes += known.bytes;
+    this.#count(known.bytes);
+    this.#changed.add(channel);
+    this.#shelf.put(channel);
+  }
+
+  /** The oldest of the channel that is not too old. */
+  firstFresh(channel: Channel, now: number): number {
+    const oldest = now - channel.limits.age * 1000;
+    let { first } = channel;
+    while (first <= channel.offset && this.#store.weigh(channel, first).time < oldest) first++;
+    return first;
+  }
+
+  /** Lets go what is too old in the channel. */
+  dropAged(channel: Channel, now: number): void {
+    const fresh = this.firstFresh(channel, now);
+    if (fresh > channel.first) this.#dropUntil(channel, fresh);
+  }
+
+  /** Lets go what is too old anywhere, some of it. Returns whether there was anything to look at. */
+  sweep(now: number, most: number): boolean {
+    let found = 0;
+    for (const freed of this.#store.expire(now, most)) {
+      found++;
+      freed.channel.bytes -= freed.bytes;
+      this.#free(freed);
+    }
+    for (const freed of this.#store.expireIds(now - REMEMBERED * 1000, most)) {
+      found++;
+      freed.channel.idBytes -= freed.bytes;
+      this.#free(freed);
+    }
+    for (let looked = 0; looked < most; looked++) {
+      const channel = this.#aging.take(now);
+      if (!channel) break;
+      found++;
+      channel.isAging = false;
+      if (this.#channels.get(channel.name) !== channel) continue;
+      this.dropAged(channel, now);
+      if (channel.first <= channel.offset) this.#awaitAge(channel, this.#store.weigh(channel, channel.first).time);
+    }
+    return found > 0;
+  }
+
+  /** Brings everything within bounds that may be others than when it was stored. */
+  tighten(now: number): void {
+    for (const channel of this.#channels.values()) this.#trim(channel);
+    while (this.sweep(now, MANY));
+    const none = new Set<Channel>();
+    const { budget, maxChannels } = this.#options;
+    for (let next; budget.used > budget.limit && (next = this.#shelf.nextHolding(none));) this.#forget(next);
+    for (let next; this.#channels.size > maxChannels && (next = this.#shelf.next(none));) this.#forget(next);
+  }
+
+  /** Tells the store the figures that have changed. */
+  save(): void {
+    for (const channel of this.#changed) this.#store.save(channel);
+    this.#changed.clear();
+  }
+
+  #add(kept: KeptChannel): void {
+    const { name } = kept;
+    const channel: Channel = { ...kept, limits: this.#limitsOf(name), hosted: false, isAging: false };
+    this.#channels.set(name, channel);
+    this.#shelf.put(channel);
+    this.#publications += channel.offset - channel.first + 1;
+    this.#count(channel.bytes + channel.idBytes);
+    // How old it is will be looked at; what there is of it is older than everything to come.
+    if (channel.first <= channel.offset) this.#awaitAge(channel, -Infinity);
+  }
+
+  #create(name: string, epoch: string): Channel {
+    this.#add({ name, epoch, offset: 0, first: 1, bytes: 0, idBytes: 0 });
+    const channel = this.#channels.get(name)!;
+    this.#changed.add(channel);
+    return channel;
+  }
+
+  /** What is larger than the whole budget is not kept, like what is larger than its channel's history. */
+  #limitsOf(name: string): HistoryLimits {
+    const limits = this.#options.limitsOf(name);
+    const { limit } = this.#options.budget;
+    return limits.bytes <= limit ? limits : { ...limits, bytes: limit };
+  }
+
+  #isTooMuch({ limits }: Channel, count: number, bytes: number): boolean {
+    return count > 0 && (count > limits.count || bytes > limits.bytes);
+  }
+
+  #trim(channel: Channel): void {
+    let { first, bytes } = channel;
+    const { offset } = channel;
+    for (; this.#isTooMuch(channel, offset - first + 1, bytes); first++) {
+      bytes -= this.#store.weigh(channel, first).bytes;
+    }
+    if (first > channel.first) this.#drop(channel, first, bytes - channel.bytes, first - channel.first);
+  }
+
+  #dropUntil(channel: Channel, first: number): void {
+    let bytes = 0;
+    for (let at = channel.first; at < first; at++) bytes += this.#store.weigh(channel, at).bytes;
+    this.#drop(channel, first, -bytes, first - channel.first);
+  }
+
+  #drop(channel: Channel, first: number, bytes: number, publications: number): void {
+    channel.first = first;
+    channel.bytes += bytes;
+    this.#publications -= publications;
+    this.#free({ channel, bytes: -bytes });
+  }
+
+  /** The channel holds so much less. */
+  #free({ channel, bytes }: Freed): void {
+    this.#count(-bytes);
+    this.#changed.add(channel);
+    if (channel.bytes + channel.idBytes === 0) this.#shelf.empty(channel);
+  }
+
+  #forget(channel: Channel): void {
+    this.#shelf.remove(channel);
+    this.#channels.delete(channel.name);
+    this.#changed.delete(channel);
+    this.#publications -= channel.offset - channel.first + 1;
+    this.#count(-channel.bytes - channel.idBytes);
+    this.#store.forget(channel);
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    if (bytes > 0) this.#options.budget.take(bytes);
+    else this.#options.budget.give(-bytes);
+  }
+
+  #newAging(): Deadlines<Channel> {
+    return new Deadlines((channel) => this.#channels.get(channel.name) === channel);
+  }
+
+  #awaitAge(channel: Channel, time: number): void {
+    channel.isAging = true;
+    this.#aging.add(time + channel.limits.age * 1000 + 1, channel);
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * The broker of one process, over whatever stores what it counts.
+ *
+ * @module
+ */
+import { Budget } from "../budget.ts";
+import { GongError } from "../errors.ts";
+import { compileHistory, type HistorySettings } from "../history_limits.ts";
+import type {
+  Announce,
+  Broker,
+  BrokerCapabilities,
+  Draft,
+  History,
+  PageLimit,
+  PublishResult,
+  Start,
+} from "../types.ts";
+import { Accounts } from "./accounts.ts";
+import { type Numbered, Numbering } from "./numbering.ts";
+import type { Channel, Store } from "./store.ts";
+
+/** Bounds of what is kept, and what a test replaces. */
+export interface LedgerOptions extends Partial<HistorySettings> {
+  /** Bytes of publications and ids kept over all channels. Default 64 MiB. */
+  readonly historyBudget?: number;
+  /** The same, shared with others. */
+  readonly budget?: Budget;
+  /** Channels known at once; past it an idle one is forgotten. Default 100,000. */
+  readonly maxChannels?: number;
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly now?: () => number;
+  /** A new random epoch. */
+  readonly newEpoch?: () => string;
+  /** Called with what kept the store from storing. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+/** How long nothing is tried after the store failed, in milliseconds. */
+const PAUSE = 1000;
+/** When what was only opened is saved at the latest, in milliseconds. */
+const SAVE = 100;
+
+/** How much that is too old is looked at when somebody reads. */
+const FEW = 100;
+
+const NONE: ReadonlySet<Channel> = new Set();
+
+/** 16 letters and digits. */
+export function randomEpoch(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(36).padStart(2, "0")).join("");
+}
+
+/** Serves its calls one after the other, each to its end, over a {@linkcode Store}. */
+export class Ledger implements Broker {
+  readonly capabilities: BrokerCapabilities;
+  readonly #store: Store;
+  readonly #announce: Announce;
+  readonly #accounts: Accounts;
+  readonly #now: () => number;
+  readonly #onFault: (error: unknown) => void;
+  /** The store failed: nothing is tried before then, by `performance.now()`. */
+  #resumes = -Infinity;
+  /** The accounts are not those of the store. */
+  #isStale = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(store: Store, announce: Announce, capabilities: BrokerCapabilities, options: LedgerOptions = {}) {
+    const { history = [], historyCount = 1000, historyBytes = 1 << 20, historyAge = 600 } = options;
+    const { budget = new Budget(options.historyBudget ?? 64 << 20), maxChannels = 100_000 } = options;
+    const { now = Date.now, newEpoch = randomEpoch, onFault = () => {} } = options;
+    const limitsOf = compileHistory({ history, historyCount, historyBytes, historyAge });
+    this.capabilities = capabilities;
+    this.#store = store;
+    this.#announce = announce;
+    this.#accounts = new Accounts(store, { limitsOf, maxChannels, budget, newEpoch });
+    this.#now = now;
+    this.#onFault = onFault;
+    this.#accounts.load();
+    this.#change(() => this.#accounts.tighten(now()));
+  }
+
+  // deno-lint-ignore require-await -- so that a throw becomes a rejection
+  async publish(drafts: readonly Draft[], { atomic = false }: { atomic?: boolean } = {}): Promise<PublishResult[]> {
+    if (drafts.length === 0) return [];
+    let numbered: Numbered;
+    try {
+      numbered = this.#change(() => new Numbering(this.#accounts, this.#now()).number(drafts, atomic));
+    } catch (error) {
+      const refusal = GongError.from(error).toRefusal();
+      return drafts.map(() => ({ error: refusal }));
+    }
+    if (numbered.publications.length > 0) this.#announce(numbered.publications);
+    return numbered.results;
+  }
+
+  // deno-lint-ignore require-await
+  async read(name: string, start?: Start, limit: PageLimit = {}): Promise<History> {
+    const now = this.#now();
+    if (start) this.#tidy(this.#open(name), now);
+    const channel = this.#open(name);
+    const { epoch, offset } = channel;
+    const top = { epoch, offset };
+    if (!start) return { top, publications: [], recovered: true };
+    const first = this.#accounts.firstFresh(channel, now);
+    const from = "last" in start ? Math.max(first, offset - start.last + 1) : start.offset + 1;
+    if (!("last" in start) && (start.epoch !== epoch || from < first || from > offset + 1)) {
+      return { top, publications: [], recovered: false };
+    }
+    const publications = from > offset ? [] : this.#store.read(channel, from, limit, now);
+    const history = { top, publications, recovered: true };
+    return "last" in start ? { ...history, from: { epoch, offset: from - 1 } } : history;
+  }
+
+  // deno-lint-ignore require-await
+  async subscribe(name: string): Promise<void> {
+    this.#accounts.host(this.#open(name));
+  }
+
+  // deno-lint-ignore require-await
+  async unsubscribe(name: string): Promise<void> {
+    const channel = this.#accounts.find(name);
+    if (channel?.hosted) this.#accounts.unhost(channel);
+  }
+
+  stats(): { channels: number; publications: number; bytes: number } {
+    return this.#accounts.stats();
+  }
+
+  // deno-lint-ignore require-await
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#attempt(() => {});
+    this.#store.close();
+  }
+
+  /** A new channel is saved a little later or with the next change: it has nothing yet but its epoch. */
+  #open(name: string): Channel {
+    if (this.#isStale) this.#change(() => {});
+    const known = this.#accounts.find(name);
+    if (known) return known;
+    const open = () => this.#accounts.open(name, NONE);
+    const channel = this.#accounts.isFull ? this.#change(open) : open();
+    if (!channel) throw new GongError("overloaded", "There are too many channels.", { retryAfter: 60 });
+    if (this.#store.isLasting) this.#saveSoon();
+    return channel;
+  }
+
+  /** Gives back what is too old, if the store can. Who reads is answered in any case. */
+  #tidy(channel: Channel, now: number): void {
+    this.#attempt(() => {
+      this.#accounts.sweep(now, FEW);
+      this.#accounts.dropAged(channel, now);
+    });
+  }
+
+  #saveSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#attempt(() => {});
+    }, SAVE);
+  }
+
+  #attempt(change: () => void): void {
+    try {
+      this.#change(change);
+    } catch (error) {
+      if (!(error instanceof GongError)) throw error;
+    }
+  }
+
+  /**
+   * Changes the accounts and the store, both or neither.
+   *
+   * @throws {GongError} `overloaded` when the store cannot
+   */
+  #change<T>(change: () => T): T {
+    if (performance.now() < this.#resumes) throw unstored();
+    if (this.#isStale) this.#takeOver();
+    try {
+      const result = change();
+      this.#accounts.save();
+      this.#store.commit();
+      return result;
+    } catch (error) {
+      if (!this.#store.isLasting) throw error;
+      this.#fail(error);
+      this.#isStale = true;
+      this.#takeOver();
+      throw unstored(error);
+    }
+  }
+
+  /** Nothing of what has failed counts, in the accounts neither. */
+  #takeOver(): void {
+    try {
+      this.#store.rollback();
+      this.#accounts.load();
+      this.#isStale = false;
+    } catch (error) {
+      this.#fail(error);
+      throw unstored(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#resumes = performance.now() + PAUSE;
+    this.#onFault(error);
+  }
+}
+
+function unstored(cause?: unknown): GongError {
+  return new GongError("overloaded", "Nothing can be stored now.", { retryAfter: PAUSE / 1000, cause });
+}

@@ -1,0 +1,85 @@
+/**
+ * Where a broker's channels are kept: what {@linkcode Ledger} counts, a store holds.
+ *
+ * @module
+ */
+import type { HistoryLimits } from "../history_limits.ts";
+import type { PageLimit, Publication } from "../types.ts";
+
+/** A channel as the ledger counts it. Those before `first` are gone, the last one is `offset`. */
+export interface Channel {
+  readonly name: string;
+  readonly epoch: string;
+  readonly limits: HistoryLimits;
+  offset: number;
+  first: number;
+  /** Bytes of what is kept, and of the ids that are remembered. */
+  bytes: number;
+  idBytes: number;
+  /** Somebody here listens. */
+  hosted: boolean;
+  /** It waits among those whose oldest publication grows too old. */
+  isAging: boolean;
+}
+
+/** What a store has of a channel from before. */
+export type KeptChannel = Pick<Channel, "name" | "epoch" | "offset" | "first" | "bytes" | "idBytes">;
+
+/** An id that was published under, and where it went. */
+export interface KnownId {
+  readonly publisher: string;
+  readonly id: string;
+  readonly offset: number;
+  /** Of the content. */
+  readonly digest: string;
+  /** When, in milliseconds since 1970. */
+  readonly time: number;
+  /** What it counts for. */
+  readonly bytes: number;
+}
+
+/** Bytes that a channel holds no more. */
+export interface Freed {
+  readonly channel: Channel;
+  readonly bytes: number;
+}
+
+/** What is needed of a kept publication to count it. */
+export interface Weight {
+  readonly time: number;
+  readonly bytes: number;
+}
+
+/**
+ * Holds channels, publications and ids. It counts nothing and bounds nothing: the ledger says what goes.
+ *
+ * What is changed counts from {@linkcode commit} on, all of it or, when that throws, nothing; then the ledger calls
+ * {@linkcode rollback} and {@linkcode load}. What is read takes in what was changed since.
+ */
+export interface Store {
+  /** What was committed is still there for the next process. */
+  readonly isLasting: boolean;
+  /** What it has, the channels that were longest unused first. */
+  load(): Iterable<KeptChannel>;
+  /** Keeps the next publication of a channel; past `expires`, in milliseconds since 1970, only as a place. */
+  append(channel: Channel, publication: Publication, bytes: number, expires: number | undefined): void;
+  /** The figures of the channel have changed. What is before its `first` goes. */
+  save(channel: Channel): void;
+  /** The channel and everything of it goes. */
+  forget(channel: Channel): void;
+  /** What a kept publication counts for. */
+  weigh(channel: Channel, offset: number): Weight;
+  /** From `first` on, ascending, as much as the limit allows. What has expired by `now` is only a place. */
+  read(channel: Channel, first: number, limit: PageLimit, now: number): Publication[];
+  /** Makes at most `most` that have expired by `now` into places. */
+  expire(now: number, most: number): Iterable<Freed>;
+  findId(channel: Channel, publisher: string, id: string): KnownId | undefined;
+  /** Of a name that is not known. */
+  addId(channel: Channel, known: KnownId): void;
+  dropId(channel: Channel, known: KnownId): void;
+  /** Forgets at most `most` ids of before `time`. */
+  expireIds(time: number, most: number): Iterable<Freed>;
+  commit(): void;
+  rollback(): void;
+  close(): void;
+}
