@@ -167,7 +167,10 @@ export class Edge implements SessionHost {
     this.#options.link.request("admit", { id, address }).catch((error) => session.refuse(error));
     session.door.opened(session);
     try {
-      for (const channel of session.named) session.subscribe(channel, session.options.starts.get(channel));
+      // Those first that it resumes: where it stands in them belongs into every cursor that it is told.
+      const { starts } = session.options;
+      for (const [channel, start] of starts) session.subscribe(channel, start);
+      for (const channel of session.named) if (!starts.has(channel)) session.subscribe(channel);
     } catch (error) {
       session.refuse(error);
     }

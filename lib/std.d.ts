@@ -70,6 +70,17 @@ declare module "@std/http/etag" {
   export function ifNoneMatch(value: string | null, etag: string | undefined): boolean;
 }
 
+declare module "@std/http/server-sent-event-stream" {
+  export interface ServerSentEventMessage {
+    comment?: string;
+    event?: string;
+    data?: string;
+    id?: string | number;
+    retry?: number;
+  }
+  export class ServerSentEventStream extends TransformStream<ServerSentEventMessage, Uint8Array> {}
+}
+
 declare module "@std/http/status" {
   /** The phrase of each status code. */
   export const STATUS_TEXT: Readonly<Record<number, string>>;

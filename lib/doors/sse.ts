@@ -5,7 +5,7 @@
  */
 import { encodeLine } from "../codecs/line.ts";
 import { COMMENT, encodeEvent, encodePublication, stampId } from "../codecs/sse.ts";
-import type { Codec } from "../door.ts";
+import type { Codec, Door } from "../door.ts";
 import { GongError } from "../errors.ts";
 import type { HttpDoor } from "./http.ts";
 import { createStreamDoor, toBytes } from "./stream_door.ts";
@@ -27,7 +27,7 @@ const json: Codec = {
   stamp: (line, cursor) => stampId(`data: ${line}\n\n`, cursor),
 };
 
-function createDoor(codec: Codec) {
+function createDoor(codec: Codec): Door {
   return createStreamDoor({
     name: "sse",
     codec,
@@ -39,7 +39,8 @@ function createDoor(codec: Codec) {
   });
 }
 
-const DOORS: ReadonlyMap<string, ReturnType<typeof createDoor>> = new Map([
+/** By the value of `?format=`. */
+export const SSE_DOORS: ReadonlyMap<string, Door> = new Map([
   ["plain", createDoor(raw)],
   ["json", createDoor(json)],
 ]);
@@ -49,7 +50,7 @@ export const sse: HttpDoor = {
   parameters: ["format"],
   since: ({ headers }) => headers.get("last-event-id") ?? undefined,
   open(call) {
-    const door = DOORS.get(call.query.get("format") ?? "plain");
+    const door = SSE_DOORS.get(call.query.get("format") ?? "plain");
     if (!door) throw new GongError("bad_request", "`format` has to be `plain` or `json`.", { field: "format" });
     return call.stream(door, { "content-type": "text/event-stream" }, `retry: ${RETRY}\n\n`);
   },
