@@ -23,7 +23,7 @@ export interface DoorOptions {
 
 /** Who comes, by which door, for what. */
 export interface Visit {
-  readonly request: Request;
+  readonly userAgent: string;
   readonly wish: Wish;
   readonly door: Door;
   readonly carrier: Carrier;
@@ -31,10 +31,14 @@ export interface Visit {
   readonly grant: Grant | undefined;
 }
 
+/** What the client says it is. An upgraded request does not tell any more. */
+export function userAgentOf({ headers }: Request): string {
+  return (headers.get("user-agent") ?? "").slice(0, MAX_USER_AGENT);
+}
+
 /** Begins a session, whose carrier may open later. */
-export function beginSession(edge: Edge, { request, wish, ...visit }: Visit): Session {
-  const userAgent = (request.headers.get("user-agent") ?? "").slice(0, MAX_USER_AGENT);
-  const session = new Session(edge, { ...wish, ...visit, id: edge.registry.newId(), userAgent });
+export function beginSession(edge: Edge, { wish, ...visit }: Visit): Session {
+  const session = new Session(edge, { ...wish, ...visit, id: edge.registry.newId() });
   edge.begin(session);
   return session;
 }

@@ -10,7 +10,7 @@ import type { Door } from "../door.ts";
 import { GongError } from "../errors.ts";
 import type { Session } from "../session.ts";
 import { ResponseStream } from "../stream.ts";
-import { beginSession, type DoorOptions } from "./begin.ts";
+import { beginSession, type DoorOptions, userAgentOf } from "./begin.ts";
 import { checkRights, readWish, type Wish } from "./query.ts";
 
 /** What an answer has whatever the door. Proxies that know the last one do not gather it. */
@@ -65,7 +65,8 @@ export class HttpCall {
   /** Begins a session. Whoever calls it opens the carrier. */
   begin(door: Door, carrier: Carrier): Session {
     const { request, wish, address, grant } = this;
-    return beginSession(this.options.edge, { request, wish, door, carrier, address, grant });
+    const userAgent = userAgentOf(request);
+    return beginSession(this.options.edge, { userAgent, wish, door, carrier, address, grant });
   }
 
   /** Answers with a session that goes on until the client leaves, or the stream is old. */

@@ -7,7 +7,7 @@ import type { Door } from "../door.ts";
 import { GongError } from "../errors.ts";
 import { checkUpgrade } from "../http/handshake.ts";
 import { Socket } from "../socket.ts";
-import { beginSession, type DoorOptions } from "./begin.ts";
+import { beginSession, type DoorOptions, userAgentOf } from "./begin.ts";
 import { answer, type HttpDoor } from "./http.ts";
 import { iframe } from "./iframe.ts";
 import { json } from "./json.ts";
@@ -50,9 +50,10 @@ export function push(request: Request, url: URL, address: string, options: DoorO
   });
   if (!door) throw new GongError("bad_request", "`format` has to be `plain` or `json`.", { field: "format" });
   checkRights(auth, grant, wish.channels);
+  const userAgent = userAgentOf(request);
   edge.checkRoom(address);
   const { socket, response } = upgrade(request, config.ping);
-  beginSession(edge, { request, wish, door, carrier: socket, address, grant });
+  beginSession(edge, { userAgent, wish, door, carrier: socket, address, grant });
   return response;
 }
 
