@@ -105,7 +105,9 @@ export interface Door {
   lost(session: DoorSession, channel: string, position: Position): void;
   /** A message to this session alone, unnumbered. */
   signal(session: DoorSession, data: Data, contentType: string): void;
-  /** Written after `ping` seconds, so that nobody in between takes the connection for dead. */
+  /** Its sessions come and go with every request: the log tells of them only at `debug`. */
+  readonly isBrief?: true;
+  /** Written every `ping` seconds, so that nobody in between takes the connection for dead. */
   readonly heartbeat?: Data;
   /** The last words to a client, where the wire's own end has no room for them. */
   farewell?(ending: Ending): Data;

@@ -10,7 +10,7 @@ import { BusReceiver, bytesPerTurn } from "./bus.ts";
 import { sizeOf } from "./bytes.ts";
 import { decodeBatch, readBatchHead } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
-import type { SubscribeAnswer } from "./door.ts";
+import type { Door, SubscribeAnswer } from "./door.ts";
 import { GongError } from "./errors.ts";
 import { Fanout } from "./edge/fanout.ts";
 import { Flusher } from "./edge/flusher.ts";
@@ -19,7 +19,7 @@ import { compileHistory } from "./history_limits.ts";
 import { Hosting } from "./edge/hosting.ts";
 import { Inbox } from "./edge/inbox.ts";
 import type { Link } from "./link.ts";
-import type { Logger } from "./log.ts";
+import type { Fields, Logger } from "./log.ts";
 import { creditAfter, type EdgeMethods, fullError, type HubMethods } from "./methods.ts";
 import type { Histogram, Metrics } from "./metrics.ts";
 import { Registry } from "./edge/registry.ts";
@@ -232,7 +232,7 @@ export class Edge implements SessionHost {
 
   opened(session: Session): void {
     const { id, door, address } = session.options;
-    this.#options.log.info("session.open", { session: id, door: door.name, address });
+    this.#log(door, "session.open", { session: id, door: door.name, address });
     if (this.#draining !== undefined) session.close("going_away");
   }
 
@@ -241,7 +241,13 @@ export class Edge implements SessionHost {
     this.registry.leave(session, reason);
     this.#options.link.notify("release", session.id);
     const { id, door, address } = session.options;
-    this.#options.log.info("session.close", { session: id, door: door.name, address, code, reason });
+    this.#log(door, "session.close", { session: id, door: door.name, address, code, reason });
+  }
+
+  #log({ isBrief }: Door, event: string, fields: Fields): void {
+    const { log } = this.#options;
+    if (isBrief) log.debug(event, fields);
+    else log.info(event, fields);
   }
 
   get linger(): number {

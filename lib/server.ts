@@ -70,6 +70,10 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
     const answer = await api(request, url, address);
     if (answer) return allowOrigin(request, answer, auth.allowedOrigin(request, url));
     const response = await admin(request, url, address) ?? await pages(request, url);
+    // What a client may do it has to be able to find out from wherever it may do it.
+    if (response && url.pathname === "/session") {
+      return allowOrigin(request, response, auth.allowedOrigin(request, url));
+    }
     if (response) return response;
     throw new GongError("not_found", "There is nothing at this path.");
   }

@@ -58,6 +58,7 @@ interface Outcome {
 class Poll implements Door, Carrier {
   readonly name = "poll";
   readonly codec = CODEC;
+  readonly isBrief = true;
   /** It takes whatever it gets: that is a page of each channel, or what one turn brings. */
   readonly pending = 0;
   readonly #call: HttpCall;
