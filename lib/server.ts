@@ -8,7 +8,7 @@ import { createAdmin } from "./admin.ts";
 import { createApi } from "./api.ts";
 import type { Auth } from "./auth.ts";
 import type { Config } from "./config.ts";
-import { findHttpDoor, type HttpHandler, METHODS, push } from "./doors/mod.ts";
+import { findHttpDoor, type HttpHandler, METHODS, type Peer, push } from "./doors/mod.ts";
 import type { Edge } from "./edge.ts";
 import { GongError } from "./errors.ts";
 import type { Logger } from "./log.ts";
@@ -33,6 +33,7 @@ export interface ServerOptions {
 /** The peer, as `Deno.serve` tells it. */
 interface Info {
   readonly remoteAddr: Deno.Addr;
+  readonly completed: Promise<void>;
 }
 
 /** Addresses whose rate is remembered. */
@@ -79,13 +80,13 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
   }
 
   /** A door over plain HTTP: its pages may be of other origins, and what it refuses they may read too. */
-  async function visit(handler: HttpHandler, request: Request, url: URL, address: string): Promise<Response> {
+  async function visit(handler: HttpHandler, request: Request, url: URL, peer: Peer): Promise<Response> {
     const origin = auth.allowedOrigin(request, url);
     try {
-      return allowOrigin(request, await handler(request, url, address, options), origin);
+      return allowOrigin(request, await handler(request, url, peer, options), origin);
     } catch (caught) {
       const error = GongError.from(caught);
-      note(error, address, trim(url.pathname));
+      note(error, peer.address, trim(url.pathname));
       return allowOrigin(request, problem(error, { allow: METHODS }), origin);
     }
   }
@@ -99,7 +100,8 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
     else log.info("request.refused", { address, code, status });
   }
 
-  return async (request, { remoteAddr }) => {
+  return async (request, info) => {
+    const { remoteAddr } = info;
     const remote = remoteAddr.transport === "tcp" ? remoteAddr.hostname : "";
     const address = addresses.of(remote, request.headers);
     const target = readTarget(request);
@@ -112,7 +114,9 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
       // Nothing is awaited before a handshake is answered: see `Edge.checkRoom`.
       if (door !== undefined) return push(request, target, address, options);
       const httpDoor = findHttpDoor(path);
-      return httpDoor ? await visit(httpDoor, request, target, address) : await route(request, target, address);
+      return httpDoor
+        ? await visit(httpDoor, request, target, { address, completed: () => info.completed })
+        : await route(request, target, address);
     } catch (caught) {
       const error = GongError.from(caught);
       note(error, address, door);

@@ -12,10 +12,6 @@ import type { Data } from "./types.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** How often a stream that ends is looked at, whether Deno has taken the rest of it, in milliseconds; doubled up to a second. */
-const FIRST_LOOK = 10;
-const LAST_LOOK = 1000;
-
 const encoder = new TextEncoder();
 const STRATEGY: QueuingStrategy<Bytes> = { highWaterMark: 0, size: (chunk) => chunk.length };
 
@@ -24,7 +20,6 @@ export class ResponseStream implements Carrier {
   readonly body: ReadableStream<Bytes>;
   #controller!: ReadableStreamDefaultController<Bytes>;
   #events: CarrierEvents | undefined;
-  #onGone: () => void = () => {};
   #closing: { code: number; reason: string } | undefined;
   #gone = false;
 
@@ -33,7 +28,7 @@ export class ResponseStream implements Carrier {
       start: (controller) => {
         this.#controller = controller;
       },
-      cancel: () => this.#end(false),
+      cancel: () => this.#end(),
     }, STRATEGY);
   }
 
@@ -45,10 +40,10 @@ export class ResponseStream implements Carrier {
    * The answer is about to begin.
    *
    * @param preamble what comes before everything else
-   * @param onGone called when it is over, by whoever
+   * @param completed resolves or rejects when it was sent to its end, or cannot be
    */
-  open(preamble: string, onGone: () => void): void {
-    this.#onGone = onGone;
+  open(preamble: string, completed: Promise<void>): void {
+    completed.then(() => this.#end(), () => this.#end());
     if (preamble !== "") this.send(preamble);
     this.#events?.opened();
   }
@@ -76,20 +71,12 @@ export class ResponseStream implements Carrier {
     if (!this.isOpen) return;
     this.#closing = { code, reason };
     this.#controller.close();
-    this.#look(FIRST_LOOK);
   }
 
-  #look(wait: number): void {
-    if (this.#gone) return;
-    if (this.pending === 0) return this.#end(true);
-    setTimeout(() => this.#look(Math.min(wait * 2, LAST_LOOK)), wait);
-  }
-
-  #end(clean: boolean): void {
+  #end(): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.#onGone();
     const { code, reason } = this.#closing ?? { code: 1006, reason: "" };
-    this.#events?.closed(code, reason, clean);
+    this.#events?.closed(code, reason, this.#closing !== undefined);
   }
 }

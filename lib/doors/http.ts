@@ -23,6 +23,13 @@ export const METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 /** Streams end at this part of their age at the soonest, so that those that began together do not come back together. */
 const YOUNGEST = 0.9;
 
+/** Who asks, and how it will go. */
+export interface Peer {
+  readonly address: string;
+  /** Settled when the answer was sent to its end, or cannot be. Whoever asks has to handle its rejection. */
+  completed(): Promise<void>;
+}
+
 /** A door over plain HTTP. */
 export interface HttpDoor {
   /** Parameters of its query, beside those that all have. */
@@ -46,8 +53,8 @@ export class HttpCall {
     url: URL,
     readonly wish: Wish,
     readonly options: DoorOptions,
-    readonly address: string,
     readonly grant: Grant | undefined,
+    readonly peer: Peer,
   ) {
     this.query = url.searchParams;
   }
@@ -64,7 +71,7 @@ export class HttpCall {
 
   /** Begins a session. Whoever calls it opens the carrier. */
   begin(door: Door, carrier: Carrier): Session {
-    const { request, wish, address, grant } = this;
+    const { request, wish, grant, peer: { address } } = this;
     const userAgent = userAgentOf(request);
     return beginSession(this.options.edge, { userAgent, wish, door, carrier, address, grant });
   }
@@ -77,7 +84,7 @@ export class HttpCall {
     const session = this.begin(door, carrier);
     const age = this.options.config.maxStreamAge * (YOUNGEST + Math.random() * (1 - YOUNGEST));
     const timer = setTimeout(() => session.close("too_old"), age * 1000);
-    carrier.open(preamble, () => clearTimeout(timer));
+    carrier.open(preamble, this.peer.completed().finally(() => clearTimeout(timer)));
     return new Response(carrier.body, init);
   }
 
@@ -97,7 +104,7 @@ export function answer(
   door: HttpDoor,
   request: Request,
   url: URL,
-  address: string,
+  peer: Peer,
   options: DoorOptions,
 ): Response | Promise<Response> {
   const { config, edge, auth } = options;
@@ -106,13 +113,13 @@ export function answer(
     return new Response(null, { status: 204, headers: { ...HEADERS, allow: METHODS.join(", ") } });
   }
   if (!METHODS.includes(request.method)) throw new GongError("method_not_allowed");
-  const grant = auth.identify(request, address);
+  const grant = auth.identify(request, peer.address);
   const most = Math.min(MAX_CURSOR, config.maxSubscriptions);
   const wish = readWish(url, { parameters: door.parameters, most, since: door.since?.(request) });
   if (wish.channels.length === 0) {
     throw new GongError("bad_request", "`channel` has to name what is to be heard.", { field: "channel" });
   }
   checkRights(auth, grant, wish.channels);
-  edge.checkRoom(address);
-  return door.open(new HttpCall(request, url, wish, options, address, grant));
+  edge.checkRoom(peer.address);
+  return door.open(new HttpCall(request, url, wish, options, grant, peer));
 }

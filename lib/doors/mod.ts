@@ -8,7 +8,7 @@ import { GongError } from "../errors.ts";
 import { checkUpgrade } from "../http/handshake.ts";
 import { Socket } from "../socket.ts";
 import { beginSession, type DoorOptions, userAgentOf } from "./begin.ts";
-import { answer, type HttpDoor } from "./http.ts";
+import { answer, type HttpDoor, type Peer } from "./http.ts";
 import { iframe } from "./iframe.ts";
 import { json } from "./json.ts";
 import { plain } from "./plain.ts";
@@ -17,7 +17,7 @@ import { checkRights, readWish } from "./query.ts";
 import { sse } from "./sse.ts";
 import { stream } from "./stream.ts";
 
-export { METHODS } from "./http.ts";
+export { METHODS, type Peer } from "./http.ts";
 
 /** Doors on `/push`, by the value of `?format=`. */
 const FORMATS: ReadonlyMap<string | null, Door> = new Map([[null, plain], ["plain", plain], ["json", json]]);
@@ -61,7 +61,7 @@ export function push(request: Request, url: URL, address: string, options: DoorO
 export type HttpHandler = (
   request: Request,
   url: URL,
-  address: string,
+  peer: Peer,
   options: DoorOptions,
 ) => Response | Promise<Response>;
 

@@ -11,7 +11,6 @@ import type { Codec, Door, DoorSession } from "../door.ts";
 import { GongError } from "../errors.ts";
 import type { Outlet } from "../outbox.ts";
 import type { Session } from "../session.ts";
-import { ResponseStream } from "../stream.ts";
 import type { Data, Position } from "../types.ts";
 import type { HttpCall, HttpDoor } from "./http.ts";
 import { readFlag } from "./query.ts";
@@ -184,11 +183,9 @@ class Poll implements Door, Carrier {
       this.#end(1000, true);
       return body;
     }
-    const rest = new ResponseStream();
-    rest.listen({ opened() {}, received() {}, closed: (code, _reason, clean) => this.#end(code, clean) });
-    rest.send(body);
-    rest.close(1000, "");
-    return rest.body;
+    const end = () => this.#end(1000, true);
+    this.#call.peer.completed().then(end, end);
+    return body;
   }
 
   /** The client has gone away. */

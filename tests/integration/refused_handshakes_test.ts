@@ -82,7 +82,7 @@ const HANDSHAKES: Row[] = [
   { title: "an empty channel", send: handshake("/push?channel="), status: 400, body: "channel" },
   { title: "a channel of 129 characters", send: handshake(`/push?channel=${"x".repeat(129)}`), status: 400 },
   { title: "an unknown format", send: handshake("/push?format=xml"), status: 400, headers: TEXT, body: "format" },
-  ...[["since=a@e:1", "since", "channel"], ["Channel=a", "Channel", "channel"], [
+  ...[["sinse=a@e:1", "sinse", "since"], ["Channel=a", "Channel", "channel"], [
     "format=json&ecco=false",
     "ecco",
     "echo",
