@@ -58,6 +58,8 @@ export interface Auth {
   identify(request: Request, address: string): Grant | undefined;
   /** Whether the grant, or nobody, may do this to the channel. See the table at {@linkcode createAuth}. */
   may(grant: Grant | undefined, action: "subscribe" | "publish", channel: string): boolean;
+  /** Whether the grant, or nobody, has the scope; as for {@linkcode Auth.require}. */
+  has(grant: Grant | undefined, scope: Scope): boolean;
   /**
    * The grant, if it has the scope; `admin` has them all, and with `dev` everybody is admin.
    *
@@ -150,6 +152,7 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
       if (action === "publish") return isOpen(channel) || has(grant, "publish");
       return isPublic(channel) || has(grant, "admin");
     },
+    has,
     require(grant, scope) {
       if (config.dev) return { ...grant, ...DEV };
       if (grant === undefined) throw new GongError("unauthorized");

@@ -46,11 +46,11 @@ export interface DoorSession {
    */
   count(): void;
   /**
-   * Publishes as this session.
+   * Publishes as this session; resolves to where that is, or where it was at the first time.
    *
    * @throws {GongError} `forbidden` without the right to; with what the broker refused
    */
-  publish(draft: Draft): Promise<Position>;
+  publish(draft: Draft): Promise<Position & { readonly repeated?: true }>;
   /**
    * Publishes as this session without an answer, which spares the hub and the edge a message each: only if it is not
    * taken, the door's `refused` is called.

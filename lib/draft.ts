@@ -25,14 +25,16 @@ const MAX_ID = 64;
 const MAX_EVENT = 128;
 const MAX_TAGS = 16;
 const MAX_TAG = 256;
+const MAX_TTL = 2_000_000;
 const TAG_NAME = /^[\w.:/-]{1,64}$/;
 const CONTROL = /\p{Cc}/u;
 
 /** The fields that {@linkcode readMessage} reads. */
-export const MESSAGE_FIELDS: readonly string[] = [...CONTENT_FIELDS, "id", "event", "tags"];
+export const MESSAGE_FIELDS: readonly string[] = [...CONTENT_FIELDS, "id", "event", "tags", "ttl"];
 
 /**
- * Reads everything of a draft but its channel: the content, `id` (at most 64 bytes), `event` (128), `tags` (16 pairs).
+ * Reads everything of a draft but its channel: the content, `id` (at most 64 bytes), `event` (128), `tags` (16 pairs),
+ * `ttl` (0 to 2,000,000 seconds).
  *
  * @throws {GongError} as {@linkcode readContent} does
  */
@@ -92,15 +94,30 @@ function readText(fields: Fields, contentType: string | undefined): Content {
   }
 }
 
-function readDetails(fields: Fields): Pick<Draft, "id" | "event" | "tags"> {
+function readDetails(fields: Fields): Pick<Draft, "id" | "event" | "tags" | "ttl"> {
   const id = readLine(fields, "id", MAX_ID);
-  const event = readLine(fields, "event", MAX_EVENT);
+  const event = readEvent(fields);
   const tags = readTags(fields);
+  const ttl = readTtl(fields);
   return {
     ...(id === undefined ? {} : { id }),
     ...(event === undefined ? {} : { event }),
     ...(tags === undefined ? {} : { tags }),
+    ...(ttl === undefined ? {} : { ttl }),
   };
+}
+
+function readEvent(fields: Fields): string | undefined {
+  const event = readLine(fields, "event", MAX_EVENT);
+  // What the server itself says is an event of such a name on some doors.
+  if (event?.startsWith("$")) throw fields.error("event", "`event` must not begin with `$`: such names are reserved.");
+  return event;
+}
+
+function readTtl(fields: Fields): number | undefined {
+  const ttl = fields.get("ttl");
+  if (ttl === undefined || typeof ttl === "number" && ttl >= 0 && ttl <= MAX_TTL) return ttl;
+  throw fields.error("ttl", `\`ttl\` has to be a number of seconds, 0 to ${MAX_TTL}.`);
 }
 
 /** Some doors write it on a line of its own, so it must not end one. */

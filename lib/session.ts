@@ -193,16 +193,22 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     return this.#host.may(this, action, channel);
   }
 
-  async publish(draft: Draft): Promise<Position> {
+  async publish(draft: Draft): Promise<Position & { readonly repeated?: true }> {
     this.#checkMayPublish(draft.channel);
-    const result = await this.#host.publish({ ...draft, from: this.id });
+    const result = await this.#host.publish(this.#sign(draft));
     if ("error" in result) throw GongError.fromRefusal(result.error);
     return result;
   }
 
   post(draft: Draft): void {
     this.#checkMayPublish(draft.channel);
-    this.#host.post(this, { ...draft, from: this.id });
+    this.#host.post(this, this.#sign(draft));
+  }
+
+  /** Says whose it is, whatever it says itself. */
+  #sign(draft: Draft): Draft {
+    const { id, grant } = this.options;
+    return grant === undefined ? { ...draft, from: id } : { ...draft, from: id, publisher: grant.name };
   }
 
   subscribe(channel: string, start?: Start, answer?: SubscribeAnswer): void {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { GongError } from "../lib/errors.ts";
 import { CLIENT, KEYS, sessionInfo, setUp } from "./support/api.ts";
 
@@ -34,6 +34,10 @@ Deno.test("POST /api/publish hands over data, type and details as they are meant
       data: new Uint8Array([255]),
       contentType: "image/png",
     }],
+    [{ data: "a", ttl: 0 }, { data: "a", contentType: "text/plain", ttl: 0 }],
+    [{ data: "a", ttl: 1.5, trace: false }, { data: "a", contentType: "text/plain", ttl: 1.5 }],
+    [{ data: "a", ttl: 2e6 }, { data: "a", contentType: "text/plain", ttl: 2_000_000 }],
+    [{ data: "a", id: "order-7", trace: true }, { data: "a", contentType: "text/plain", id: "order-7", trace: true }],
     [{ data: "a", id: "order-7", event: "größe", tags: { lang: "de", "a/b": "1" } }, {
       data: "a",
       contentType: "text/plain",
@@ -46,7 +50,7 @@ Deno.test("POST /api/publish hands over data, type and details as they are meant
     const response = await publish({ channel: "news", ...given });
     assertEquals(response.status, 200, JSON.stringify(given));
     await response.body?.cancel();
-    assertEquals<unknown>(hub.published.at(-1), { channel: "news", ...expected });
+    assertEquals<unknown>(hub.published.at(-1), { channel: "news", publisher: "shop", ...expected });
   }
 });
 
@@ -87,6 +91,14 @@ Deno.test("POST /api/publish names the field that is wrong", async () => {
     [{ channel: "a", data: "a", event: "a\nb" }, "/event"],
     [{ channel: "a", data: "a", event: "a\u0085b" }, "/event"],
     [{ channel: "a", data: "a", event: "x".repeat(129) }, "/event"],
+    [{ channel: "a", data: "a", event: "$close" }, "/event"],
+    [{ channel: "a", data: "a", ttl: -0.001 }, "/ttl"],
+    [{ channel: "a", data: "a", ttl: 2_000_000.5 }, "/ttl"],
+    [{ channel: "a", data: "a", ttl: "60" }, "/ttl"],
+    [{ channel: "a", data: "a", ttl: null }, "/ttl"],
+    ['{"channel":"a","data":"a","ttl":1e999}', "/ttl"],
+    [{ channel: "a", data: "a", trace: 1 }, "/trace"],
+    [{ channel: "a", data: "a", trace: null }, "/trace"],
     [{ channel: "a", data: "a", tags: [] }, "/tags"],
     [{ channel: "a", data: "a", tags: { "a b": "1" } }, "/tags"],
     ['{"channel":"a","data":"a","tags":{"__proto__":"1"}}', "/tags"],
@@ -297,6 +309,69 @@ Deno.test("POST /api/publish takes a batch of 1,000, counted once a channel", as
   const wide = await publish({ publications: Array.from({ length: 11 }, () => ({ channels, data: 1 })) });
   assertEquals([wide.status, (await wide.json()).field], [400, "/publications"]);
   assertEquals(hub.calls.length, 1);
+});
+
+Deno.test("POST /api/publish says whose a publication is: the name of the key, or nobody's", async () => {
+  const { send, hub } = setUp({ allowPublish: ["open"] });
+  for (const key of [KEYS.publish, KEYS.admin, KEYS.stats, undefined]) {
+    await send("POST", "/api/publish", { body: { channel: "open", data: 1 }, ...(key === undefined ? {} : { key }) });
+  }
+  assertEquals(hub.published.map((draft) => "publisher" in draft ? draft.publisher : "-"), [
+    "shop",
+    "boss",
+    "eye",
+    "-",
+  ]);
+  const dev = setUp({ dev: true, apiKey: [] });
+  await dev.send("POST", "/api/publish", { body: { channel: "a", data: 1 } });
+  assertEquals(dev.hub.published.map((draft) => "publisher" in draft), [false]);
+});
+
+Deno.test("POST /api/publish says what was there before", async () => {
+  const { publish, hub } = setUp();
+  hub.repeats.set("a", { epoch: "e-a", offset: 7 });
+  const { positions } = await (await publish({ channels: ["a", "b"], data: 1, id: "order-7" })).json();
+  assertEquals(positions, [
+    { channel: "a", epoch: "e-a", offset: 7, repeated: true },
+    { channel: "b", epoch: "e-b", offset: 1 },
+  ]);
+});
+
+Deno.test("POST /api/publish gives what is traced an id and tells it, where the publisher gave none", async () => {
+  const { publish, hub } = setUp();
+  const one = await (await publish({ channels: ["a", "b"], data: 1, trace: true })).json();
+  assertMatch(one.id, /^[\w-]{20,64}$/);
+  assertEquals(hub.published.map(({ id }) => id), [one.id, one.id]);
+  assertEquals(hub.published.map(({ trace }) => trace), [true, true]);
+  assertEquals("id" in await (await publish({ channel: "a", data: 1, trace: true, id: "order-7" })).json(), false);
+  const { results } = await (await publish({
+    publications: [
+      { channel: "a", data: 1, trace: true },
+      { channel: "a", data: 1, trace: true },
+      { channel: "a", data: 1, trace: true, id: "order-8" },
+      { channel: "a", data: 1 },
+    ],
+  })).json();
+  assertEquals(results.map((result: object) => "id" in result), [true, true, false, false]);
+  assertEquals([results[0].id, results[1].id, "order-8", undefined], hub.published.slice(-4).map(({ id }) => id));
+  assertEquals(new Set([one.id, results[0].id, results[1].id]).size, 3);
+});
+
+Deno.test("POST /api/publish traces for who may publish with a key, and for nobody else", async () => {
+  const { send, hub } = setUp({ allowPublish: ["open"] });
+  const body = { channel: "open", data: 1, trace: true };
+  const ask = async (key?: string) => {
+    const response = await send("POST", "/api/publish", key === undefined ? { body } : { body, key });
+    const { code, field } = await response.json();
+    return [response.status, code, field];
+  };
+  assertEquals(await ask(), [403, "forbidden", "/trace"]);
+  assertEquals(await ask(KEYS.stats), [403, "forbidden", "/trace"]);
+  assertEquals(await ask(KEYS.publish), [200, undefined, undefined]);
+  assertEquals(await ask(KEYS.admin), [200, undefined, undefined]);
+  assertEquals(hub.published.length, 2);
+  const dev = setUp({ dev: true, apiKey: [] });
+  assertEquals((await dev.send("POST", "/api/publish", { body })).status, 200);
 });
 
 Deno.test("POST /api/publish reaches sessions by id or all", async () => {

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { setImmediate } from "node:timers";
+import type { Grant } from "../lib/auth.ts";
 import { openBroker } from "../lib/brokers/mod.ts";
 import { GongError } from "../lib/errors.ts";
+import type { Draft } from "../lib/types.ts";
 import { type Client, END, publishAll, Stage, type StageEdge } from "./support/stage.ts";
 
 /** The code that a connect is refused with. */
@@ -269,4 +271,38 @@ Deno.test("the hub ends in the middle of publishing without a fault", async () =
   stage.edge.plain();
   await stage.publish("a", "x");
   for (let n = 0; n < 3; n++) await new Promise((resolve) => setImmediate(resolve));
+});
+
+Deno.test("what a session publishes is its own and, where it has a key, its key's", async () => {
+  const drafts: Draft[] = [];
+  await using stage = new Stage({
+    openBroker(config, announce) {
+      const broker = openBroker(config, announce);
+      const publish = broker.publish.bind(broker);
+      return Object.assign(broker, {
+        publish(...[given, options]: Parameters<typeof publish>) {
+          drafts.push(...given);
+          return publish(given, options);
+        },
+      });
+    },
+  });
+  const grant: Grant = { name: "shop", scopes: ["publish"] };
+  const clients = [stage.edge.plain(), stage.edge.plain({ grant }), stage.edge.json(), stage.edge.json({ grant })];
+  for (const [n, { socket, session }] of clients.entries()) {
+    const data = `from ${n}`;
+    socket.say(
+      session.door.name === "plain"
+        ? data
+        : JSON.stringify({ id: 1, publish: { channel: "a", data, ttl: 0.5, id: `${n}`, tags: { publisher: "x" } } }),
+    );
+    await socket.until(() => socket.lines.some((line) => line.includes(data)));
+  }
+  assertEquals(drafts.map(({ from }) => from), clients.map(({ id }) => id));
+  assertEquals(drafts.map(({ publisher, ttl, id }) => ({ publisher, ttl, id })), [
+    { publisher: undefined, ttl: undefined, id: undefined },
+    { publisher: "shop", ttl: undefined, id: undefined },
+    { publisher: undefined, ttl: 0.5, id: "2" },
+    { publisher: "shop", ttl: 0.5, id: "3" },
+  ]);
 });

@@ -13,7 +13,7 @@ import type { Draft } from "../types.ts";
 /** Where a publication goes. */
 export const TARGETS: readonly string[] = ["channel", "channels"];
 /** Everything that a publication may say. */
-export const PUBLICATION_FIELDS: readonly string[] = [...TARGETS, ...MESSAGE_FIELDS];
+export const PUBLICATION_FIELDS: readonly string[] = [...TARGETS, ...MESSAGE_FIELDS, "trace"];
 
 const MAX_CHANNELS = 100;
 
@@ -25,17 +25,35 @@ export interface PublicationOptions {
   readonly maxMessage: number;
 }
 
+/** One publication of a request. */
+export interface Publishing {
+  /** One a channel, in the order of the channels. */
+  readonly drafts: readonly Draft[];
+  /** The `id` that it was given here, since it is traced and had none. */
+  readonly newId?: string;
+}
+
 /**
- * One draft a channel, in the order of the channels.
+ * Reads one publication.
  *
  * @throws {GongError} `bad_request`, `too_large`; `unauthorized` or `forbidden` when one channel is not allowed
  */
-export function readDrafts(fields: Fields, options: PublicationOptions): Draft[] {
+export function readPublishing(fields: Fields, options: PublicationOptions): Publishing {
   fields.only(PUBLICATION_FIELDS);
   const channels = readChannels(fields);
   const message = readMessage(fields, options.maxMessage);
+  const trace = readTrace(fields);
   for (const channel of channels) checkRight(channel, options);
-  return channels.map((channel) => ({ channel, ...message }));
+  if (trace) checkTrace(fields, options);
+  const newId = trace && message.id === undefined ? crypto.randomUUID() : undefined;
+  const rest: Omit<Draft, "channel"> = {
+    ...message,
+    ...(trace ? { trace } : {}),
+    ...(newId === undefined ? {} : { id: newId }),
+    ...(options.grant === undefined ? {} : { publisher: options.grant.name }),
+  };
+  const drafts = channels.map((channel) => ({ channel, ...rest }));
+  return newId === undefined ? { drafts } : { drafts, newId };
 }
 
 /**
@@ -73,6 +91,19 @@ function checkName(name: unknown, field: string): string {
     throw new GongError("forbidden", "Channels whose name begins with `$` belong to the server.", { field });
   }
   return name;
+}
+
+function readTrace(fields: Fields): true | undefined {
+  const trace = fields.get("trace");
+  if (trace === undefined || trace === false) return undefined;
+  if (trace === true) return trace;
+  throw fields.error("trace", "`trace` has to be `true` or `false`.");
+}
+
+/** Notes take memory, which is not for everybody. */
+function checkTrace(fields: Fields, { auth, grant }: PublicationOptions): void {
+  if (auth.has(grant, "publish")) return;
+  throw new GongError("forbidden", "`trace` needs a key that may publish.", { field: fields.pointer("trace") });
 }
 
 function checkRight(channel: string, { auth, grant }: PublicationOptions): void {

@@ -8,7 +8,7 @@ import { type ErrorCode, ERRORS, GongError } from "../errors.ts";
 import { Fields } from "../json.ts";
 import type { Draft, PublishResult } from "../types.ts";
 import { type Action, type Call, json, readObject } from "./call.ts";
-import { PUBLICATION_FIELDS, readDrafts, readSignal } from "./publication.ts";
+import { PUBLICATION_FIELDS, type Publishing, readPublishing, readSignal } from "./publication.ts";
 
 const MAX_BATCH = 1000;
 const MAX_SESSIONS = 1000;
@@ -17,8 +17,8 @@ const MAX_SESSION_ID = 128;
 const MAX_COPIES = 16 * 2 ** 20;
 const FORMS = ["channel", "channels", "publications", "sessions"];
 
-/** A publication of a batch: what it became, or why it became nothing. */
-type Item = readonly Draft[] | GongError;
+/** A publication of a batch, or why it is none. */
+type Item = Publishing | GongError;
 /** What came of one publication, as it is answered. */
 type Outcome = ReturnType<typeof sortResults>;
 
@@ -42,9 +42,10 @@ export const publish: Action = {
 };
 
 async function publishOne(call: Call, body: Fields): Promise<Response> {
-  const drafts = readDrafts(body, publicationOptions(call));
+  const publishing = readPublishing(body, publicationOptions(call));
+  const { drafts } = publishing;
   checkCopies(call, drafts);
-  const outcome = sortResults(drafts, await call.options.hub.publish(drafts));
+  const outcome = sortResults(publishing, await call.options.hub.publish(drafts));
   record(call, drafts, outcome.failed.length);
   if (outcome.failed.length === drafts.length) throw outcome.failed[0]!;
   count(call, outcome.failed);
@@ -59,12 +60,13 @@ async function publishBatch(call: Call, body: Fields): Promise<Response> {
   }
   const items = publications.map((publication, index): Item => {
     try {
-      return readDrafts(new Fields(publication, `${body.pointer("publications")}/${index}`), publicationOptions(call));
+      const fields = new Fields(publication, `${body.pointer("publications")}/${index}`);
+      return readPublishing(fields, publicationOptions(call));
     } catch (error) {
       return GongError.from(error);
     }
   });
-  const drafts = items.flatMap((item) => item instanceof GongError ? [] : item);
+  const drafts = items.flatMap((item) => item instanceof GongError ? [] : item.drafts);
   if (drafts.length > MAX_BATCH) {
     throw body.error("publications", `A batch has at most ${MAX_BATCH} publications, counted once a channel.`);
   }
@@ -73,8 +75,9 @@ async function publishBatch(call: Call, body: Fields): Promise<Response> {
   let next = 0;
   const outcomes = items.map((item): Outcome => {
     if (item instanceof GongError) return { body: { error: describe(item) }, failed: [item] };
-    const outcome = sortResults(item, results.slice(next, next += item.length));
-    return outcome.failed.length < item.length
+    const { length } = item.drafts;
+    const outcome = sortResults(item, results.slice(next, next += length));
+    return outcome.failed.length < length
       ? outcome
       : { body: { error: describe(outcome.failed[0]!) }, failed: outcome.failed };
   });
@@ -115,8 +118,8 @@ function readSessions(body: Fields): readonly string[] | "all" {
 }
 
 /** Where the drafts of one publication went, and why some went nowhere. */
-function sortResults(drafts: readonly Draft[], results: readonly PublishResult[]) {
-  const positions: { channel: string; epoch: string; offset: number }[] = [];
+function sortResults({ drafts, newId: id }: Publishing, results: readonly PublishResult[]) {
+  const positions: ({ channel: string } & Exclude<PublishResult, { error: unknown }>)[] = [];
   const errors: { channel: string; code: ErrorCode; message: string; retryAfter?: number }[] = [];
   const failed: GongError[] = [];
   for (const [index, { channel }] of drafts.entries()) {
@@ -126,10 +129,15 @@ function sortResults(drafts: readonly Draft[], results: readonly PublishResult[]
       failed.push(error);
       errors.push({ channel, ...describe(error) });
     } else {
-      positions.push({ channel, epoch: result.epoch, offset: result.offset });
+      const { epoch, offset, repeated } = result;
+      positions.push(repeated ? { channel, epoch, offset, repeated } : { channel, epoch, offset });
     }
   }
-  const body: Record<string, unknown> = errors.length === 0 ? { positions } : { positions, errors };
+  const body: Record<string, unknown> = {
+    positions,
+    ...(errors.length === 0 ? {} : { errors }),
+    ...(id === undefined ? {} : { id }),
+  };
   return { body, failed };
 }
 

@@ -8,7 +8,16 @@ import { type Auth, createAuth } from "../../lib/auth.ts";
 import { type Config, defaultConfig } from "../../lib/config.ts";
 import type { Fields, Logger } from "../../lib/log.ts";
 import { Metrics } from "../../lib/metrics.ts";
-import type { Draft, Glimpse, HubClient, PublishResult, Readiness, Refusal, SessionInfo } from "../../lib/types.ts";
+import type {
+  Draft,
+  Glimpse,
+  HubClient,
+  Position,
+  PublishResult,
+  Readiness,
+  Refusal,
+  SessionInfo,
+} from "../../lib/types.ts";
 
 /** Where requests without another address come from. */
 export const CLIENT = "192.0.2.7";
@@ -28,6 +37,8 @@ export class ArrayHub implements HubClient {
   readonly closed: { readonly id: string; readonly code: number; readonly reason: string }[] = [];
   /** A channel that is named here refuses everything. */
   readonly refusals = new Map<string, Refusal>();
+  /** To a channel that is named here, everything has been published already, there. */
+  readonly repeats = new Map<string, Position>();
   sessions: SessionInfo[] = [];
   glimpses: Glimpse[] = [];
   ready: Promise<Readiness> = Promise.resolve({ ready: true, reasons: [] });
@@ -39,6 +50,8 @@ export class ArrayHub implements HubClient {
     return Promise.resolve(drafts.map((draft) => {
       const error = this.refusals.get(draft.channel);
       if (error) return { error };
+      const first = this.repeats.get(draft.channel);
+      if (first) return { ...first, repeated: true };
       const offset = (this.#tops.get(draft.channel) ?? 0) + 1;
       this.#tops.set(draft.channel, offset);
       this.published.push(draft);

@@ -6,7 +6,7 @@
  */
 import { setImmediate } from "node:timers";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { type Auth, createAuth } from "../../lib/auth.ts";
+import { type Auth, createAuth, type Grant } from "../../lib/auth.ts";
 import { byteLength } from "../../lib/bytes.ts";
 import { type Config, defaultConfig } from "../../lib/config.ts";
 import type { Carrier, CarrierEvents } from "../../lib/carrier.ts";
@@ -203,6 +203,7 @@ export interface ConnectOptions {
   readonly echo?: boolean;
   readonly formerly?: readonly string[];
   readonly address?: string;
+  readonly grant?: Grant;
   /** Does not open the socket yet. */
   readonly closed?: boolean;
 }
@@ -241,12 +242,12 @@ export class StageEdge {
    * @throws {GongError} what the door would answer the handshake with
    */
   connect(options: ConnectOptions = {}): Client {
-    const { door = json, channels = [], echo = true, formerly = [], address = "::1", closed = false } = options;
+    const { door = json, channels = [], echo = true, formerly = [], address = "::1", grant, closed = false } = options;
     this.edge.checkRoom(address);
     const id = this.edge.registry.newId();
     const socket = new FakeSocket();
     const session = new Session(this.edge, {
-      ...{ id, door, address, userAgent: "", grant: undefined, channels, echo, formerly, carrier: socket },
+      ...{ id, door, address, userAgent: "", grant, channels, echo, formerly, carrier: socket },
       starts: new Map(Object.entries(options.starts ?? {})),
     });
     this.edge.begin(session);
