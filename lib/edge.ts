@@ -25,6 +25,7 @@ import type { Histogram, Metrics } from "./metrics.ts";
 import { Registry } from "./edge/registry.ts";
 import type { CloseReason, Session, SessionHost, SessionLimits } from "./session.ts";
 import { Subscriptions } from "./edge/subscriptions.ts";
+import { Tracer } from "./edge/tracer.ts";
 import { Turn } from "./turn.ts";
 import { Resumes } from "./edge/resumes.ts";
 import type { Data, Draft, Position, Publication, PublishResult, Start } from "./types.ts";
@@ -67,6 +68,7 @@ export class Edge implements SessionHost {
   readonly #fanout: Fanout;
   readonly #turn: Turn;
   readonly #subscriptions: Subscriptions;
+  readonly #tracer: Tracer;
   readonly #delivered: { value: number };
   readonly #gaps: { value: number };
   readonly #latency: Histogram;
@@ -119,12 +121,20 @@ export class Edge implements SessionHost {
       lost: (channel, position) => this.#lose(channel, position),
       isHeard: (channel) => this.#fanout.has(channel),
     });
+    this.#tracer = new Tracer({
+      deliver: (publications) => this.#fanout.deliver(publications),
+      tell: (counts) => link.notify("traced", counts),
+      turn: this.#turn,
+    });
     this.#subscriptions = new Subscriptions({
       hosting: this.#hosting,
       fanout: this.#fanout,
       max: config.maxSubscriptions,
       outbox: config.outbox,
-      onMissed: (outcome) => this.#count(outcome),
+      onMissed: (outcome, publications) => {
+        this.#count(outcome);
+        this.#tracer.missed(publications, outcome.dropped === 0);
+      },
     });
     this.#bus = new BusReceiver(options.busName, options.last, {
       batch: (batch) => {
@@ -388,10 +398,10 @@ export class Edge implements SessionHost {
   }
 
   #deliver(publications: readonly Publication[]): void {
-    if (!this.#fanout.has(ADMIN_CHANNEL)) return this.#count(this.#fanout.deliver(publications));
+    if (!this.#fanout.has(ADMIN_CHANNEL)) return this.#count(this.#tracer.deliver(publications));
     // Who looks at the figures is not in them.
     this.#fanout.deliver(publications.filter(({ channel }) => channel === ADMIN_CHANNEL));
-    this.#count(this.#fanout.deliver(publications.filter(({ channel }) => channel !== ADMIN_CHANNEL)));
+    this.#count(this.#tracer.deliver(publications.filter(({ channel }) => channel !== ADMIN_CHANNEL)));
   }
 
   #count({ delivered, dropped }: Outcome): void {

@@ -19,6 +19,7 @@ import type { Logger } from "./log.ts";
 import { creditAfter, type EdgeMethods, type HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
 import { Recent } from "./hub/recent.ts";
+import { Traces } from "./hub/traces.ts";
 import { Turn } from "./turn.ts";
 import type { Broker, Glimpse, History, PageLimit, Publication, Sample, Start } from "./types.ts";
 
@@ -69,6 +70,7 @@ export class Hub {
   readonly #revoked = new Set<string>();
   readonly #announcer: Announcer;
   readonly #recent = new Recent();
+  readonly #traces: Traces;
   /** Where the admin page's feed stands. */
   readonly #feed = { epoch: crypto.randomUUID(), offset: 0 };
 
@@ -78,6 +80,7 @@ export class Hub {
     this.#budget = new Budget(config.historyBudget);
     const withhold = { withhold: () => Math.random() * 100 < busDrop };
     this.#bus = new BusSender(options.busName, { ring: config.busRing, ...(busDrop > 0 ? withhold : {}) });
+    this.#traces = new Traces(this.#budget);
     const announce = (publications: readonly Publication[]) => this.#announce(publications);
     this.#broker = (options.openBroker ?? openBroker)(config, announce, {
       budget: this.#budget,
@@ -178,7 +181,11 @@ export class Hub {
       },
       failed: (reason) => events?.failed(edge, reason),
       post: this.#poster(edge),
-      publish: ({ drafts, atomic }) => this.#intake.publish(drafts, atomic),
+      publish: async ({ drafts, atomic }) => {
+        const results = await this.#intake.publish(drafts, atomic);
+        this.#traces.settled(drafts, results);
+        return results;
+      },
       subscribe: ({ channel, start, after, limit }) => this.#subscribe(edge, channel, start, after, limit),
       unsubscribe: (channel) => this.#unhost(edge, channel),
       admit: ({ id, address }) => this.#guard.admit(edge, id, address),
@@ -199,6 +206,9 @@ export class Hub {
       samples: () => directory.samples(),
       readiness: () => directory.readiness(),
       recent: () => this.recent(),
+      history: ({ channel, start, limit }) => this.#read(channel, start, limit),
+      publication: (id) => this.#traces.get(id),
+      traced: (counts) => this.#traces.count(counts),
       failedAuth: (address) => {
         const until = this.#guard.fail(address);
         if (until !== undefined) directory.tellAll("block", { address, until });
@@ -253,6 +263,11 @@ export class Hub {
     return { top, publications: [], recovered };
   }
 
+  async #read(channel: string, start: Start, limit: PageLimit): Promise<History> {
+    if (channel === ADMIN_CHANNEL) return this.#readFeed(start);
+    return await this.#broker.read(channel, start, limit);
+  }
+
   /** Adds what an edge that has seen the batches up to `after` does not know of the channel. */
   #withUnseen(channel: string, history: History, after: number): History {
     const { epoch, offset } = history.top;
@@ -274,6 +289,7 @@ export class Hub {
   #announce(publications: readonly Publication[]): void {
     this.#published.value += publications.length;
     this.#recent.add(publications);
+    this.#traces.announced(publications);
     this.#announcer.announce(publications);
   }
 
@@ -284,6 +300,7 @@ export class Hub {
     metrics.gauge("gong_channels", {}, channels);
     metrics.gauge("gong_history_publications", {}, publications);
     metrics.gauge("gong_history_bytes", {}, bytes);
+    metrics.gauge("gong_traces", {}, this.#traces.size);
     metrics.gauge("gong_bus_lag_bytes", {}, this.#bus.lag());
     return metrics.samples();
   }

@@ -11,6 +11,7 @@ import type {
   Glimpse,
   History,
   PageLimit,
+  Position,
   PublishResult,
   Readiness,
   Refusal,
@@ -18,6 +19,7 @@ import type {
   SessionInfo,
   SessionPage,
   Start,
+  Trace,
 } from "./types.ts";
 
 /** What the hub asks of an edge. */
@@ -48,6 +50,16 @@ export interface EdgeMethods {
   drain(seconds: number): Promise<void>;
 }
 
+/** What an edge did with a traced publication since it last said so. */
+export interface TraceCount extends Position {
+  readonly id: string;
+  readonly channel: string;
+  /** Sessions it was queued to. */
+  readonly queued: number;
+  /** Sessions it was not queued to since they are too slow. */
+  readonly slow: number;
+}
+
 /** What an edge asks of the hub. */
 export interface HubMethods {
   /** The edge's listener is open, at the start or again. */
@@ -76,6 +88,10 @@ export interface HubMethods {
   samples(payload: null): Promise<Sample[]>;
   readiness(payload: null): Readiness;
   recent(payload: null): Glimpse[];
+  history(order: { channel: string; start: Start; limit: PageLimit }): Promise<History>;
+  publication(id: string): Trace[] | undefined;
+  /** What became of traced publications in one turn. */
+  traced(counts: readonly TraceCount[]): void;
   failedAuth(address: string): void;
   revoke(login: string): void;
   /** The edge's stuck sockets hold too much: it wants to be drained and replaced. */

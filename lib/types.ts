@@ -178,6 +178,28 @@ export interface Glimpse {
   readonly preview: string;
 }
 
+/** What became of a traced publication in one channel. */
+export type Trace =
+  & {
+    readonly channel: string;
+    /** When it was numbered, or last repeated or refused, in milliseconds since 1970. */
+    readonly time: number;
+  }
+  & (
+    | Position & {
+      /** It had been published already, there. Without `queued` that one was not traced. */
+      readonly repeated?: true;
+      /** Sessions it was queued to, live or from history. */
+      readonly queued?: number;
+      /** Sessions it was not queued to, by reason. */
+      readonly dropped?: Readonly<Record<string, number>>;
+    }
+    | {
+      /** The code of its refusal. */
+      readonly refused: string;
+    }
+  );
+
 /** One figure of the metrics: a name of the table in `metrics.ts`, its labels, its value. */
 export interface Sample {
   readonly name: string;
@@ -199,6 +221,10 @@ export interface HubClient {
   samples(): Promise<readonly Sample[]>;
   readiness(): Promise<Readiness>;
   recent(): Promise<readonly Glimpse[]>;
+  /** Reads a channel's history; nobody begins to listen to it for that. */
+  history(channel: string, start: Start, limit: PageLimit): Promise<History>;
+  /** What became of the traced publications of this id, the oldest first; undefined when nothing is noted. */
+  publication(id: string): Promise<readonly Trace[] | undefined>;
   /** A wrong key or password came from this address: counts towards its being blocked for a while. */
   failedAuth(address: string): void;
   /** Ends an admin login by the id inside its cookie, on every edge. */

@@ -13,6 +13,8 @@ export function createHubClient(link: Link<HubMethods>): HubClient {
     samples: () => link.request("samples", null),
     readiness: () => link.request("readiness", null),
     recent: () => link.request("recent", null),
+    history: (channel, start, limit) => link.request("history", { channel, start, limit }),
+    publication: (id) => link.request("publication", id),
     failedAuth: (address) => link.notify("failedAuth", address),
     revoke: (login) => link.notify("revoke", login),
   };

@@ -21,8 +21,8 @@ export interface SubscriptionsOptions {
   readonly max: number;
   /** What may be queued to a session, in bytes. */
   readonly outbox: number;
-  /** Told what became of publications that a session had missed. */
-  readonly onMissed: (outcome: Outcome) => void;
+  /** Told what became of publications that a session had missed: all of them were taken, or none. */
+  readonly onMissed: (outcome: Outcome, publications: readonly Publication[]) => void;
 }
 
 /** A subscription that is not in force yet. */
@@ -70,12 +70,13 @@ export class Subscriptions {
         await this.#feed(session, channel, joining, missed);
       },
       joined: (position, recovered, missed) => {
-        const parcel = this.#pack(session, channel, missed);
+        const heard = heardBy(session, missed);
+        const parcel = this.#pack(session, channel, heard);
         if (recovered && parcel.count > 0 && !session.hasRoomFor([...parcel.bytes, ANSWER])) return false;
         this.#tell(session, channel, joining, position, recovered);
         this.#forget(session, channel);
         this.#place(session, channel);
-        if (parcel.count > 0) this.#deliver(session, parcel);
+        if (parcel.count > 0) this.#deliver(session, parcel, heard);
         return true;
       },
       failed: (error) => {
@@ -140,18 +141,18 @@ export class Subscriptions {
 
   /** Hands it a page as soon as it has room; resolves when it has room for another. */
   async #feed(session: Session, channel: string, joining: Joining, missed: readonly Publication[]): Promise<void> {
-    const sizes = [...this.#pack(session, channel, missed).bytes, ANSWER];
+    const heard = heardBy(session, missed);
+    const sizes = [...this.#pack(session, channel, heard).bytes, ANSWER];
     await session.room(sizes);
-    if (!session.hasLeft) this.#deliver(session, this.#pack(session, channel, missed));
+    if (!session.hasLeft) this.#deliver(session, this.#pack(session, channel, heard), heard);
     const { epoch, offset } = missed.at(-1)!;
     joining.position = { epoch, offset };
     await session.room(sizes);
   }
 
   /** What the session has missed, as its door has it. */
-  #pack(session: Session, channel: string, missed: readonly Publication[]): Parcel {
+  #pack(session: Session, channel: string, heard: readonly Publication[]): Parcel {
     const { codec } = session.door;
-    const heard = missed.filter(({ from, expired }) => !expired && !session.mutes(from));
     const positions = codec.stamp && heard.length > 0 ? this.#positions(session) : undefined;
     const frames = heard.map((publication) => {
       const encoded = codec.encode(publication);
@@ -173,15 +174,19 @@ export class Subscriptions {
     }
   }
 
-  #deliver(session: Session, parcel: Parcel): void {
+  #deliver(session: Session, parcel: Parcel, publications: readonly Publication[]): void {
     const { count } = parcel;
-    this.#options.onMissed(
-      session.deliver(parcel) ? { delivered: count, dropped: 0 } : { delivered: 0, dropped: count },
-    );
+    const outcome = session.deliver(parcel) ? { delivered: count, dropped: 0 } : { delivered: 0, dropped: count };
+    this.#options.onMissed(outcome, publications);
   }
 
   #forget(session: Session, channel: string): void {
     const joinings = this.#joining.get(session);
     if (joinings?.delete(channel) && joinings.size === 0) this.#joining.delete(session);
   }
+}
+
+/** Without what has expired and, unless it wants that, its own. */
+function heardBy(session: Session, missed: readonly Publication[]): readonly Publication[] {
+  return missed.filter(({ from, expired }) => !expired && !session.mutes(from));
 }

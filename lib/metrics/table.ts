@@ -40,6 +40,7 @@ export const METRICS = Object.freeze({
   gong_channels: metric("gauge", "max", "Channels known."),
   gong_history_publications: metric("gauge", "max", "Publications kept."),
   gong_history_bytes: metric("gauge", "max", "Bytes of the publications kept."),
+  gong_traces: metric("gauge", "max", "Notes kept of what became of traced publications."),
   gong_outbox_bytes: metric("gauge", "sum", "Bytes queued to sockets."),
   gong_stuck_sockets: metric("gauge", "sum", "Sockets closed by the server that have not gone."),
   gong_stuck_bytes: metric("gauge", "sum", "Bytes that such sockets hold."),

@@ -1,0 +1,150 @@
+/**
+ * What became of traced publications: by their ids, for as long as there is room.
+ *
+ * @module
+ */
+import type { Budget } from "../budget.ts";
+import type { TraceCount } from "../methods.ts";
+import type { Draft, Position, Publication, PublishResult, Trace } from "../types.ts";
+
+/** The part of the budget that notes may take. */
+const SHARE = 1 / 16;
+/** What a note takes beside its texts, in bytes: 570 measured, with its places in maps and set (Deno 2.9.6). */
+const OVERHEAD = 600;
+/** Notes of one id that are answered, the newest. */
+const MOST = 1000;
+
+/** How often a publication was queued and dropped, whatever notes tell of it. */
+interface Counts {
+  queued: number;
+  dropped: Record<string, number>;
+}
+
+interface Note {
+  readonly id: string;
+  /** Unique within its id. */
+  readonly key: string;
+  readonly trace: Trace;
+  /** Not of what was refused, nor of what repeats a publication of which nothing is noted. */
+  readonly counts: Counts | undefined;
+  readonly bytes: number;
+}
+
+/** Notes of one hub. */
+export class Traces {
+  readonly #budget: Budget;
+  readonly #most: number;
+  readonly #now: () => number;
+  readonly #byId = new Map<string, Map<string, Note>>();
+  /** All of them, the oldest first. */
+  readonly #notes = new Set<Note>();
+  #bytes = 0;
+
+  /**
+   * @param budget what notes take a part of, at most a sixteenth
+   * @param now milliseconds since 1970
+   */
+  constructor(budget: Budget, now: () => number = Date.now) {
+    this.#budget = budget;
+    this.#most = budget.limit * SHARE;
+    this.#now = now;
+  }
+
+  /** Notes there are. */
+  get size(): number {
+    return this.#notes.size;
+  }
+
+  /** What they take, in bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Notes those that are traced: they are numbered. */
+  announced(publications: readonly Publication[]): void {
+    for (const publication of publications) {
+      const { trace, id, channel, epoch, offset, time } = publication;
+      if (trace && id !== undefined) this.#accept(id, channel, { epoch, offset }, time);
+    }
+  }
+
+  /** Notes what the publisher is answered, of those that are traced. */
+  settled(drafts: readonly Draft[], results: readonly PublishResult[]): void {
+    for (let i = 0; i < drafts.length; i++) {
+      const { trace, id, channel } = drafts[i]!;
+      if (!trace || id === undefined) continue;
+      const result = results[i]!;
+      if ("error" in result) this.#refuse(id, channel, result.error.code);
+      else if (result.repeated) this.#repeat(id, channel, result);
+      // It may have been announced where this hub does not hear it.
+      else this.#accept(id, channel, result, this.#now());
+    }
+  }
+
+  /** Adds what an edge did; of what is not noted any more, nothing. */
+  count(counts: readonly TraceCount[]): void {
+    for (const { id, channel, queued, slow, ...position } of counts) {
+      const known = this.#byId.get(id)?.get(keyOf(channel, position))?.counts;
+      if (!known) continue;
+      known.queued += queued;
+      if (slow > 0) known.dropped.slow = (known.dropped.slow ?? 0) + slow;
+    }
+  }
+
+  /** What is noted of an id, the oldest first; undefined when that is nothing. */
+  get(id: string): Trace[] | undefined {
+    const notes = this.#byId.get(id);
+    if (!notes) return undefined;
+    return [...notes.values()].slice(-MOST).map(({ trace, counts }) => {
+      return counts ? { ...trace, queued: counts.queued, dropped: { ...counts.dropped } } : trace;
+    });
+  }
+
+  #accept(id: string, channel: string, { epoch, offset }: Position, time: number): void {
+    const key = keyOf(channel, { epoch, offset });
+    if (this.#byId.get(id)?.has(key)) return;
+    this.#note(id, key, { channel, time, epoch, offset }, { queued: 0, dropped: {} });
+  }
+
+  /** However often it is repeated, the last time is what counts. */
+  #repeat(id: string, channel: string, { epoch, offset }: Position): void {
+    const key = keyOf(channel, { epoch, offset });
+    const trace: Trace = { channel, time: this.#now(), epoch, offset, repeated: true };
+    this.#note(id, `${key} repeated`, trace, this.#byId.get(id)?.get(key)?.counts);
+  }
+
+  #refuse(id: string, channel: string, code: string): void {
+    this.#note(id, `${channel} refused ${code}`, { channel, time: this.#now(), refused: code });
+  }
+
+  /** Notes it as the newest, in place of what has the same key, and makes room. */
+  #note(id: string, key: string, trace: Trace, counts?: Counts): void {
+    this.#forget(this.#byId.get(id)?.get(key));
+    const bytes = OVERHEAD + id.length + trace.channel.length + key.length;
+    const note: Note = { id, key, trace, counts, bytes };
+    const siblings = this.#byId.get(id);
+    if (siblings) siblings.set(key, note);
+    else this.#byId.set(id, new Map([[key, note]]));
+    this.#notes.add(note);
+    this.#bytes += bytes;
+    this.#budget.take(bytes);
+    for (const oldest of this.#notes) {
+      if (this.#bytes <= this.#most) return;
+      this.#forget(oldest);
+    }
+  }
+
+  #forget(note: Note | undefined): void {
+    if (!note || !this.#notes.delete(note)) return;
+    this.#bytes -= note.bytes;
+    this.#budget.give(note.bytes);
+    const siblings = this.#byId.get(note.id)!;
+    siblings.delete(note.key);
+    if (siblings.size === 0) this.#byId.delete(note.id);
+  }
+}
+
+/** No channel has a space in its name. */
+function keyOf(channel: string, { epoch, offset }: Position): string {
+  return `${channel} ${epoch}:${offset}`;
+}
