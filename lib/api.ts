@@ -4,9 +4,11 @@
  * @module
  */
 import { type Action, type ApiOptions, bodyLimit, HEADERS, type Resource } from "./api/call.ts";
+import { history } from "./api/history.ts";
 import { publish } from "./api/publish.ts";
 import { closeSession, getSession, listSessions } from "./api/sessions.ts";
 import { createReady, health, metrics, recent, stats } from "./api/state.ts";
+import { trace } from "./api/trace.ts";
 import { ByteBudget } from "./http/body.ts";
 import type { Scope } from "./config.ts";
 import { GongError } from "./errors.ts";
@@ -23,6 +25,7 @@ const MAX_ADDRESSES = 10_000;
 /** What all bodies that are being read may hold: so many bytes, or four of the largest. */
 const BODIES = 64 * 2 ** 20;
 const SESSIONS = "/api/sessions/";
+const PUBLICATIONS = "/api/publications/";
 
 /**
  * The API of one edge: `/api/...`, `/metrics`, `/health` and `/ready`, as PROTOCOL.md has them.
@@ -38,6 +41,8 @@ export function createApi(options: ApiOptions): Api {
     ["/api/publish", { POST: publish }],
     ["/api/sessions", { GET: listSessions }],
     [SESSIONS, { GET: getSession, DELETE: closeSession }],
+    ["/api/history", { GET: history }],
+    [PUBLICATIONS, { GET: trace }],
     ["/api/recent", { GET: recent }],
     ["/api/stats", { GET: stats }],
     ["/metrics", { GET: metrics }],
@@ -58,9 +63,9 @@ export function createApi(options: ApiOptions): Api {
     return await action.run({ options, request, url, address, grant, budget });
   }
 
-  function checkScope(scope: Scope, grant: Parameters<typeof auth.require>[0]): void {
-    // Where a channel is open to everybody, the channel decides.
-    if (scope === "publish" && config.allowPublish.length > 0) return;
+  function checkScope(scope: Scope | "channel", grant: Parameters<typeof auth.require>[0]): void {
+    // Where a channel may be open to everybody, the channel decides.
+    if (scope === "channel" || scope === "publish" && config.allowPublish.length > 0) return;
     auth.require(grant, scope);
   }
 
@@ -97,10 +102,12 @@ export function createApi(options: ApiOptions): Api {
   };
 }
 
+/** One name may follow some paths, and has to. */
 function find(resources: ReadonlyMap<string, Resource>, path: string): Resource | undefined {
-  const isSession = path.startsWith(SESSIONS) && path.lastIndexOf("/") === SESSIONS.length - 1 &&
-    path.length > SESSIONS.length;
-  return path === SESSIONS ? undefined : resources.get(isSession ? SESSIONS : path);
+  const end = path.lastIndexOf("/") + 1;
+  const folder = path.slice(0, end);
+  if (folder !== SESSIONS && folder !== PUBLICATIONS) return resources.get(path);
+  return end < path.length ? resources.get(folder) : undefined;
 }
 
 function methodsOf(resource: Resource): string[] {

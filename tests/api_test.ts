@@ -6,6 +6,8 @@ const PATHS = [
   { path: "/api/publish", allow: "POST, OPTIONS" },
   { path: "/api/sessions", allow: "GET, HEAD, OPTIONS" },
   { path: "/api/sessions/0-a", allow: "GET, DELETE, HEAD, OPTIONS" },
+  { path: "/api/history?channel=a", allow: "GET, HEAD, OPTIONS" },
+  { path: "/api/publications/order-7", allow: "GET, HEAD, OPTIONS" },
   { path: "/api/recent", allow: "GET, HEAD, OPTIONS" },
   { path: "/api/stats", allow: "GET, HEAD, OPTIONS" },
   { path: "/metrics", allow: "GET, HEAD, OPTIONS" },
@@ -24,7 +26,17 @@ Deno.test("createApi() leaves paths that are not its own to others", async () =>
 Deno.test("createApi() answers 404 for every other path under /api/", async () => {
   const { send } = setUp();
   for (
-    const path of ["/api/", "/api/publish/", "/api/Publish", "/api//publish", "/api/sessions/", "/api/sessions/a/b"]
+    const path of [
+      "/api/",
+      "/api/publish/",
+      "/api/Publish",
+      "/api//publish",
+      "/api/sessions/",
+      "/api/sessions/a/b",
+      "/api/publications/",
+      "/api/publications/a/b",
+      "/api/publications",
+    ]
   ) {
     const response = await send("GET", path, { key: KEYS.admin });
     assertEquals([response.status, (await response.json()).code], [404, "not_found"], path);
@@ -46,6 +58,7 @@ Deno.test("createApi() answers OPTIONS and refuses other methods with what there
 Deno.test("createApi() asks each path for its scope", async () => {
   const { send, hub } = setUp();
   hub.sessions = [sessionInfo("0-a")];
+  hub.traces.set("order-7", []);
   const status = async (method: string, path: string, key?: string) =>
     (await send(method, path, key === undefined ? {} : { key })).status;
   for (const path of ["/api/sessions", "/api/sessions/0-a"]) {
@@ -54,7 +67,7 @@ Deno.test("createApi() asks each path for its scope", async () => {
     );
     assertEquals(found, [401, 403, 403, 200], path);
   }
-  for (const path of ["/api/recent", "/api/stats", "/metrics"]) {
+  for (const path of ["/api/recent", "/api/stats", "/api/publications/order-7", "/metrics"]) {
     const found = await Promise.all(
       [undefined, KEYS.publish, KEYS.stats, KEYS.admin].map((k) => status("GET", path, k)),
     );

@@ -39,8 +39,11 @@ export interface Call {
 
 /** What one method of a path does, and what it takes to be let in. */
 export interface Action {
-  /** `none`: for everybody, not even counted; `publish`: rights over a channel will do instead. */
-  readonly scope: Scope | "none";
+  /**
+   * `none`: for everybody, not even counted; `channel`: rights over a channel decide, which the action looks at;
+   * `publish`: such rights will do instead.
+   */
+  readonly scope: Scope | "channel" | "none";
   readonly run: (call: Call) => Promise<Response>;
 }
 

@@ -5,6 +5,7 @@
  */
 import { ERRORS, GongError } from "../errors.ts";
 import { type Action, type Call, HEADERS, json } from "./call.ts";
+import { readLimit, readQuery } from "./query.ts";
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -16,11 +17,8 @@ export const listSessions: Action = {
   scope: "admin",
   async run({ url, options }) {
     const query = readQuery(url, ["limit", "after"]);
-    const limit = Number(query.get("limit") ?? DEFAULT_LIMIT);
+    const limit = readLimit(query, { most: MAX_LIMIT, otherwise: DEFAULT_LIMIT });
     const after = query.get("after");
-    if (!/^\d{1,3}$/.test(query.get("limit") ?? "1") || limit < 1 || limit > MAX_LIMIT) {
-      throw new GongError("bad_request", `\`limit\` has to be 1 to ${MAX_LIMIT}.`, { field: "limit" });
-    }
     if (after !== undefined && !SESSION_ID.test(after)) {
       throw new GongError("bad_request", "`after` has to be the id of a session.", { field: "after" });
     }
@@ -60,18 +58,4 @@ function idOf({ url }: Call): string {
 
 function noSession(): GongError {
   return new GongError("not_found", "There is no session of this id.");
-}
-
-/** The parameters of a query, each at most once. */
-function readQuery({ searchParams }: URL, names: readonly string[]): Map<string, string> {
-  const query = new Map<string, string>();
-  for (const [name, value] of searchParams) {
-    const field = name.slice(0, 64);
-    if (!names.includes(name)) {
-      throw new GongError("bad_request", `There is no parameter ${JSON.stringify(field)}.`, { field });
-    }
-    if (query.has(name)) throw new GongError("bad_request", `\`${name}\` is given twice.`, { field });
-    query.set(name, value);
-  }
-  return query;
 }

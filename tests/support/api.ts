@@ -11,12 +11,16 @@ import { Metrics } from "../../lib/metrics.ts";
 import type {
   Draft,
   Glimpse,
+  History,
   HubClient,
+  PageLimit,
   Position,
   PublishResult,
   Readiness,
   Refusal,
   SessionInfo,
+  Start,
+  Trace,
 } from "../../lib/types.ts";
 
 /** Where requests without another address come from. */
@@ -41,6 +45,10 @@ export class ArrayHub implements HubClient {
   readonly repeats = new Map<string, Position>();
   sessions: SessionInfo[] = [];
   glimpses: Glimpse[] = [];
+  /** What is read of a channel, whatever is asked for. */
+  readonly histories = new Map<string, History>();
+  readonly reads: { readonly channel: string; readonly start: Start; readonly limit: PageLimit }[] = [];
+  readonly traces = new Map<string, readonly Trace[]>();
   ready: Promise<Readiness> = Promise.resolve({ ready: true, reasons: [] });
   readonly metrics = new Metrics({ isolate: "hub" });
   readonly #tops = new Map<string, number>();
@@ -92,6 +100,16 @@ export class ArrayHub implements HubClient {
 
   recent() {
     return Promise.resolve(this.glimpses);
+  }
+
+  history(channel: string, start: Start, limit: PageLimit) {
+    this.reads.push({ channel, start, limit });
+    const top = { epoch: `e-${channel}`, offset: this.#tops.get(channel) ?? 0 };
+    return Promise.resolve(this.histories.get(channel) ?? { top, publications: [], recovered: true });
+  }
+
+  publication(id: string) {
+    return Promise.resolve(this.traces.get(id));
   }
 
   failedAuth() {}

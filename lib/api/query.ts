@@ -1,0 +1,41 @@
+/**
+ * Parameters of a query, strictly.
+ *
+ * @module
+ */
+import { GongError } from "../errors.ts";
+
+/** Characters of an unknown parameter's name that are repeated to the client. */
+const MAX_SHOWN = 64;
+
+/**
+ * The parameters of a query, each at most once.
+ *
+ * @throws {GongError} `bad_request` for one that is not among the names, or is given twice
+ */
+export function readQuery({ searchParams }: URL, names: readonly string[]): Map<string, string> {
+  const query = new Map<string, string>();
+  for (const [name, value] of searchParams) {
+    const field = name.slice(0, MAX_SHOWN);
+    if (!names.includes(name)) {
+      throw new GongError("bad_request", `There is no parameter ${JSON.stringify(field)}.`, { field });
+    }
+    if (query.has(name)) throw new GongError("bad_request", `\`${name}\` is given twice.`, { field });
+    query.set(name, value);
+  }
+  return query;
+}
+
+/**
+ * The parameter `limit`.
+ *
+ * @throws {GongError} `bad_request` when it is no number of 1 to `most`
+ */
+export function readLimit(query: ReadonlyMap<string, string>, bounds: { most: number; otherwise: number }): number {
+  const { most, otherwise } = bounds;
+  const text = query.get("limit");
+  if (text === undefined) return otherwise;
+  const limit = Number(text);
+  if (/^\d{1,9}$/.test(text) && limit >= 1 && limit <= most) return limit;
+  throw new GongError("bad_request", `\`limit\` has to be 1 to ${most}.`, { field: "limit" });
+}
