@@ -10,18 +10,22 @@ import type { Command, Io } from "./command.ts";
 import { ConnectError, dial, type DialOptions } from "./dial.ts";
 import { Answer, describeRefusal, encodeRequest, type Head } from "./http.ts";
 import { InputError, readText } from "./input.ts";
+import { parseSeconds } from "../units.ts";
 import { printable } from "./printable.ts";
 import { DEFAULT_HTTP_URL, parseHttpUrl } from "./ws_url.ts";
 
 const usage = `Usage: gong publish [FLAGS] [TEXT]
 
 Publishes TEXT, or what standard input holds, without one line end at its end. Prints where it went, one line a
-channel: news k3f9:41 is offset 41 of channel news in epoch k3f9.
+channel: news k3f9:41 is offset 41 of channel news in epoch k3f9, with "repeated" behind it if its id had been published
+there before. With --trace a last line follows, "traced" and the id: GET /api/publications/ID tells what became of it.
 
   --channel NAME       Channel to publish to (broadcast); may be repeated.
   --json               The text is JSON: publish its value.
   --content-type TYPE  Media type (text/plain; with --json application/json).
   --id ID              The publisher's own id of the message, which its receivers see.
+  --ttl TIME           For how long it may be read from history, e.g. 90, 500ms, 2m; 0: it is for who listens now.
+  --trace              Note what becomes of it.
   --url URL            Address of the server (${DEFAULT_HTTP_URL}).
 ${CLIENT_USAGE}
 Exit code: 0 taken; 1 refused, or the server was not reached; 2 wrong usage.
@@ -45,9 +49,9 @@ interface Reply {
 
 async function run(args: readonly string[], io: Io): Promise<number> {
   const flags = parseFlags(args, {
-    text: [...CLIENT_FLAGS.text, "url", "content-type", "id"],
+    text: [...CLIENT_FLAGS.text, "url", "content-type", "id", "ttl"],
     list: ["channel"],
-    boolean: [...CLIENT_FLAGS.boolean, "json"],
+    boolean: [...CLIENT_FLAGS.boolean, "json", "trace"],
     most: 1,
   });
   const url = readUrl(flags);
@@ -55,7 +59,8 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   const key = readKey(flags, io.env);
   try {
     const body = encodeBody(flags, flags.rest[0] ?? await readInput(io));
-    return report(await post(url, key, body, options), url, io);
+    const id = flags.boolean.get("trace") ? flags.text.get("id") ?? "" : undefined;
+    return report(await post(url, key, body, options), { url, id }, io);
   } catch (error) {
     if (error instanceof InputError) io.stderr(`standard input: ${error.message}\n`);
     else if (error instanceof ConnectError) io.stderr(`no answer: ${printable(error.message)}\n`);
@@ -80,12 +85,25 @@ function encodeBody(flags: Flags, text: string): string {
   const channels = flags.list.get("channel") ?? ["broadcast"];
   const contentType = flags.text.get("content-type");
   const id = flags.text.get("id");
+  const ttl = readTtl(flags);
   return JSON.stringify({
     ...channels.length === 1 ? { channel: channels[0] } : { channels },
     data: flags.boolean.get("json") ? parseJson(text) : text,
     ...contentType !== undefined && { contentType },
     ...id !== undefined && { id },
+    ...ttl !== undefined && { ttl },
+    ...flags.boolean.get("trace") && { trace: true },
   });
+}
+
+function readTtl(flags: Flags): number | undefined {
+  const text = flags.text.get("ttl");
+  if (text === undefined) return undefined;
+  try {
+    return parseSeconds(text);
+  } catch (error) {
+    throw new UsageError(`--ttl ${text}: ${(error as Error).message}`);
+  }
 }
 
 function parseJson(text: string): unknown {
@@ -117,9 +135,13 @@ function post(url: URL, key: string | undefined, text: string, options: DialOpti
   });
 }
 
-/** Says what became of the message. */
-function report({ head, body }: Reply, url: URL, io: Io): number {
-  const { positions, detail, field } = parseObject(body);
+/**
+ * Says what became of the message.
+ *
+ * @param asked.id what it is traced under, empty if the answer tells
+ */
+function report({ head, body }: Reply, asked: { url: URL; id: string | undefined }, io: Io): number {
+  const { positions, id, detail, field } = parseObject(body);
   if (head.status < 200 || head.status > 299) {
     const words = [typeof detail === "string" ? detail : "", typeof field === "string" ? `field: ${field}` : ""];
     io.stderr(`refused: ${printable(describeRefusal(head, ...words))}\n`);
@@ -127,17 +149,19 @@ function report({ head, body }: Reply, url: URL, io: Io): number {
   }
   const lines = Array.isArray(positions) ? positions.map(describePosition) : [];
   if (lines.length === 0 || lines.includes(undefined)) {
-    io.stderr(`no answer: ${url.host} answered ${head.status}, but not as Gong does\n`);
+    io.stderr(`no answer: ${asked.url.host} answered ${head.status}, but not as Gong does\n`);
     return 1;
   }
   for (const line of lines) io.stdout(`${line}\n`);
+  const traced = asked.id === "" && typeof id === "string" ? id : asked.id;
+  if (traced) io.stdout(`traced ${printable(traced)}\n`);
   return 0;
 }
 
 function describePosition(position: unknown): string | undefined {
-  const { channel, epoch, offset } = Object(position);
+  const { channel, epoch, offset, repeated } = Object(position);
   const known = typeof channel === "string" && typeof epoch === "string" && typeof offset === "number";
-  return known ? printable(`${channel} ${epoch}:${offset}`) : undefined;
+  return known ? printable(`${channel} ${epoch}:${offset}${repeated === true ? " repeated" : ""}`) : undefined;
 }
 
 function parseObject(text: string): Record<string, unknown> {

@@ -81,6 +81,28 @@ Deno.test("gong publish sends id, content type, and JSON as its value", async ()
   });
 });
 
+Deno.test("gong publish sends the time to live in seconds", async () => {
+  for (const [text, ttl] of [["0", 0], ["500ms", 0.5], ["2m", 120]] as const) {
+    const { request } = await publish(["--ttl", text, "a"]);
+    assertEquals(request?.body, { channel: "broadcast", data: "a", ttl });
+  }
+});
+
+Deno.test("gong publish --trace prints the id under which it is traced, the given one or the server's", async () => {
+  const made = await publish(["--trace", "a"], () => Response.json({ ...TAKEN, id: "5f\u001b[31m" }));
+  assertEquals(made.request?.body, { channel: "broadcast", data: "a", trace: true });
+  assertEquals(made.stdout, "news k3f9:41\ntraced 5f\\x1b[31m\n");
+  const given = await publish(["--trace", "--id", "order-7", "a"]);
+  assertEquals(given.request?.body, { channel: "broadcast", data: "a", id: "order-7", trace: true });
+  assertEquals(given.stdout, "news k3f9:41\ntraced order-7\n");
+});
+
+Deno.test("gong publish says what had been published before", async () => {
+  const positions = [{ channel: "a", epoch: "x", offset: 1, repeated: true }, { channel: "b", epoch: "y", offset: 2 }];
+  const { code, stdout } = await publish(["--id", "order-7", "hello"], () => Response.json({ positions }));
+  assertEquals({ code, stdout }, { code: 0, stdout: "a x:1 repeated\nb y:2\n" });
+});
+
 Deno.test("gong publish sends the key of --api-key, else of GONG_API_KEY", async () => {
   const env = { GONG_API_KEY: "ops:publish:fr0m-env" };
   assertEquals((await publish(["a"], undefined, { env })).request?.headers.get("x-api-key"), "fr0m-env");
@@ -223,6 +245,7 @@ const MISUSED: readonly [string, readonly string[], string][] = [
   ["an address with a query", ["--url", "http://127.0.0.1/?a=b", "a"], "?query"],
   ["two texts", ["a", "b"], "too many"],
   ["JSON that is none", ["--json", "{"], "--json"],
+  ["a time to live that is none", ["--ttl", "soon", "a"], "--ttl soon: expected a duration"],
   ["an unknown flag", ["--chanel", "a", "b"], "--channel"],
   ["--insecure without TLS", ["--insecure", "a"], "https://"],
 ];
