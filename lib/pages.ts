@@ -35,6 +35,7 @@ const PAGES: ReadonlyMap<string, string> = new Map([
     "sessions.js",
     "style.css",
     "text.js",
+    "trace.js",
   ].map((file): [string, string] => [`/static/${file}`, file]),
   ["/favicon.ico", "favicon.svg"],
 ]);

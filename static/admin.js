@@ -11,6 +11,7 @@ import { Figures } from "./figures.js";
 import { RecentList } from "./recent.js";
 import { SessionTable } from "./sessions.js";
 import { set, visible } from "./text.js";
+import { TracePanel } from "./trace.js";
 
 /** Milliseconds until the next try when the server does not say who is logged in. */
 const AGAIN = 3_000;
@@ -30,12 +31,22 @@ const table = new SessionTable({
   id: $("find-id"),
   answer: $("connections-answer"),
 }, { own: () => feed.session, loggedOut: () => showLogin("The login has ended.") });
+const traces = new TracePanel({
+  form: $("look"),
+  id: $("look-id"),
+  answer: $("traces-answer"),
+  list: $("traces-list"),
+}, { loggedOut: () => showLogin("The login has ended.") });
 createBroadcast({
   form: $("broadcast-form"),
   channel: $("channel"),
   message: $("message"),
+  ownId: $("message-id"),
+  ttl: $("ttl"),
+  trace: $("trace"),
   publish: $("publish"),
   answer: $("broadcast-answer"),
+  onTraced: (id) => traces.look(id),
   onLoggedOut: () => showLogin("The login has ended."),
 });
 
@@ -69,6 +80,7 @@ async function describeTrouble() {
 function showLogin(message = "") {
   feed.stop();
   table.stop();
+  traces.stop();
   showBanner("");
   showState("none", "Logged out");
   $("desk").hidden = $("logout").hidden = true;
@@ -88,6 +100,9 @@ function showDesk(session) {
   showBanner(dev ? DEV : "");
   $("figures").hidden = $("recent").hidden = !may("stats");
   $("broadcast").hidden = !may("publish");
+  // Who may not read what is noted has it noted for nobody.
+  $("traces").hidden = $("trace-choice").hidden = !may("stats");
+  if (!may("stats")) $("trace").checked = false;
   $("connections").hidden = !may("admin");
   figures.reset();
   if (may("stats")) feed.start({ live: may("admin") });

@@ -120,11 +120,14 @@ suite.test("a login that ended elsewhere ends on this page too", async ({ visit 
 suite.test("a key that may only publish gets only the form", async ({ visit }) => {
   const page = await logIn(visit, PUBLISHER);
   for (const name of ["Broadcast"]) assert(await page.getByRole("region", { name }).isVisible(), name);
-  for (const name of ["Figures", "Last publications", "Connections"]) {
+  for (const name of ["Figures", "Last publications", "What became of a publication", "Connections"]) {
     assert(!await page.getByRole("region", { name }).isVisible(), name);
   }
+  assert(!await page.getByLabel("Trace").isVisible());
   await page.getByLabel("Message").fill("from the publisher");
+  const asked = page.waitForRequest("**/api/publish");
   await page.keyboard.press("Control+Enter");
+  assertEquals("trace" in (await asked).postDataJSON(), false, "it could not be looked up");
   await says(page.locator("#broadcast-answer"), /^Published: /);
 });
 
@@ -228,14 +231,19 @@ suite.test("the admin page needs no pointer: log in, publish, close a connection
   await keyboard.press("Enter");
   assertEquals(await client.nextText(), "by keyboard");
 
-  await Promise.all([rowOf(page, "broadcast").waitFor(), page.locator("#recent-list").waitFor()]);
+  const lists = ["#recent-list", "#traces-list"].map((list) => page.locator(list).waitFor());
+  await Promise.all([rowOf(page, "broadcast").waitFor(), ...lists]);
   await until(async () => await page.evaluate(focused) === "textarea Message");
   const order: string[] = [];
-  for (let at = 0; at < 10 && !order.at(-1)?.startsWith("button Close session"); at++) {
+  for (let at = 0; at < 15 && !order.at(-1)?.startsWith("button Close session"); at++) {
     await press("Tab");
     order.push(await page.evaluate(focused));
   }
-  const between = ["button Publish", "ol Last publications", "input Find by session id", "button Find"];
+  const between = [
+    ...["button Publish", "input Trace", "summary More", "ol Last publications"],
+    ...["input Look up by publication id", "button Look up", "ol What became of a publication"],
+    ...["input Find by session id", "button Find"],
+  ];
   assertEquals(order.slice(0, -1), between);
   // The page's own session may be the first.
   const id = (await rowOf(page, "broadcast").locator(".session .name").textContent())!;

@@ -12,7 +12,7 @@ import { createLogger } from "../../lib/log.ts";
 import { Metrics } from "../../lib/metrics.ts";
 import { createPages } from "../../lib/pages.ts";
 import { problem } from "../../lib/http/problem.ts";
-import type { Glimpse, SessionInfo } from "../../lib/types.ts";
+import type { Glimpse, SessionInfo, Trace } from "../../lib/types.ts";
 
 /** What the stage shows and what was done on it. */
 export interface Stage extends AsyncDisposable {
@@ -23,6 +23,10 @@ export interface Stage extends AsyncDisposable {
   sessions: SessionInfo[];
   /** Bodies of `POST /api/publish`. */
   readonly published: Record<string, unknown>[];
+  /** What is noted of publications, by their ids. */
+  readonly traces: Map<string, readonly Trace[]>;
+  /** Ids that were looked up. */
+  readonly looked: string[];
   /** Ids of closed sessions. */
   readonly closed: string[];
   /** Requests for a page of sessions. */
@@ -47,6 +51,8 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
     recent: [],
     sessions: [],
     published: [],
+    traces: new Map(),
+    looked: [],
     closed: [],
     pages: 0,
     say(data) {
@@ -89,6 +95,7 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
 
   async function api(request: Request, url: URL): Promise<Response | undefined> {
     const id = /^\/api\/sessions\/(.+)$/.exec(url.pathname)?.[1];
+    const publication = /^\/api\/publications\/(.+)$/.exec(url.pathname)?.[1];
     if (url.pathname.startsWith("/api/")) auth.require(auth.identify(request, "127.0.0.1"), "admin");
     if (url.pathname === "/api/stats") return Response.json({ time: Date.now(), ...stage.stats });
     if (url.pathname === "/api/recent") return Response.json({ publications: stage.recent });
@@ -105,6 +112,7 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
     if (url.pathname === "/api/sessions") {
       return Response.json(pageOf(stage.sessions, url.searchParams), { headers: { n: String(++stage.pages) } });
     }
+    if (publication !== undefined) return trace(decodeURIComponent(publication));
     if (id === undefined) return undefined;
     const found = stage.sessions.find((session) => session.id === decodeURIComponent(id));
     if (found === undefined) throw new GongError("not_found");
@@ -112,6 +120,13 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
     stage.closed.push(found.id);
     stage.sessions = stage.sessions.filter((session) => session !== found);
     return new Response(null, { status: 204 });
+  }
+
+  function trace(id: string): Response {
+    stage.looked.push(id);
+    const publications = stage.traces.get(id);
+    if (publications === undefined) throw new GongError("not_found");
+    return Response.json({ id, publications });
   }
 
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
