@@ -8,6 +8,7 @@
 export class Budget {
   readonly limit: number;
   #used = 0;
+  #giveUp: (() => boolean) | undefined;
 
   /** @param limit bytes that may be used in all */
   constructor(limit: number) {
@@ -30,5 +31,15 @@ export class Budget {
 
   give(bytes: number): void {
     this.#used -= bytes;
+  }
+
+  /** @param giveUp gives back some of what others need more, if there is any; returns whether there was */
+  lend(giveUp: () => boolean): void {
+    this.#giveUp = giveUp;
+  }
+
+  /** Has somebody give back what was lent; returns false when there is nothing. For whoever has no other way to make room. */
+  reclaim(): boolean {
+    return this.#giveUp?.() ?? false;
   }
 }

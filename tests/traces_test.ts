@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { Draft, Position, Trace } from "../lib/types.ts";
 import { END, publishAll, Stage } from "./support/stage.ts";
 
@@ -106,6 +106,21 @@ Deno.test("a session that is too slow for a traced publication is counted as dro
   assertEquals(found, [[3, {}], [3, {}], [2, { slow: 1 }], [2, {}]]);
 });
 
+Deno.test("a traced publication that is repeated is counted once, and both times are noted", async () => {
+  await using stage = new Stage({ edges: 2 });
+  const clients = stage.edges.map((edge) => edge.plain());
+  const results = [];
+  for (const { hub } of [...stage.edges, ...stage.edges]) results.push(...await hub.publish([traced("x")]));
+  await publishAll(stage, "a", [], clients);
+  const [first, ...others] = results as Position[];
+  assertEquals<unknown>(others, others.map(() => ({ ...first, repeated: true })));
+  assertEquals(clients.map(({ socket }) => socket.sent), [["x", END], ["x", END]]);
+  assertEquals(await figures(stage, "x"), [[2, {}], [2, {}]]);
+  const [conflict] = await stage.edge.hub.publish([traced("x", "other data")]);
+  assertEquals("error" in conflict!, true);
+  assertEquals((await figures(stage, "x")).at(-1), "conflict");
+});
+
 Deno.test("a traced publication that is refused is noted with its code", async () => {
   await using stage = new Stage({ config: { maxChannels: 1 } });
   const client = stage.edge.plain({ channels: ["b"] });
@@ -113,6 +128,21 @@ Deno.test("a traced publication that is refused is noted with its code", async (
   const [result] = await stage.edge.hub.publish([traced("x")]);
   assertEquals("error" in result! && result.error.code, "overloaded");
   assertEquals(await figures(stage, "x"), ["overloaded"]);
+});
+
+Deno.test("no publication is refused for notes: they go when channels that are heard have no other room", async () => {
+  const budget = 1 << 20;
+  await using stage = new Stage({ config: { historyBudget: budget, historyBytes: budget, historyCount: 10_000 } });
+  const client = stage.edge.plain();
+  for (let n = 0; n < 200; n++) await stage.edge.hub.publish([{ ...traced(`${n}`), channel: "unheard" }]);
+  const noted = await stage.figure("gong_traces");
+  assert(noted > 50 && noted < 150, `${noted} in a sixteenth of 1 MiB`);
+  const text = "x".repeat(10_000);
+  const results = [];
+  for (let n = 0; n < 110; n++) results.push(...await stage.edge.hub.publish([draft(text)]));
+  assertEquals(results.filter((result) => "error" in result), []);
+  await publishAll(stage, "a", [], [client]);
+  assert(await stage.figure("gong_traces") < noted / 4);
 });
 
 Deno.test("an edge tells the hub once a turn what became of traced publications", async () => {

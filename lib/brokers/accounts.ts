@@ -116,8 +116,8 @@ export class Accounts {
     while (!fits()) {
       if (this.sweep(now, MANY)) continue;
       const next = this.#shelf.nextHolding(spared);
-      if (!next) return false;
-      this.#forget(next);
+      if (next) this.#forget(next);
+      else if (!this.#options.budget.reclaim()) return false;
     }
     return true;
   }

@@ -41,13 +41,14 @@ export class Traces {
   #bytes = 0;
 
   /**
-   * @param budget what notes take a part of, at most a sixteenth
+   * @param budget what notes take a part of, at most a sixteenth; they go when there is no other room
    * @param now milliseconds since 1970
    */
   constructor(budget: Budget, now: () => number = Date.now) {
     this.#budget = budget;
     this.#most = budget.limit * SHARE;
     this.#now = now;
+    budget.lend(() => this.#forgetOldest());
   }
 
   /** Notes there are. */
@@ -128,10 +129,13 @@ export class Traces {
     this.#notes.add(note);
     this.#bytes += bytes;
     this.#budget.take(bytes);
-    for (const oldest of this.#notes) {
-      if (this.#bytes <= this.#most) return;
-      this.#forget(oldest);
-    }
+    while (this.#bytes > this.#most) this.#forgetOldest();
+  }
+
+  #forgetOldest(): boolean {
+    const [oldest] = this.#notes;
+    this.#forget(oldest);
+    return oldest !== undefined;
   }
 
   #forget(note: Note | undefined): void {

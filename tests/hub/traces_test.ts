@@ -116,6 +116,16 @@ Deno.test("Traces forgets the notes of one id one by one, and takes longer texts
   assertEquals([traces.get("a"), budget.used], [undefined, traces.bytes]);
 });
 
+Deno.test("Traces gives notes up, the oldest first, for who finds no other room in the budget", () => {
+  const { traces, budget } = setUp(160_000);
+  assertEquals(budget.reclaim(), false);
+  traces.announced([publication("a", 1), publication("b", 2)]);
+  const { used } = budget;
+  assertEquals([budget.reclaim(), traces.get("a"), traces.get("b")?.length], [true, undefined, 1]);
+  assert(budget.used < used);
+  assertEquals([budget.reclaim(), budget.used, budget.reclaim()], [true, 0, false]);
+});
+
 Deno.test("Traces of a budget too small for one note keeps none", () => {
   const { traces, budget } = setUp(1000);
   traces.announced([publication("a", 1)]);
