@@ -28,7 +28,7 @@ there before. With --trace a last line follows, "traced" and the id: GET /api/pu
   --trace              Note what becomes of it.
   --url URL            Address of the server (${DEFAULT_HTTP_URL}).
 ${CLIENT_USAGE}
-Exit code: 0 taken; 1 refused, or the server was not reached; 2 wrong usage.
+Exit code: 0 taken; 1 refused, by a channel or by all, or the server was not reached; 2 wrong usage.
 `;
 
 export const command: Command = {
@@ -141,7 +141,7 @@ function post(url: URL, key: string | undefined, text: string, options: DialOpti
  * @param asked.id what it is traced under, empty if the answer tells
  */
 function report({ head, body }: Reply, asked: { url: URL; id: string | undefined }, io: Io): number {
-  const { positions, id, detail, field } = parseObject(body);
+  const { positions, errors, id, detail, field } = parseObject(body);
   if (head.status < 200 || head.status > 299) {
     const words = [typeof detail === "string" ? detail : "", typeof field === "string" ? `field: ${field}` : ""];
     io.stderr(`refused: ${printable(describeRefusal(head, ...words))}\n`);
@@ -155,7 +155,9 @@ function report({ head, body }: Reply, asked: { url: URL; id: string | undefined
   for (const line of lines) io.stdout(`${line}\n`);
   const traced = asked.id === "" && typeof id === "string" ? id : asked.id;
   if (traced) io.stdout(`traced ${printable(traced)}\n`);
-  return 0;
+  const refused = Array.isArray(errors) ? errors.map(Object) : [];
+  for (const { channel, message } of refused) io.stderr(`refused: ${printable(`${channel}: ${message}`)}\n`);
+  return refused.length === 0 ? 0 : 1;
 }
 
 function describePosition(position: unknown): string | undefined {

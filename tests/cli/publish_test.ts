@@ -124,6 +124,12 @@ Deno.test("gong publish exits 1 with the problem's detail and field when it is r
   assertEquals(stderr, "refused: 400 Bad Request; No such\\nname.; field: /channel\n");
 });
 
+Deno.test("gong publish exits 1 when some of the channels refused it, and prints where it went nonetheless", async () => {
+  const errors = [{ channel: "full", code: "overloaded", message: "Later.", retryAfter: 3 }];
+  const { code, stdout, stderr } = await publish(["a"], () => Response.json({ ...TAKEN, errors }));
+  assertEquals({ code, stdout, stderr }, { code: 1, stdout: "news k3f9:41\n", stderr: "refused: full: Later.\n" });
+});
+
 Deno.test("gong publish says when to try again", async () => {
   const headers = { "Retry-After": "3" };
   const { code, stderr } = await publish(["a"], () => Response.json({ detail: "Busy." }, { status: 503, headers }));
