@@ -64,8 +64,9 @@ export class Traces {
   /** Notes those that are traced: they are numbered. */
   announced(publications: readonly Publication[]): void {
     for (const publication of publications) {
-      const { trace, id, channel, epoch, offset, time } = publication;
-      if (trace && id !== undefined) this.#accept(id, channel, { epoch, offset }, time);
+      if (!publication.trace) continue;
+      const { id, channel, time } = publication;
+      if (id !== undefined) this.#accept(id, channel, publication, time);
     }
   }
 
