@@ -21,6 +21,13 @@ export function windowOf(outbox: number): number {
   return Math.floor(boundOf(outbox) / 2);
 }
 
+/** Whether frames of these sizes may wait for a client for whom nothing waits yet. */
+export function fitsInto(outbox: number, sizes: readonly number[]): boolean {
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  const handed = Math.min(sizes.length * (HANDED - QUEUED), windowOf(outbox));
+  return bytes + sizes.length * QUEUED + handed <= boundOf(outbox);
+}
+
 /** Whatever the bound, a message of that size has to fit. */
 function boundOf(outbox: number): number {
   return outbox + HANDED;

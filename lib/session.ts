@@ -151,9 +151,9 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     return this.outbox.hasRoomFor(sizes);
   }
 
-  /** Resolves when frames of these sizes may be queued to it, or it has left. */
+  /** Resolves when frames of these sizes may be queued to it, or there will never be more room, or it has left. */
   async room(sizes: readonly number[]): Promise<void> {
-    if (this.#left || this.hasRoomFor(sizes)) return;
+    if (this.#left || this.hasRoomFor(sizes) || this.#hasAllRoom) return;
     await new Promise<void>((resolve) => {
       (this.#waiting ??= []).push({ sizes, resolve });
       this.#host.queue(this);
@@ -311,7 +311,10 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   /** Lets those go on for whom there is room, first come first served. */
   #letIn(waiting: Waiting[]): void {
-    while (waiting.length > 0 && (this.#left || this.outbox.hasRoomFor(waiting[0]!.sizes))) waiting.shift()!.resolve();
+    while (waiting.length > 0) {
+      if (!this.#left && !this.outbox.hasRoomFor(waiting[0]!.sizes) && !this.#hasAllRoom) break;
+      waiting.shift()!.resolve();
+    }
     if (waiting.length === 0) this.#waiting = undefined;
   }
 
@@ -396,6 +399,11 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   /** As soon as nothing waits for it here, it needs no care of its own. */
   #takeSeat(): void {
     if (this.#isOpen && !this.#left && this.outbox.isEmpty) this.#audience?.seat(this);
+  }
+
+  /** Whether its peer has taken everything. */
+  get #hasAllRoom(): boolean {
+    return this.outbox.isEmpty && this.outbox.isClear;
   }
 
   /** What it was sent as one of many. */

@@ -8,7 +8,7 @@ import type { Outcome, Parcel } from "../audience.ts";
 import { encodeCursor } from "../codecs/cursor.ts";
 import { GongError } from "../errors.ts";
 import { type Fanout, packFrames } from "./fanout.ts";
-import { handedCost } from "../outbox.ts";
+import { fitsInto, handedCost } from "../outbox.ts";
 import type { Hosting } from "./hosting.ts";
 import type { Session } from "../session.ts";
 import type { PageLimit, Position, Publication, Start } from "../types.ts";
@@ -139,10 +139,16 @@ export class Subscriptions {
     fanout.place(session, [...session.channels, channel], isAlone ? () => this.#begun(session) : undefined);
   }
 
-  /** Hands it a page as soon as it has room; resolves when it has room for another. */
+  /** Hands it a page as soon as it has room, in parts if it never will; resolves when it has room for another. */
   async #feed(session: Session, channel: string, joining: Joining, missed: readonly Publication[]): Promise<void> {
     const heard = heardBy(session, missed);
     const sizes = [...this.#pack(session, channel, heard).bytes, ANSWER];
+    // As a door writes it, a text may be six times as large as it is.
+    if (missed.length > 1 && !fitsInto(this.#options.outbox, sizes)) {
+      const half = missed.length >> 1;
+      await this.#feed(session, channel, joining, missed.slice(0, half));
+      return await this.#feed(session, channel, joining, missed.slice(half));
+    }
     await session.room(sizes);
     if (!session.hasLeft) this.#deliver(session, this.#pack(session, channel, heard), heard);
     const { epoch, offset } = missed.at(-1)!;

@@ -92,6 +92,21 @@ Deno.test("what was missed and is more than may be queued comes as the client ta
   }
 });
 
+Deno.test("pages that a door makes much larger come in parts, and what fits into no outbox closes its session", async () => {
+  await using stage = new Stage({ config: { outbox: 20_000, maxMessage: 20_000 } });
+  const texts = Array.from({ length: 30 }, (_, n) => `${n}`.padEnd(1000, "\u0001"));
+  const [first] = await stage.publish("a", ...texts);
+  const { epoch } = first as { epoch: string };
+  const { socket } = stage.edge.connect({ channels: ["a"], starts: { a: { epoch, offset: 0 } } });
+  socket.reads = "after the turn";
+  await publishAll(stage, "a", [], [{ socket }]);
+  assertEquals(socket.publications.map(({ data }) => data), [...texts, END]);
+  const [large] = await stage.publish("b", "\u0001".repeat(10_000), "later");
+  const starts = { b: { ...large as { epoch: string }, offset: 0 } };
+  const other = stage.edge.connect({ channels: ["b"], starts });
+  assertEquals((await other.socket.end()).code, 1013);
+});
+
 Deno.test("who resumes and takes nothing holds a page, not the history, and others hear what is live", async () => {
   await using stage = new Stage({ config: { outbox: 20_000 } });
   const [first] = await stage.publish("a", ...Array.from({ length: 50 }, () => "x".repeat(4000)));
