@@ -9,7 +9,7 @@ import type { HistoryLimits } from "../history_limits.ts";
 import type { Draft, Publication } from "../types.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Shelf } from "./shelf.ts";
-import type { Channel, Freed, KeptChannel, KnownId, Store } from "./store.ts";
+import type { Channel, KeptChannel, KnownId, Store } from "./store.ts";
 
 /** Seconds for which an id is remembered. */
 const REMEMBERED = 300;
@@ -150,7 +150,7 @@ export class Accounts {
     if (!known || known.time >= now - REMEMBERED * 1000) return known;
     this.#store.dropId(channel, known);
     channel.idBytes -= known.bytes;
-    this.#free({ channel, bytes: known.bytes });
+    this.#free(channel, known.bytes);
     return undefined;
   }
 
@@ -179,15 +179,19 @@ export class Accounts {
   /** Lets go what is too old anywhere, some of it. Returns whether there was anything to look at. */
   sweep(now: number, most: number): boolean {
     let found = 0;
-    for (const freed of this.#store.expire(now, most)) {
+    for (const { name, offset, bytes } of this.#store.expire(now, most)) {
       found++;
-      freed.channel.bytes -= freed.bytes;
-      this.#free(freed);
+      const channel = this.#channels.get(name);
+      if (!channel || offset < channel.first) continue;
+      channel.bytes -= bytes;
+      this.#free(channel, bytes);
     }
-    for (const freed of this.#store.expireIds(now - REMEMBERED * 1000, most)) {
+    for (const { name, bytes } of this.#store.expireIds(now - REMEMBERED * 1000, most)) {
       found++;
-      freed.channel.idBytes -= freed.bytes;
-      this.#free(freed);
+      const channel = this.#channels.get(name);
+      if (!channel) continue;
+      channel.idBytes -= bytes;
+      this.#free(channel, bytes);
     }
     for (let looked = 0; looked < most; looked++) {
       const channel = this.#aging.take(now);
@@ -265,11 +269,11 @@ export class Accounts {
     channel.first = first;
     channel.bytes += bytes;
     this.#publications -= publications;
-    this.#free({ channel, bytes: -bytes });
+    this.#free(channel, -bytes);
   }
 
   /** The channel holds so much less. */
-  #free({ channel, bytes }: Freed): void {
+  #free(channel: Channel, bytes: number): void {
     this.#count(-bytes);
     this.#changed.add(channel);
     if (channel.bytes + channel.idBytes === 0) this.#shelf.empty(channel);

@@ -63,6 +63,7 @@ export class Ledger implements Broker {
   #resumes = -Infinity;
   /** The accounts are not those of the store. */
   #isStale = false;
+  #isClosed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(store: Store, announce: Announce, capabilities: BrokerCapabilities, options: LedgerOptions = {}) {
@@ -129,14 +130,16 @@ export class Ledger implements Broker {
 
   // deno-lint-ignore require-await
   async close(): Promise<void> {
+    if (this.#isClosed) return;
     clearTimeout(this.#timer);
     this.#attempt(() => {});
+    this.#isClosed = true;
     this.#store.close();
   }
 
   /** A new channel is saved a little later or with the next change: it has nothing yet but its epoch. */
   #open(name: string): Channel {
-    if (this.#isStale) this.#change(() => {});
+    if (this.#isStale || this.#isClosed) this.#change(() => {});
     const known = this.#accounts.find(name);
     if (known) return known;
     const open = () => this.#accounts.open(name, NONE);
@@ -175,6 +178,7 @@ export class Ledger implements Broker {
    * @throws {GongError} `overloaded` when the store cannot
    */
   #change<T>(change: () => T): T {
+    if (this.#isClosed) throw new GongError("going_away");
     if (performance.now() < this.#resumes) throw unstored();
     if (this.#isStale) this.#takeOver();
     try {

@@ -77,7 +77,7 @@ class MemoryStore implements Store {
     return end < 0 ? page : page.slice(0, end);
   }
 
-  *expire(now: number, most: number): Iterable<Freed> {
+  *expire(now: number, most: number): Iterable<Freed & { offset: number }> {
     for (let looked = 0; looked < most; looked++) {
       const due = this.#expiring.take(now);
       if (!due) return;
@@ -87,7 +87,7 @@ class MemoryStore implements Store {
       const publication = shelf.publications[offset - shelf.base]!;
       const place = toPlace(publication);
       shelf.publications[offset - shelf.base] = place;
-      yield { channel, bytes: sizeOf(publication) - sizeOf(place) };
+      yield { name: channel.name, offset, bytes: sizeOf(publication) - sizeOf(place) };
     }
   }
 
@@ -123,7 +123,7 @@ class MemoryStore implements Store {
         shelf.ids.delete(key);
         bytes += known.bytes;
       }
-      if (bytes > 0) yield { channel, bytes };
+      if (bytes > 0) yield { name: channel.name, bytes };
       left--;
     }
   }

@@ -38,9 +38,9 @@ export interface KnownId {
   readonly bytes: number;
 }
 
-/** Bytes that a channel holds no more. */
+/** Bytes that a channel of this name holds no more. */
 export interface Freed {
-  readonly channel: Channel;
+  readonly name: string;
   readonly bytes: number;
 }
 
@@ -71,8 +71,8 @@ export interface Store {
   weigh(channel: Channel, offset: number): Weight;
   /** From `first` on, ascending, as much as the limit allows. What has expired by `now` is only a place. */
   read(channel: Channel, first: number, limit: PageLimit, now: number): Publication[];
-  /** Makes at most `most` that have expired by `now` into places. */
-  expire(now: number, most: number): Iterable<Freed>;
+  /** Makes at most `most` that have expired by `now` into places; those before the `first` of their channel may be among them. */
+  expire(now: number, most: number): Iterable<Freed & { readonly offset: number }>;
   findId(channel: Channel, publisher: string, id: string): KnownId | undefined;
   /** Of a name that is not known. */
   addId(channel: Channel, known: KnownId): void;

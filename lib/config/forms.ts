@@ -142,8 +142,11 @@ export function toNetwork(text: string): string {
   return text;
 }
 
-/** Only the memory broker is there. */
+/** `memory:`, or `sqlite:PATH`. */
 export function toBroker(text: string): string {
-  if (text !== "memory:") throw new SyntaxError("expected memory:, the only broker there is");
+  if (text === "sqlite:") throw new SyntaxError("the path of the file is missing, e.g. sqlite:gong.db");
+  if (text !== "memory:" && !text.startsWith("sqlite:") || text.includes("\0")) {
+    throw new SyntaxError("expected memory: or sqlite:PATH, e.g. sqlite:/var/lib/gong/gong.db");
+  }
   return text;
 }

@@ -196,7 +196,14 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     default: "memory:",
     form: forms.toBroker,
     value: "URL",
-    help: "Where channels are kept: memory: is this process.",
+    help: "Where channels are kept: memory: is this process, sqlite:PATH a file, which outlives it.",
+  },
+  sync: {
+    ...channels,
+    kind: "choice",
+    default: "normal",
+    choices: ["normal", "full"],
+    help: "What a file survives: normal the end of the process, full that of the machine too, and is slower.",
   },
   historyCount: {
     ...channels,

@@ -46,8 +46,10 @@ export interface Config {
   /** CIDRs of proxies whose `X-Forwarded-For` counts. */
   readonly trustedProxies: readonly string[];
 
-  /** Where the log of channels is kept. `memory:` only, for now. */
+  /** Where the log of channels is kept: `memory:` or `sqlite:PATH`. */
   readonly broker: string;
+  /** Whether what is acknowledged survives the end of the process, or that of the machine too. */
+  readonly sync: "normal" | "full";
   /** History kept a channel: publications, bytes, seconds; and bytes over all channels. */
   readonly historyCount: number;
   readonly historyBytes: number;

@@ -1,0 +1,236 @@
+import type { DatabaseSync } from "node:sqlite";
+import { MESSAGE_OVERHEAD } from "../bytes.ts";
+import type { Announce, Broker, PageLimit, Publication } from "../types.ts";
+import { Ledger, type LedgerOptions, randomEpoch } from "./ledger.ts";
+import { type FileOptions, type OpenFile, openFile } from "./sqlite_file.ts";
+import { SqliteIds } from "./sqlite_ids.ts";
+import { decodeRows, encodeRow, PLACE, type Row } from "./sqlite_rows.ts";
+import { SCHEMA } from "./sqlite_schema.ts";
+import { SqliteWeights } from "./sqlite_weights.ts";
+import type { Channel, Freed, KeptChannel, KnownId, Store, Weight } from "./store.ts";
+
+/** Bounds, and where and how safely. */
+export interface SqliteBrokerOptions extends LedgerOptions, Pick<FileOptions, "sync" | "bootTime"> {
+  /** `sqlite:PATH`. */
+  readonly broker: string;
+}
+
+interface ChannelRow extends Omit<KeptChannel, "idBytes"> {
+  readonly number: number;
+  readonly id_bytes: number;
+  readonly used: number;
+}
+
+/** What is known of a channel's row. */
+interface Entry {
+  readonly number: number;
+  /** It is in the file. */
+  isSaved: boolean;
+  /** What is before it has been deleted. */
+  first: number;
+}
+
+/**
+ * Keeps channels in a file of SQLite: what was acknowledged survives the end of the process, and with `sync: "full"` that
+ * of the machine. Each call of `publish` is one transaction. After the machine has ended, without `full`, the last of it
+ * may be missing, so that all channels go on in new epochs.
+ *
+ * @throws {BrokerFileError} when the file cannot be used
+ */
+export function createSqliteBroker(announce: Announce, options: SqliteBrokerOptions): Broker {
+  const { broker, newEpoch = randomEpoch } = options;
+  const file = openFile(broker.replace(/^sqlite:/, ""), {
+    ...options,
+    schema: SCHEMA,
+    onLack: (db) => renewEpochs(db, newEpoch),
+  });
+  try {
+    return new Ledger(new SqliteStore(file), announce, { atomic: true, survives: "process" }, { ...options, newEpoch });
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function renewEpochs(db: DatabaseSync, newEpoch: () => string): void {
+  const update = db.prepare("UPDATE channels SET epoch = ? WHERE number = ?");
+  for (const { number } of db.prepare("SELECT number FROM channels").all()) update.run(newEpoch(), number!);
+}
+
+class SqliteStore implements Store {
+  readonly isLasting = true;
+  readonly #file: OpenFile;
+  readonly #sql: ReturnType<typeof prepareAll>;
+  readonly #weights: SqliteWeights;
+  readonly #ids: SqliteIds;
+  /** By name of the channel. */
+  #entries = new Map<string, Entry>();
+  #lastNumber = 0;
+  #lastUse = 0;
+  /** Nothing expires before; so that it need not be asked for. */
+  #firstExpiry = -Infinity;
+  #isChanging = false;
+
+  constructor(file: OpenFile) {
+    this.#file = file;
+    this.#sql = prepareAll(file.db);
+    this.#weights = new SqliteWeights(file.db);
+    this.#ids = new SqliteIds(file.db);
+  }
+
+  *load(): Iterable<KeptChannel> {
+    this.#entries = new Map();
+    for (const row of this.#sql.loadChannels.all() as unknown as ChannelRow[]) {
+      const { number, used, id_bytes: idBytes, ...channel } = row;
+      this.#entries.set(channel.name, { number, isSaved: true, first: channel.first });
+      this.#lastNumber = Math.max(this.#lastNumber, number);
+      this.#lastUse = used;
+      yield { ...channel, idBytes };
+    }
+  }
+
+  append(channel: Channel, publication: Publication, bytes: number, expires: number | undefined): void {
+    this.#begin();
+    const { number } = this.#entry(channel);
+    const { offset, time } = publication;
+    this.#sql.insert.run(number, offset, time, ...encodeRow(publication), expires ?? null, bytes);
+    this.#weights.append(number, offset, { time, bytes });
+    if (expires !== undefined) this.#firstExpiry = Math.min(this.#firstExpiry, expires);
+  }
+
+  save(channel: Channel): void {
+    this.#begin();
+    const entry = this.#entry(channel);
+    const { name, epoch, offset, first, bytes, idBytes } = channel;
+    if (first > entry.first) this.#sql.trim.run(entry.number, first);
+    this.#sql.saveChannel.run(entry.number, name, epoch, offset, first, bytes, idBytes, ++this.#lastUse);
+    entry.first = first;
+    entry.isSaved = true;
+  }
+
+  forget(channel: Channel): void {
+    const entry = this.#entries.get(channel.name);
+    this.#entries.delete(channel.name);
+    if (!entry || !entry.isSaved && channel.offset === 0) return;
+    this.#begin();
+    this.#weights.forget(entry.number);
+    this.#ids.dropAll(entry.number);
+    this.#sql.trim.run(entry.number, Number.MAX_SAFE_INTEGER);
+    this.#sql.forgetChannel.run(entry.number);
+  }
+
+  weigh(channel: Channel, offset: number): Weight {
+    return this.#weights.weigh(this.#entry(channel).number, offset);
+  }
+
+  read(channel: Channel, first: number, limit: PageLimit, now: number): Publication[] {
+    const { number } = this.#entry(channel);
+    const rows = this.#sql.page.all(number, first, this.#pageSize(number, first, limit)) as unknown as Row[];
+    return decodeRows(channel.name, channel.epoch, rows, now);
+  }
+
+  *expire(now: number, most: number): Iterable<Freed & { offset: number }> {
+    if (this.#firstExpiry > now) return;
+    const rows = this.#sql.expired.all(now, most) as unknown as (Freed & { number: number; offset: number })[];
+    for (const { number, name, offset, bytes } of rows) {
+      this.#begin();
+      this.#sql.blank.run(...PLACE, MESSAGE_OVERHEAD, number, offset);
+      this.#weights.forget(number);
+      yield { name, offset, bytes: bytes - MESSAGE_OVERHEAD };
+    }
+    this.#firstExpiry = (this.#sql.firstExpiry.get() as { expires: number | null }).expires ?? Infinity;
+  }
+
+  findId(channel: Channel, publisher: string, id: string): KnownId | undefined {
+    return this.#ids.find(this.#entry(channel).number, publisher, id);
+  }
+
+  addId(channel: Channel, known: KnownId): void {
+    this.#begin();
+    this.#ids.add(this.#entry(channel).number, known);
+  }
+
+  dropId(channel: Channel, known: KnownId): void {
+    this.#begin();
+    this.#ids.drop(this.#entry(channel).number, known);
+  }
+
+  expireIds(time: number, most: number): Iterable<Freed> {
+    return this.#ids.expire(time, most, () => this.#begin());
+  }
+
+  commit(): void {
+    if (!this.#isChanging) return;
+    this.#sql.commit.run();
+    this.#isChanging = false;
+  }
+
+  rollback(): void {
+    this.#isChanging = false;
+    this.#firstExpiry = -Infinity;
+    this.#weights.clear();
+    this.#ids.reset();
+    try {
+      this.#sql.rollback.run();
+    } catch {
+      // SQLite has done so itself.
+    }
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #begin(): void {
+    if (this.#isChanging) return;
+    this.#sql.begin.run();
+    this.#isChanging = true;
+  }
+
+  #entry({ name, first }: Channel): Entry {
+    let entry = this.#entries.get(name);
+    if (!entry) {
+      entry = { number: ++this.#lastNumber, isSaved: false, first };
+      this.#entries.set(name, entry);
+    }
+    return entry;
+  }
+
+  /** How many of the next publications are within the limit, at least one. */
+  #pageSize(number: number, first: number, { count = Infinity, bytes = Infinity }: PageLimit): number {
+    if (bytes === Infinity) return count === Infinity ? -1 : count;
+    const most = Math.min(count, Math.ceil(bytes / MESSAGE_OVERHEAD) + 1);
+    const sizes = this.#sql.sizes.all(number, first, most) as unknown as { bytes: number }[];
+    let size = 0;
+    const end = sizes.findIndex((row, index) => (size += row.bytes) > bytes && index > 0);
+    return end < 0 ? sizes.length : end;
+  }
+}
+
+function prepareAll(db: DatabaseSync) {
+  const page = "FROM publications WHERE channel = ? AND offset >= ? ORDER BY offset LIMIT ?";
+  return {
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    commit: db.prepare("COMMIT"),
+    rollback: db.prepare("ROLLBACK"),
+    loadChannels: db.prepare("SELECT * FROM channels ORDER BY used"),
+    saveChannel: db.prepare(`
+      INSERT INTO channels (number, name, epoch, offset, first, bytes, id_bytes, used) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT (number) DO UPDATE SET offset = excluded.offset, first = excluded.first, bytes = excluded.bytes,
+        id_bytes = excluded.id_bytes, used = excluded.used`),
+    forgetChannel: db.prepare("DELETE FROM channels WHERE number = ?"),
+    insert: db.prepare(`
+      INSERT INTO publications (channel, offset, time, type, data, id, details, expires, bytes)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    trim: db.prepare("DELETE FROM publications WHERE channel = ? AND offset < ?"),
+    page: db.prepare(`SELECT offset, time, type, data, id, details, expires ${page}`),
+    sizes: db.prepare(`SELECT bytes ${page}`),
+    expired: db.prepare(`
+      SELECT number, name, publications.offset, publications.bytes
+      FROM publications JOIN channels ON number = channel WHERE expires <= ? ORDER BY expires LIMIT ?`),
+    blank: db.prepare(`
+      UPDATE publications SET type = ?, data = ?, id = ?, details = ?, expires = NULL, bytes = ?
+      WHERE channel = ? AND offset = ?`),
+    firstExpiry: db.prepare("SELECT min(expires) AS expires FROM publications WHERE expires IS NOT NULL"),
+  };
+}

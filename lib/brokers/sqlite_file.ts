@@ -1,0 +1,195 @@
+/**
+ * The file of the SQLite broker: opened for one process alone, checked before anything in it is changed.
+ *
+ * @module
+ */
+import { DatabaseSync } from "node:sqlite";
+
+/** Why a file cannot be used, for the operator. */
+export class BrokerFileError extends Error {
+  override readonly name = "BrokerFileError";
+}
+
+/** What {@linkcode openFile} may be told. */
+export interface FileOptions {
+  /** Whether what is committed survives the end of the machine (`full`) or of the process only. Default `normal`. */
+  readonly sync?: "normal" | "full";
+  /** Statements that make of each version the next; the first make version 1 of an empty file. */
+  readonly schema: readonly string[];
+  /** Called, as part of the opening, when what was committed last may be missing: the machine ended while it was open. */
+  readonly onLack?: (db: DatabaseSync) => void;
+  /** When the machine was started, in milliseconds since 1970. Default: by its uptime. */
+  readonly bootTime?: () => number;
+}
+
+/** A file that is open. */
+export interface OpenFile {
+  readonly db: DatabaseSync;
+  /** Notes that nothing is missing, and closes it. */
+  close(): void;
+}
+
+/** "Gong" in ASCII, where SQLite files say whose they are. */
+const APPLICATION = 0x476f6e67;
+/** Clocks are set: boots that lie less apart are one, in milliseconds. */
+const STEP = 10_000;
+/** What the log of changes may hold before it goes into the file, and keep then, in bytes. */
+const WAL = 4 << 20;
+
+/** The files that belong to a path and are there, with their sizes. */
+export function listFiles(path: string): { path: string; bytes: number }[] {
+  return [path, `${path}-wal`, `${path}-shm`].flatMap((path) => {
+    const bytes = sizeOfFile(path);
+    return bytes === undefined ? [] : [{ path, bytes }];
+  });
+}
+
+/**
+ * Opens the file for this process alone; makes it, for its user alone, when it is not there. What is torn, or not Gong's,
+ * or of a newer Gong, is left as it is.
+ *
+ * @throws {BrokerFileError} saying what is wrong with it
+ */
+export function openFile(name: string, options: FileOptions): OpenFile {
+  // Neither ":memory:" nor "file:" is anything special.
+  const path = name.startsWith("/") ? name : `./${name}`;
+  try {
+    return open(path, name, options);
+  } catch (error) {
+    throw error instanceof BrokerFileError ? error : new BrokerFileError(explain(name, error), { cause: error });
+  }
+}
+
+function open(path: string, name: string, options: FileOptions): OpenFile {
+  const { schema, sync = "normal", bootTime = bootOfMachine } = options;
+  makeFile(path, name);
+  if (sizeOfFile(path) || sizeOfFile(`${path}-wal`)) check(path, name, schema.length);
+  for (const file of listFiles(path)) narrow(file.path);
+  const db = new DatabaseSync(path);
+  try {
+    // In this order: then no file of shared memory is made, and nobody else gets in.
+    db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+      PRAGMA journal_size_limit = ${WAL}; PRAGMA wal_autocheckpoint = ${WAL / 4096};
+      PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; BEGIN IMMEDIATE`);
+    migrate(db, schema);
+    if (begin(db, sync, bootTime())) options.onLack?.(db);
+    db.exec(`COMMIT; PRAGMA synchronous = ${sync}`);
+    return { db, close: () => close(db) };
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** SQLite itself would make it readable for everybody. */
+function makeFile(path: string, name: string): void {
+  const info = statFile(path);
+  if (info?.isDirectory) throw new BrokerFileError(`${name} is a folder, not a file`);
+  if (info && !info.isFile) throw new BrokerFileError(`${name} is no file`);
+  try {
+    if (!info) Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
+  } catch (error) {
+    // Another was quicker: who has it will be seen.
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+}
+
+function narrow(path: string): void {
+  const mode = statFile(path)?.mode ?? 0;
+  if ((mode & 0o077) !== 0) Deno.chmodSync(path, mode & 0o700);
+}
+
+/** Looks at the file without changing anything: a connection that may write would, when it is closed. */
+function check(path: string, name: string, version: number): void {
+  const log = sizeOfFile(`${path}-wal`);
+  if (sizeOfFile(path) === 0) throw new BrokerFileError(`${name} is damaged: it is empty, and its log is not`);
+  const hadIndex = sizeOfFile(`${path}-shm`) !== undefined;
+  const db = new DatabaseSync(log ? path : `file:${path.replaceAll(/[%?#]/g, encodeURIComponent)}?immutable=1`, {
+    readOnly: true,
+  });
+  try {
+    const read = (name: string) => Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
+    const application = read("application_id");
+    const found = read("user_version");
+    const isEmpty = db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+    if (application !== APPLICATION && !(application === 0 && isEmpty)) {
+      throw new BrokerFileError(`${name} is a database of another program`);
+    }
+    if (found > version) {
+      throw new BrokerFileError(
+        `${name} was written by a newer Gong (its version is ${found}, this one knows ${version})`,
+      );
+    }
+    const problem = Object.values(db.prepare("PRAGMA quick_check(1)").get() ?? {})[0];
+    if (problem !== "ok") throw new BrokerFileError(`${name} is damaged: ${String(problem).replaceAll(/\s+/g, " ")}`);
+  } finally {
+    db.close();
+    if (log && !hadIndex) removeFile(`${path}-shm`);
+  }
+}
+
+function migrate(db: DatabaseSync, schema: readonly string[]): void {
+  const { user_version: found } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+  for (const statements of schema.slice(found)) db.exec(statements);
+  if (found === schema.length) return;
+  db.exec(`PRAGMA user_version = ${schema.length}; PRAGMA application_id = ${APPLICATION};
+    CREATE TABLE IF NOT EXISTS run (sync TEXT NOT NULL, boot INTEGER NOT NULL) STRICT`);
+}
+
+/** Notes that it is open, and tells whether something may be missing of the last time that it was. */
+function begin(db: DatabaseSync, sync: string, boot: number): boolean {
+  const last = db.prepare("SELECT sync, boot FROM run").get() as { sync: string; boot: number } | undefined;
+  db.exec("DELETE FROM run");
+  db.prepare("INSERT INTO run VALUES (?, ?)").run(sync, Math.round(boot));
+  return last !== undefined && last.sync !== "full" && Math.abs(last.boot - boot) > STEP;
+}
+
+function close(db: DatabaseSync): void {
+  try {
+    // What came before reaches the disk no later than this does.
+    db.exec("PRAGMA synchronous = FULL; DELETE FROM run");
+  } catch {
+    // It counts as open then, and the next opening does without.
+  }
+  db.close();
+}
+
+function bootOfMachine(): number {
+  return Date.now() - Deno.osUptime() * 1000;
+}
+
+function explain(name: string, error: unknown): string {
+  if (error instanceof Deno.errors.NotCapable) {
+    return `${name} is in none of the folders that this program is permitted to write to`;
+  }
+  if (error instanceof Deno.errors.PermissionDenied) return `this user may not write ${name}`;
+  if (error instanceof Deno.errors.NotFound) return `${name}: there is no such folder`;
+  const message = error instanceof Error ? error.message : String(error);
+  if (/is locked/.test(message)) return `${name} is in use by another Gong, or another program`;
+  if (/not a database/.test(message)) return `${name} is not a file of Gong`;
+  if (/malformed/.test(message)) return `${name} is damaged: ${message}`;
+  if (/readonly/.test(message)) return `${name} cannot be written`;
+  if (/is full/.test(message)) return `${name}: the disk is full`;
+  return `${name} cannot be opened: ${message}`;
+}
+
+function statFile(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function sizeOfFile(path: string): number | undefined {
+  return statFile(path)?.size;
+}
+
+function removeFile(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // It holds nothing.
+  }
+}

@@ -1,0 +1,41 @@
+/** Statements that make of each version of the file the next; the first make version 1 of an empty one. */
+export const SCHEMA: readonly string[] = [
+  `
+  CREATE TABLE channels (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    epoch TEXT NOT NULL,
+    offset INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    id_bytes INTEGER NOT NULL,
+    -- Those used last have the highest.
+    used INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE publications (
+    channel INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    data ANY NOT NULL,
+    id TEXT,
+    -- JSON of everything that most publications have not.
+    details TEXT,
+    expires INTEGER,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (channel, offset)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX expiring ON publications (expires) WHERE expires IS NOT NULL;
+  CREATE TABLE ids (
+    number INTEGER PRIMARY KEY,
+    channel INTEGER NOT NULL,
+    publisher TEXT NOT NULL,
+    id TEXT NOT NULL,
+    offset INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX known ON ids (channel, publisher, id);
+  `,
+];
