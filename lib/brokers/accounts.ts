@@ -7,6 +7,7 @@ import type { Budget } from "../budget.ts";
 import { sizeOf } from "../bytes.ts";
 import type { HistoryLimits } from "../history_limits.ts";
 import type { Draft, Publication } from "../types.ts";
+import { bytesBetween, firstFresh, firstWithin, isTooMuch } from "./bounds.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Shelf } from "./shelf.ts";
 import type { Channel, KeptChannel, KnownId, Store } from "./store.ts";
@@ -96,17 +97,6 @@ export class Accounts {
     this.#shelf.put(channel);
   }
 
-  /** By how much the channel grows when publications of these sizes are added and what is then over its limits goes. */
-  growth(channel: Channel, sizes: readonly number[]): number {
-    const { first, offset } = channel;
-    let bytes = sizes.reduce((sum, size) => sum + size, channel.bytes);
-    let count = offset - first + 1 + sizes.length;
-    for (let at = first; this.#isTooMuch(channel, count, bytes); at++, count--) {
-      bytes -= at <= offset ? this.#store.weigh(channel, at).bytes : sizes[at - offset - 1]!;
-    }
-    return bytes - channel.bytes;
-  }
-
   /** Sees to it that so many bytes more are within the budget, but forgets none of `spared`. */
   makeRoom(need: () => number, now: number, spared: ReadonlySet<Channel>): boolean {
     const fits = () => {
@@ -131,8 +121,8 @@ export class Accounts {
     const { offset } = publication;
     channel.offset = offset;
     this.#changed.add(channel);
-    if (this.#isTooMuch(channel, 1, bytes)) {
-      this.#drop(channel, offset + 1, -channel.bytes, offset - channel.first);
+    if (isTooMuch(channel, 1, bytes)) {
+      this.#drop(channel, offset + 1, channel.bytes, offset - channel.first);
     } else {
       this.#store.append(channel, publication, bytes, expires);
       channel.bytes += bytes;
@@ -162,18 +152,9 @@ export class Accounts {
     this.#shelf.put(channel);
   }
 
-  /** The oldest of the channel that is not too old. */
-  firstFresh(channel: Channel, now: number): number {
-    const oldest = now - channel.limits.age * 1000;
-    let { first } = channel;
-    while (first <= channel.offset && this.#store.weigh(channel, first).time < oldest) first++;
-    return first;
-  }
-
   /** Lets go what is too old in the channel. */
   dropAged(channel: Channel, now: number): void {
-    const fresh = this.firstFresh(channel, now);
-    if (fresh > channel.first) this.#dropUntil(channel, fresh);
+    this.#dropUntil(channel, firstFresh(this.#store, channel, now));
   }
 
   /** Lets go what is too old anywhere, some of it. Returns whether there was anything to look at. */
@@ -246,30 +227,20 @@ export class Accounts {
     return limits.bytes <= limit ? limits : { ...limits, bytes: limit };
   }
 
-  #isTooMuch({ limits }: Channel, count: number, bytes: number): boolean {
-    return count > 0 && (count > limits.count || bytes > limits.bytes);
-  }
-
   #trim(channel: Channel): void {
-    let { first, bytes } = channel;
-    const { offset } = channel;
-    for (; this.#isTooMuch(channel, offset - first + 1, bytes); first++) {
-      bytes -= this.#store.weigh(channel, first).bytes;
-    }
-    if (first > channel.first) this.#drop(channel, first, bytes - channel.bytes, first - channel.first);
+    this.#dropUntil(channel, firstWithin(this.#store, channel));
   }
 
   #dropUntil(channel: Channel, first: number): void {
-    let bytes = 0;
-    for (let at = channel.first; at < first; at++) bytes += this.#store.weigh(channel, at).bytes;
-    this.#drop(channel, first, -bytes, first - channel.first);
+    if (first === channel.first) return;
+    this.#drop(channel, first, bytesBetween(this.#store, channel, first), first - channel.first);
   }
 
   #drop(channel: Channel, first: number, bytes: number, publications: number): void {
     channel.first = first;
-    channel.bytes += bytes;
+    channel.bytes -= bytes;
     this.#publications -= publications;
-    this.#free(channel, -bytes);
+    this.#free(channel, bytes);
   }
 
   /** The channel holds so much less. */

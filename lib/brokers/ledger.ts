@@ -17,6 +17,7 @@ import type {
   Start,
 } from "../types.ts";
 import { Accounts } from "./accounts.ts";
+import { firstFresh } from "./bounds.ts";
 import { type Numbered, Numbering } from "./numbering.ts";
 import type { Channel, Store } from "./store.ts";
 
@@ -43,6 +44,8 @@ const SAVE = 100;
 
 /** How much that is too old is looked at when somebody reads. */
 const FEW = 100;
+/** And after the store has failed. */
+const MANY = 10_000;
 
 const NONE: ReadonlySet<Channel> = new Set();
 
@@ -61,6 +64,7 @@ export class Ledger implements Broker {
   readonly #onFault: (error: unknown) => void;
   /** The store failed: nothing is tried before then, by `performance.now()`. */
   #resumes = -Infinity;
+  #hasFailed = false;
   /** The accounts are not those of the store. */
   #isStale = false;
   #isClosed = false;
@@ -86,7 +90,7 @@ export class Ledger implements Broker {
     if (drafts.length === 0) return [];
     let numbered: Numbered;
     try {
-      numbered = this.#change(() => new Numbering(this.#accounts, this.#now()).number(drafts, atomic));
+      numbered = this.#change(() => new Numbering(this.#accounts, this.#store, this.#now()).number(drafts, atomic));
     } catch (error) {
       const refusal = GongError.from(error).toRefusal();
       return drafts.map(() => ({ error: refusal }));
@@ -103,7 +107,7 @@ export class Ledger implements Broker {
     const { epoch, offset } = channel;
     const top = { epoch, offset };
     if (!start) return { top, publications: [], recovered: true };
-    const first = this.#accounts.firstFresh(channel, now);
+    const first = firstFresh(this.#store, channel, now);
     const from = "last" in start ? Math.max(first, offset - start.last + 1) : start.offset + 1;
     if (!("last" in start) && (start.epoch !== epoch || from < first || from > offset + 1)) {
       return { top, publications: [], recovered: false };
@@ -181,6 +185,13 @@ export class Ledger implements Broker {
     if (this.#isClosed) throw new GongError("going_away");
     if (performance.now() < this.#resumes) throw unstored();
     if (this.#isStale) this.#takeOver();
+    // Where there was no room, first what is too old goes, by itself.
+    if (this.#hasFailed) this.#commit(() => void this.#accounts.sweep(this.#now(), MANY));
+    this.#hasFailed = false;
+    return this.#commit(change);
+  }
+
+  #commit<T>(change: () => T): T {
     try {
       const result = change();
       this.#accounts.save();
@@ -208,6 +219,7 @@ export class Ledger implements Broker {
   }
 
   #fail(error: unknown): void {
+    this.#hasFailed = true;
     this.#resumes = performance.now() + PAUSE;
     this.#onFault(error);
   }

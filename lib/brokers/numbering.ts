@@ -7,8 +7,9 @@ import { MESSAGE_OVERHEAD, sizeOf } from "../bytes.ts";
 import { GongError } from "../errors.ts";
 import type { Draft, Publication, PublishResult } from "../types.ts";
 import type { Accounts } from "./accounts.ts";
+import { growth } from "./bounds.ts";
 import { digestOf, sizeOfId, toPlace, toPublication } from "./content.ts";
-import type { Channel } from "./store.ts";
+import type { Channel, Store } from "./store.ts";
 
 /** How much that is too old is looked at whenever something is published. */
 const FEW = 100;
@@ -37,13 +38,15 @@ interface Fitted {
 /** One call of `publish`. */
 export class Numbering {
   readonly #accounts: Accounts;
+  readonly #store: Store;
   readonly #now: number;
   /** Channels of the call: none of them is forgotten for another. */
   readonly #channels = new Set<Channel>();
   readonly #publications: Publication[] = [];
 
-  constructor(accounts: Accounts, now: number) {
+  constructor(accounts: Accounts, store: Store, now: number) {
     this.#accounts = accounts;
+    this.#store = store;
     this.#now = now;
   }
 
@@ -63,7 +66,7 @@ export class Numbering {
     const fitted = this.#fit(draft);
     if (!isFitted(fitted)) return fitted;
     const { channel, bytes, idBytes } = fitted;
-    const need = () => idBytes + this.#accounts.growth(channel, [bytes]);
+    const need = () => idBytes + growth(this.#store, channel, [bytes]);
     return this.#accounts.makeRoom(need, this.#now, this.#channels) ? this.#add(fitted) : { error: FULL };
   }
 
@@ -127,7 +130,7 @@ export class Numbering {
     const byChannel = Map.groupBy(fitted, ({ channel }) => channel);
     const need = () => {
       let bytes = fitted.reduce((sum, { idBytes }) => sum + idBytes, 0);
-      for (const [channel, own] of byChannel) bytes += this.#accounts.growth(channel, own.map(({ bytes }) => bytes));
+      for (const [channel, own] of byChannel) bytes += growth(this.#store, channel, own.map(({ bytes }) => bytes));
       return bytes;
     };
     return this.#accounts.makeRoom(need, this.#now, this.#channels);

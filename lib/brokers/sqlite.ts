@@ -1,16 +1,16 @@
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { MESSAGE_OVERHEAD } from "../bytes.ts";
 import type { Announce, Broker, PageLimit, Publication } from "../types.ts";
 import { Ledger, type LedgerOptions, randomEpoch } from "./ledger.ts";
 import { type FileOptions, type OpenFile, openFile } from "./sqlite_file.ts";
 import { SqliteIds } from "./sqlite_ids.ts";
-import { decodeRows, encodeRow, PLACE, type Row } from "./sqlite_rows.ts";
+import { COLUMNS, decodeRows, encodeRow, PLACE, type Row } from "./sqlite_rows.ts";
 import { SCHEMA } from "./sqlite_schema.ts";
 import { SqliteWeights } from "./sqlite_weights.ts";
 import type { Channel, Freed, KeptChannel, KnownId, Store, Weight } from "./store.ts";
 
 /** Bounds, and where and how safely. */
-export interface SqliteBrokerOptions extends LedgerOptions, Pick<FileOptions, "sync" | "bootTime"> {
+export interface SqliteBrokerOptions extends LedgerOptions, Pick<FileOptions, "sync" | "bootTime" | "maxPages"> {
   /** `sqlite:PATH`. */
   readonly broker: string;
 }
@@ -26,9 +26,12 @@ interface Entry {
   readonly number: number;
   /** It is in the file. */
   isSaved: boolean;
-  /** What is before it has been deleted. */
-  first: number;
+  /** Bytes of its publications in the file, those too that the ledger counts no more. */
+  stored: number;
 }
+
+/** Bytes of publications that are gone and still in the file: to delete some at once costs less than one after the other. */
+const OWED = 256 << 10;
 
 /**
  * Keeps channels in a file of SQLite: what was acknowledged survives the end of the process, and with `sync: "full"` that
@@ -65,6 +68,9 @@ class SqliteStore implements Store {
   readonly #ids: SqliteIds;
   /** By name of the channel. */
   #entries = new Map<string, Entry>();
+  /** The first that is left, and the bytes before it, by number of the channel. */
+  #owed = new Map<number, { first: number; bytes: number }>();
+  #owedBytes = 0;
   #lastNumber = 0;
   #lastUse = 0;
   /** Nothing expires before; so that it need not be asked for. */
@@ -80,9 +86,11 @@ class SqliteStore implements Store {
 
   *load(): Iterable<KeptChannel> {
     this.#entries = new Map();
+    this.#owed = new Map();
+    this.#owedBytes = 0;
     for (const row of this.#sql.loadChannels.all() as unknown as ChannelRow[]) {
       const { number, used, id_bytes: idBytes, ...channel } = row;
-      this.#entries.set(channel.name, { number, isSaved: true, first: channel.first });
+      this.#entries.set(channel.name, { number, isSaved: true, stored: channel.bytes });
       this.#lastNumber = Math.max(this.#lastNumber, number);
       this.#lastUse = used;
       yield { ...channel, idBytes };
@@ -91,8 +99,10 @@ class SqliteStore implements Store {
 
   append(channel: Channel, publication: Publication, bytes: number, expires: number | undefined): void {
     this.#begin();
-    const { number } = this.#entry(channel);
+    const entry = this.#entry(channel);
+    const { number } = entry;
     const { offset, time } = publication;
+    entry.stored += bytes;
     this.#sql.insert.run(number, offset, time, ...encodeRow(publication), expires ?? null, bytes);
     this.#weights.append(number, offset, { time, bytes });
     if (expires !== undefined) this.#firstExpiry = Math.min(this.#firstExpiry, expires);
@@ -102,9 +112,9 @@ class SqliteStore implements Store {
     this.#begin();
     const entry = this.#entry(channel);
     const { name, epoch, offset, first, bytes, idBytes } = channel;
-    if (first > entry.first) this.#sql.trim.run(entry.number, first);
+    if (entry.stored > bytes) this.#owe(entry, first, entry.stored - bytes);
     this.#sql.saveChannel.run(entry.number, name, epoch, offset, first, bytes, idBytes, ++this.#lastUse);
-    entry.first = first;
+    entry.stored = bytes;
     entry.isSaved = true;
   }
 
@@ -113,6 +123,7 @@ class SqliteStore implements Store {
     this.#entries.delete(channel.name);
     if (!entry || !entry.isSaved && channel.offset === 0) return;
     this.#begin();
+    this.#settle(entry.number);
     this.#weights.forget(entry.number);
     this.#ids.dropAll(entry.number);
     this.#sql.trim.run(entry.number, Number.MAX_SAFE_INTEGER);
@@ -136,6 +147,8 @@ class SqliteStore implements Store {
       this.#begin();
       this.#sql.blank.run(...PLACE, MESSAGE_OVERHEAD, number, offset);
       this.#weights.forget(number);
+      const entry = this.#entries.get(name);
+      if (entry) entry.stored -= bytes - MESSAGE_OVERHEAD;
       yield { name, offset, bytes: bytes - MESSAGE_OVERHEAD };
     }
     this.#firstExpiry = (this.#sql.firstExpiry.get() as { expires: number | null }).expires ?? Infinity;
@@ -160,6 +173,7 @@ class SqliteStore implements Store {
   }
 
   commit(): void {
+    if (this.#owedBytes > OWED) this.#settleAll();
     if (!this.#isChanging) return;
     this.#sql.commit.run();
     this.#isChanging = false;
@@ -178,7 +192,32 @@ class SqliteStore implements Store {
   }
 
   close(): void {
+    try {
+      this.#settleAll();
+      this.commit();
+    } catch {
+      // It goes with what comes after it.
+    }
     this.#file.close();
+  }
+
+  #owe({ number }: Entry, first: number, bytes: number): void {
+    this.#owed.set(number, { first, bytes: bytes + (this.#owed.get(number)?.bytes ?? 0) });
+    this.#owedBytes += bytes;
+  }
+
+  #settle(number: number): void {
+    this.#owedBytes -= this.#owed.get(number)?.bytes ?? 0;
+    this.#owed.delete(number);
+  }
+
+  #settleAll(): void {
+    for (const [number, { first }] of this.#owed) {
+      this.#begin();
+      this.#sql.trim.run(number, first);
+    }
+    this.#owed.clear();
+    this.#owedBytes = 0;
   }
 
   #begin(): void {
@@ -187,10 +226,10 @@ class SqliteStore implements Store {
     this.#isChanging = true;
   }
 
-  #entry({ name, first }: Channel): Entry {
+  #entry({ name }: Channel): Entry {
     let entry = this.#entries.get(name);
     if (!entry) {
-      entry = { number: ++this.#lastNumber, isSaved: false, first };
+      entry = { number: ++this.#lastNumber, isSaved: false, stored: 0 };
       this.#entries.set(name, entry);
     }
     return entry;
@@ -200,11 +239,18 @@ class SqliteStore implements Store {
   #pageSize(number: number, first: number, { count = Infinity, bytes = Infinity }: PageLimit): number {
     if (bytes === Infinity) return count === Infinity ? -1 : count;
     const most = Math.min(count, Math.ceil(bytes / MESSAGE_OVERHEAD) + 1);
-    const sizes = this.#sql.sizes.all(number, first, most) as unknown as { bytes: number }[];
+    const sizes = this.#sql.sizes.all(number, first, most) as unknown as [bytes: number][];
     let size = 0;
-    const end = sizes.findIndex((row, index) => (size += row.bytes) > bytes && index > 0);
+    const end = sizes.findIndex(([own], index) => (size += own) > bytes && index > 0);
     return end < 0 ? sizes.length : end;
   }
+}
+
+/** The types of Node.js lack the method. */
+function prepareArrays(db: DatabaseSync, sql: string): StatementSync {
+  const statement = db.prepare(sql) as StatementSync & { setReturnArrays(enabled: boolean): void };
+  statement.setReturnArrays(true);
+  return statement;
 }
 
 function prepareAll(db: DatabaseSync) {
@@ -223,11 +269,11 @@ function prepareAll(db: DatabaseSync) {
       INSERT INTO publications (channel, offset, time, type, data, id, details, expires, bytes)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     trim: db.prepare("DELETE FROM publications WHERE channel = ? AND offset < ?"),
-    page: db.prepare(`SELECT offset, time, type, data, id, details, expires ${page}`),
-    sizes: db.prepare(`SELECT bytes ${page}`),
+    page: prepareArrays(db, `SELECT ${COLUMNS} ${page}`),
+    sizes: prepareArrays(db, `SELECT bytes ${page}`),
     expired: db.prepare(`
-      SELECT number, name, publications.offset, publications.bytes
-      FROM publications JOIN channels ON number = channel WHERE expires <= ? ORDER BY expires LIMIT ?`),
+      SELECT channel AS number, name, publications.offset, publications.bytes
+      FROM publications JOIN channels ON channels.number = channel WHERE expires <= ? ORDER BY expires LIMIT ?`),
     blank: db.prepare(`
       UPDATE publications SET type = ?, data = ?, id = ?, details = ?, expires = NULL, bytes = ?
       WHERE channel = ? AND offset = ?`),

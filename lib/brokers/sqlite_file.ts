@@ -18,6 +18,8 @@ export interface FileOptions {
   readonly schema: readonly string[];
   /** Called, as part of the opening, when what was committed last may be missing: the machine ended while it was open. */
   readonly onLack?: (db: DatabaseSync) => void;
+  /** Pages of 4 KiB that the file may have, as if the disk were full then: for tests. Default: no bound. */
+  readonly maxPages?: number;
   /** When the machine was started, in milliseconds since 1970. Default: by its uptime. */
   readonly bootTime?: () => number;
 }
@@ -31,6 +33,8 @@ export interface OpenFile {
 
 /** "Gong" in ASCII, where SQLite files say whose they are. */
 const APPLICATION = 0x476f6e67;
+/** The least that a database can be, in bytes. */
+const SHORTEST = 512;
 /** Clocks are set: boots that lie less apart are one, in milliseconds. */
 const STEP = 10_000;
 /** What the log of changes may hold before it goes into the file, and keep then, in bytes. */
@@ -74,6 +78,7 @@ function open(path: string, name: string, options: FileOptions): OpenFile {
     migrate(db, schema);
     if (begin(db, sync, bootTime())) options.onLack?.(db);
     db.exec(`COMMIT; PRAGMA synchronous = ${sync}`);
+    if (options.maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${options.maxPages}`);
     return { db, close: () => close(db) };
   } catch (error) {
     db.close();
@@ -102,7 +107,10 @@ function narrow(path: string): void {
 /** Looks at the file without changing anything: a connection that may write would, when it is closed. */
 function check(path: string, name: string, version: number): void {
   const log = sizeOfFile(`${path}-wal`);
-  if (sizeOfFile(path) === 0) throw new BrokerFileError(`${name} is damaged: it is empty, and its log is not`);
+  const size = sizeOfFile(path) ?? 0;
+  // One of a single byte SQLite would take for empty.
+  if (size > 0 && size < SHORTEST) throw new BrokerFileError(`${name} is not a file of Gong`);
+  if (size === 0) throw new BrokerFileError(`${name} is damaged: it is empty, and its log is not`);
   const hadIndex = sizeOfFile(`${path}-shm`) !== undefined;
   const db = new DatabaseSync(log ? path : `file:${path.replaceAll(/[%?#]/g, encodeURIComponent)}?immutable=1`, {
     readOnly: true,
@@ -120,6 +128,7 @@ function check(path: string, name: string, version: number): void {
         `${name} was written by a newer Gong (its version is ${found}, this one knows ${version})`,
       );
     }
+    if (!log && size % read("page_size") !== 0) throw new BrokerFileError(`${name} is damaged: its end is missing`);
     const problem = Object.values(db.prepare("PRAGMA quick_check(1)").get() ?? {})[0];
     if (problem !== "ok") throw new BrokerFileError(`${name} is damaged: ${String(problem).replaceAll(/\s+/g, " ")}`);
   } finally {

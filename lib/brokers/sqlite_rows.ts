@@ -7,15 +7,18 @@ import type { Data, Publication } from "../types.ts";
 import { toPlace } from "./content.ts";
 
 /** The columns of a publication that make it up. */
-export interface Row {
-  readonly offset: number;
-  readonly time: number;
-  readonly type: string;
-  readonly data: Data;
-  readonly id: string | null;
-  readonly details: string | null;
-  readonly expires: number | null;
-}
+export const COLUMNS = "offset, time, type, data, id, details, expires";
+
+/** Their values. As arrays SQLite gives them in half the time that it takes for objects. */
+export type Row = readonly [
+  offset: number,
+  time: number,
+  type: string,
+  data: Data,
+  id: string | null,
+  details: string | null,
+  expires: number | null,
+];
 
 /** What stands in `details`. */
 interface Details extends Partial<Publication> {
@@ -47,8 +50,7 @@ export function encodeRow(publication: Publication): Columns {
 /** The publications of these rows; what has expired by `now` is only a place. */
 export function decodeRows(channel: string, epoch: string, rows: readonly Row[], now: number): Publication[] {
   const known = new Map<string, Details>();
-  return rows.map((row) => {
-    const { offset, time, type: contentType, data, id, details, expires } = row;
+  return rows.map(([offset, time, contentType, data, id, details, expires]) => {
     const plain = { channel, epoch, offset, time, data, contentType };
     const publication: Publication = id === null ? plain : { ...plain, id };
     if (expires !== null && expires <= now) return toPlace(publication);

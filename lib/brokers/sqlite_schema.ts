@@ -12,7 +12,9 @@ export const SCHEMA: readonly string[] = [
     -- Those used last have the highest.
     used INTEGER NOT NULL
   ) STRICT;
+  -- In the order of their coming: rows are added at one end and go at the other, so that pages are full or free.
   CREATE TABLE publications (
+    number INTEGER PRIMARY KEY,
     channel INTEGER NOT NULL,
     offset INTEGER NOT NULL,
     time INTEGER NOT NULL,
@@ -22,9 +24,9 @@ export const SCHEMA: readonly string[] = [
     -- JSON of everything that most publications have not.
     details TEXT,
     expires INTEGER,
-    bytes INTEGER NOT NULL,
-    PRIMARY KEY (channel, offset)
-  ) STRICT, WITHOUT ROWID;
+    bytes INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX log ON publications (channel, offset);
   CREATE INDEX expiring ON publications (expires) WHERE expires IS NOT NULL;
   CREATE TABLE ids (
     number INTEGER PRIMARY KEY,

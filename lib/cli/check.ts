@@ -1,3 +1,4 @@
+import { brokerFiles } from "../brokers/mod.ts";
 import { OPTIONS, optionsHelp, resolveConfig, showValue } from "../config.ts";
 import type { Command, Io } from "./command.ts";
 
@@ -8,7 +9,7 @@ export const command: Command = {
   name: "check",
   summary: "Checks the configuration and shows it with where each value came from",
   usage: `gong check reads the same flags, environment and file as gong serve, checks them, and prints every
-setting with where it came from. Secrets are masked.
+setting with where it came from, and the sizes of the files of --broker. Secrets are masked.
 
 Usage: gong check [FLAGS]
 
@@ -30,6 +31,7 @@ export function check(args: readonly string[], io: Io): number {
   // One very long value must not push every source out of sight.
   const values = Math.min(VALUE_WIDTH, Math.max(...rows.map(({ value }) => value.length)));
   const lines = rows.map(({ name, value, source }) => `${name.padEnd(names)}  ${value.padEnd(values)}  ${source}\n`);
-  io.stdout(lines.join(""));
+  const files = brokerFiles(config).map(({ path, bytes }) => `${path} has ${bytes} bytes\n`);
+  io.stdout([...lines, ...files].join(""));
   return 0;
 }

@@ -1,3 +1,6 @@
+import { assert, assertEquals } from "@std/assert";
+import { createSqliteBroker } from "../../lib/brokers/sqlite.ts";
+import type { Draft, Position, PublishResult } from "../../lib/types.ts";
 import { testBroker } from "../conformance/broker.ts";
 import { SqliteFolder } from "../support/sqlite.ts";
 
@@ -14,3 +17,188 @@ testBroker("sqlite", (announce, bounds) => folder.open(folder.newFile(), announc
     return folder.open(how === "closed" ? file : folder.copy(file), announce, bounds);
   },
 });
+
+function draft(channel: string, data: string): Draft {
+  return { channel, data, contentType: "text/plain" };
+}
+
+function offsetOf(result: PublishResult | undefined): number {
+  assert(result && !("error" in result), JSON.stringify(result));
+  return result.offset;
+}
+
+Deno.test("createSqliteBroker() declares what it can do", async () => {
+  await using folder = new SqliteFolder();
+  assertEquals(folder.open(folder.newFile()).capabilities, { atomic: true, survives: "process" });
+});
+
+Deno.test("createSqliteBroker() announces only what is in the file", async () => {
+  await using folder = new SqliteFolder();
+  const file = folder.newFile();
+  const found: unknown[] = [];
+  const broker = folder.open(file, () => {
+    const copy = folder.open(folder.copy(file));
+    found.push(copy.stats().publications);
+  });
+  await broker.publish([draft("a", "1"), draft("b", "2")]);
+  await broker.publish([draft("a", "3")], { atomic: true });
+  assertEquals(found, [2, 3]);
+});
+
+Deno.test("createSqliteBroker() keeps the file for its user alone, its log too", async () => {
+  await using folder = new SqliteFolder();
+  const modes = (file: string) => ["", "-wal"].map((suffix) => (Deno.statSync(file + suffix).mode ?? 0) & 0o777);
+  const file = folder.newFile();
+  const broker = folder.open(file);
+  await broker.publish([draft("a", "1")]);
+  assertEquals(modes(file), [0o600, 0o600]);
+  const wide = folder.copy(file);
+  for (const suffix of ["", "-wal"]) Deno.chmodSync(wide + suffix, 0o644);
+  const again = folder.open(wide);
+  await again.publish([draft("a", "2")]);
+  assertEquals(modes(wide), [0o600, 0o600]);
+});
+
+Deno.test("createSqliteBroker() starts new epochs after the end of the machine, and only then", async () => {
+  await using folder = new SqliteFolder();
+  const boot = 1_700_000_000_000;
+  async function reopened(options: { sync?: "normal" | "full"; closed?: boolean; later: number }): Promise<boolean> {
+    const file = folder.newFile();
+    const { sync = "normal" } = options;
+    const first = folder.open(file, () => {}, { sync, bootTime: () => boot });
+    const id = { ...draft("a", "1"), id: "x" };
+    const old = (await first.publish([id, draft("a", "2")]))[1] as Position;
+    const listened = (await first.read("b")).top;
+    await first.publish([draft("c", "1")]);
+    if (options.closed) await first.close();
+    const left = options.closed ? file : folder.copy(file);
+    const second = folder.open(left, () => {}, { bootTime: () => boot + options.later });
+    const { top, publications } = await second.read("a", { last: 5 });
+    assertEquals(publications.map(({ data, epoch }) => [data, epoch]), [["1", top.epoch], ["2", top.epoch]]);
+    assertEquals(await second.publish([id]), [{ epoch: top.epoch, offset: 1, repeated: true }]);
+    assertEquals(offsetOf((await second.publish([draft("a", "3")]))[0]), 3);
+    const isNew = top.epoch !== old.epoch;
+    assertEquals((await second.read("a", old)).recovered, !isNew);
+    assertEquals((await second.read("b", listened)).recovered, !isNew, "of those nobody has published to as well");
+    const third = folder.open(folder.copy(left), () => {}, { bootTime: () => boot + options.later });
+    assertEquals((await third.read("a")).top, { epoch: top.epoch, offset: 3 }, "once is enough");
+    return isNew;
+  }
+  assertEquals(await reopened({ later: 0 }), false, "the process was killed");
+  for (const later of [-4000, 4000]) assertEquals(await reopened({ later }), false, "and the clock was set");
+  for (const later of [-60_000, 60_000]) assertEquals(await reopened({ later }), true, "the machine has ended");
+  assertEquals(await reopened({ later: 60_000, closed: true }), false, "after it was closed");
+  assertEquals(await reopened({ later: 60_000, sync: "full" }), false, "nothing is missing with sync full");
+});
+
+Deno.test("createSqliteBroker() keeps file and log within bounds, whatever comes", async () => {
+  await using folder = new SqliteFolder();
+  const file = folder.newFile();
+  const broker = folder.open(file, () => {}, { historyBudget: 4 << 20, historyCount: 500 });
+  let most = 0;
+  for (let n = 0; n < 1000; n++) {
+    const drafts = Array.from(
+      { length: 20 },
+      (_, i) => draft(`c${(n * 7 + i) % 23}`, "x".repeat(n % 4 === 0 ? 10 : 1500)),
+    );
+    for (const result of await broker.publish(drafts)) offsetOf(result);
+    most = Math.max(most, Deno.statSync(file).size + Deno.statSync(`${file}-wal`).size);
+  }
+  // 22 MB went in. The log has 4 MiB, and what one transaction needs beside it.
+  assert(most < 14 << 20, `${most} bytes`);
+  await broker.close();
+  assert(Deno.statSync(file).size < 8 << 20);
+  assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["1.db"], "a closed one is a single file");
+});
+
+Deno.test("createSqliteBroker() refuses what a full file has no room for, whole, and goes on when there is room", async () => {
+  await using folder = new SqliteFolder();
+  let now = 1_700_000_000_000;
+  const faults: unknown[] = [];
+  const file = folder.newFile();
+  const options = { maxPages: 200, historyAge: 60, now: () => now, onFault: (error: unknown) => faults.push(error) };
+  const broker = folder.open(file, () => {}, options);
+  await broker.subscribe("a");
+  const filled = await fill(() => broker.publish([draft("a", "x".repeat(10_000)), draft("b", "y")]));
+  assertEquals(faults.length, 1);
+  const stats = broker.stats();
+  assertEquals(stats.publications, 2 * filled, "nothing of the refused call counts");
+  const { publications, top } = await broker.read("a", { last: filled });
+  assertEquals([publications.length, top.offset], [filled, filled], "reading goes on");
+  assertEquals(await codes(broker.publish([draft("c", "small")])), ["overloaded"], "nothing is tried for a while");
+  assertEquals(faults.length, 1);
+  now += 61_000;
+  const [next] = await until(() => broker.publish([draft("a", "x".repeat(10_000))]));
+  assertEquals(next, { epoch: top.epoch, offset: filled + 1 });
+  const copy = folder.open(folder.copy(file));
+  assertEquals((await copy.read("a")).top, { epoch: top.epoch, offset: filled + 1 });
+});
+
+const DISK = 4 << 20;
+
+Deno.test({
+  name: "createSqliteBroker() on a disk that is full refuses with `overloaded`, reads, and goes on when there is room",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using folder = new SqliteFolder();
+    await mount("mount", "-t", "tmpfs", "-o", `size=${DISK}`, "tmpfs", folder.path);
+    try {
+      const announced: number[] = [];
+      const file = folder.newFile();
+      const broker = createSqliteBroker((all) => announced.push(...all.map(({ offset }) => offset)), {
+        broker: `sqlite:${file}`,
+      });
+      await broker.publish([{ ...draft("a", "first"), id: "x" }]);
+      // All but some pages of the disk are taken.
+      const ballast = `${folder.path}/ballast`;
+      Deno.writeFileSync(ballast, new Uint8Array(DISK - 500_000));
+      const filled = await fill(() => broker.publish([draft("a", "x".repeat(10_000))]));
+      const { top, recovered, publications } = await broker.read("a", { last: 1000 });
+      assertEquals([recovered, publications.length, top.offset], [true, filled + 1, filled + 1]);
+      assertEquals(announced, Array.from({ length: filled + 1 }, (_, index) => index + 1));
+      assertEquals((await broker.read("new")).top.offset, 0, "channels are opened all the same");
+      Deno.removeSync(ballast);
+      const [next] = await until(() => broker.publish([draft("a", "next")]));
+      assertEquals(next, { epoch: top.epoch, offset: filled + 2 });
+      assertEquals((await broker.publish([{ ...draft("a", "first"), id: "x" }])).map(offsetOf), [1]);
+      await broker.close();
+      const again = createSqliteBroker(() => {}, { broker: `sqlite:${file}` });
+      assertEquals((await again.read("a")).top, { epoch: top.epoch, offset: filled + 2 });
+      await again.close();
+    } finally {
+      await mount("umount", folder.path);
+    }
+  },
+});
+
+/** Publishes until it is refused for want of room; returns how often it was taken. */
+async function fill(publish: () => Promise<PublishResult[]>): Promise<number> {
+  for (let taken = 0; taken < 10_000; taken++) {
+    const results = await publish();
+    const refused = results.filter((result) => "error" in result);
+    if (refused.length === 0) continue;
+    assertEquals(await codes(Promise.resolve(results)), results.map(() => "overloaded"));
+    assert(refused.every(({ error }) => error.retryAfter! > 0));
+    return taken;
+  }
+  throw new Error("it is never full");
+}
+
+async function codes(call: Promise<PublishResult[]>): Promise<unknown[]> {
+  return (await call).map((result) => "error" in result ? result.error.code : result.offset);
+}
+
+/** Tries again until it is taken: after a failure nothing is tried for a second. */
+async function until(publish: () => Promise<PublishResult[]>): Promise<PublishResult[]> {
+  for (let tries = 0; tries < 100; tries++) {
+    const results = await publish();
+    if (!("error" in results[0]!)) return results;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error("it is refused for ever");
+}
+
+async function mount(command: string, ...args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(command, { args }).output();
+  assert(success, new TextDecoder().decode(stderr));
+}

@@ -15,6 +15,8 @@ export interface SpawnOptions {
   files?: Record<string, string>;
   /** What runs the program, e.g. `["prlimit", "--nofile=60"]`; it has to keep the process id (exec). */
   prefix?: readonly string[];
+  /** A working directory that is there already and stays, in place of a new one. */
+  dir?: string;
   /** Put before the program's own arguments when run from source, e.g. `--v8-flags=...`. */
   denoArgs?: readonly string[];
 }
@@ -66,7 +68,15 @@ function program(dir: string, options: GongOptions): string[] {
   if (options.entry) return [Deno.execPath(), "run", "-A", "--config", `${ROOT}deno.json`, `${ROOT}${options.entry}`];
   const binary = Deno.env.get("GONG_BINARY");
   // The permissions of deno.json, where reading also means the working directory: in the binary `.` is just that.
-  const source = ["run", "-P", `--allow-read=${ROOT},${dir}`, "--no-prompt", "--config", `${ROOT}deno.json`];
+  const source = [
+    "run",
+    "-P",
+    `--allow-read=${ROOT},${dir}`,
+    `--allow-write=${dir}`,
+    "--no-prompt",
+    "--config",
+    `${ROOT}deno.json`,
+  ];
   const command = binary ? [binary] : [Deno.execPath(), ...source, ...options.denoArgs ?? [], `${ROOT}main.ts`];
   return [...options.prefix ?? [], ...command];
 }
@@ -77,9 +87,9 @@ function environment(options: SpawnOptions): Record<string, string> {
 }
 
 async function prepare(options: SpawnOptions): Promise<string> {
-  const dir = await Deno.makeTempDir({ prefix: "gong-test-" });
+  const dir = options.dir ?? await Deno.makeTempDir({ prefix: "gong-test-" });
   // Also for a child that runs as another user.
-  await Deno.chmod(dir, 0o755);
+  if (options.dir === undefined) await Deno.chmod(dir, 0o755);
   for (const [name, content] of Object.entries(options.files ?? {})) {
     await Deno.writeTextFile(`${dir}/${name}`, content);
   }
@@ -126,7 +136,7 @@ export async function startGong(args: readonly string[] = [], options: GongOptio
   ]);
   const finished = child.status.then(async (status) => {
     await collected;
-    await Deno.remove(dir, { recursive: true }).catch(() => {});
+    if (options.dir === undefined) await Deno.remove(dir, { recursive: true }).catch(() => {});
     return status.code;
   });
 
@@ -190,7 +200,7 @@ export async function runGong(
     await written;
     return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
   } finally {
-    await Deno.remove(dir, { recursive: true });
+    if (options.dir === undefined) await Deno.remove(dir, { recursive: true });
   }
 }
 
