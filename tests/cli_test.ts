@@ -105,6 +105,21 @@ Deno.test("check() says that a value has no source but the default when nothing 
   assert(out().trimEnd().split("\n").every((line) => line.endsWith("  default")));
 });
 
+Deno.test("check() shows the sizes of the broker's files", () => {
+  const dir = Deno.makeTempDirSync();
+  try {
+    const { io, out } = world();
+    assertEquals(check(["--broker", `sqlite:${dir}/gong.db`], io), 0);
+    assert(!out().includes(" bytes\n"), "there is none yet");
+    Deno.writeFileSync(`${dir}/gong.db`, new Uint8Array(4096));
+    Deno.writeFileSync(`${dir}/gong.db-wal`, new Uint8Array(77));
+    assertEquals(check(["--broker", `sqlite:${dir}/gong.db`], io), 0);
+    assert(out().endsWith(`${dir}/gong.db has 4096 bytes\n${dir}/gong.db-wal has 77 bytes\n`), out());
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
+});
+
 /** A server that runs until told otherwise, and the hands that steer it. */
 function stage(options: { start?: Parts["start"] } = {}) {
   const finished = Promise.withResolvers<number>();

@@ -68,7 +68,7 @@ function sample({ key, kind, choices = [] }: Option): [text: string, value: unkn
     apiKeyFile: ["keys", "keys"],
     publicChannels: ["news:*", ["news:*"]],
     allowPublish: ["chat/*", ["chat/*"]],
-    broker: ["memory:", "memory:"],
+    broker: ["sqlite:gong.db", "sqlite:gong.db"],
     history: ["room:*  count=5 age=120", ["room:* count=5 age=120"]],
   };
   const found = texts[key];
@@ -303,7 +303,7 @@ Deno.test("resolveConfig() refuses patterns outside the grammar, and those that 
   assertEquals(load({ args: ["--allow-publish", "*"] }).allowPublish, ["*"]);
 });
 
-Deno.test("resolveConfig() takes CIDRs and addresses of proxies only, and the memory broker only", () => {
+Deno.test("resolveConfig() takes CIDRs and addresses of proxies only, and brokers that there are", () => {
   const networks = ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"];
   assertEquals(load({ args: ["--trusted-proxies", networks.join(",")] }).trustedProxies, networks);
   for (const network of ["10.0.0.0/33", "10.0.0/8", "proxy", "::/129"]) {
@@ -311,6 +311,44 @@ Deno.test("resolveConfig() takes CIDRs and addresses of proxies only, and the me
   }
   const message = refusal({ args: ["--broker", "redis://user:hunter2@host:6379/0?password=hunter2"] });
   assertStringIncludes(message, '--broker "redis://user:***@host:6379/0?password=***"');
+  for (const broker of ["memory:", "sqlite:gong.db", "sqlite:/var/lib/gong/gong.db"]) {
+    assertEquals(load({ args: ["--broker", broker] }).broker, broker);
+  }
+  for (const broker of ["sqlite:", "sqlite", "memory", "memory:x", "", "sqlite:a\0b", "file:x"]) {
+    assertStringIncludes(refusal({ args: [`--broker=${broker}`] }), "--broker");
+  }
+});
+
+Deno.test("resolveConfig() takes rules of history, and says what is wrong with one", () => {
+  const rules = ["room:*", "news count=0", "$user/* age=7d bytes=64KiB", "  a   count=5  age=500ms "];
+  assertEquals(load({ args: rules.flatMap((rule) => ["--history", rule]) }).history, [
+    "room:*",
+    "news count=0",
+    "$user/* age=7d bytes=64KiB",
+    "a count=5 age=500ms",
+  ]);
+  assertEquals(load({ env: { GONG_HISTORY: "a count=1, b age=2" } }).history, ["a count=1", "b age=2"]);
+  const cases: [string, string][] = [
+    ["count=1", "expected a pattern of channels before it"],
+    ["a b", '"b" is none of count=N, bytes=SIZE and age=TIME'],
+    ["ä count=1", "expected a pattern of channels"],
+    ["a count=1 count=2", "count is given twice"],
+    ["a count=x", "count: expected a whole number"],
+    ["a count=-1", "count: expected a whole number"],
+    ["a count=", "count: expected a whole number"],
+    ["a count", "count: expected a whole number"],
+    ["a count=1000001", "count must be at most 1000000"],
+    ["a bytes=64kb", "bytes: expected a size"],
+    ["a bytes=2GiB", "bytes must be at most 1GiB"],
+    ["a age=soon", "age: expected a duration"],
+    ["a age=9000h", "age must be at most 2000000s"],
+    ["a __proto__=1", '"__proto__=1" is none of'],
+  ];
+  for (const [rule, reason] of cases) {
+    const message = refusal({ file: { history: [rule] } });
+    assertStringIncludes(message, '"history" in gong.json');
+    assertStringIncludes(message, reason);
+  }
 });
 
 Deno.test("parseApiKey() takes a key apart, and never repeats it in an error", () => {

@@ -4,9 +4,6 @@ import { GongError } from "../errors.ts";
 import type { Announce, Broker } from "../types.ts";
 import { createMemoryBroker } from "./memory.ts";
 import { createSqliteBroker } from "./sqlite.ts";
-import { listFiles } from "./sqlite_file.ts";
-
-export { BrokerFileError } from "./sqlite_file.ts";
 
 /** What brokers are given beside the configuration. */
 export interface BrokerParts {
@@ -35,9 +32,4 @@ export function openBroker(config: Config, announce: Announce, parts: BrokerPart
   const factory = Object.hasOwn(FACTORIES, scheme) ? FACTORIES[scheme] : undefined;
   if (!factory) throw new GongError("bad_request", `There is no broker for ${config.broker}`, { field: "broker" });
   return factory(announce, { ...config, ...parts });
-}
-
-/** The files in which the broker of this configuration keeps channels, as far as they are there. */
-export function brokerFiles({ broker }: Config): { path: string; bytes: number }[] {
-  return broker.startsWith("sqlite:") ? listFiles(broker.slice("sqlite:".length)) : [];
 }

@@ -4,11 +4,8 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
-
-/** Why a file cannot be used, for the operator. */
-export class BrokerFileError extends Error {
-  override readonly name = "BrokerFileError";
-}
+import { BrokerFileError, listFiles, sizeOfFile, statFile } from "./files.ts";
+import { APPLICATION, checkFile, PATIENCE } from "./sqlite_check.ts";
 
 /** What {@linkcode openFile} may be told. */
 export interface FileOptions {
@@ -31,22 +28,10 @@ export interface OpenFile {
   close(): void;
 }
 
-/** "Gong" in ASCII, where SQLite files say whose they are. */
-const APPLICATION = 0x476f6e67;
-/** The least that a database can be, in bytes. */
-const SHORTEST = 512;
 /** Clocks are set: boots that lie less apart are one, in milliseconds. */
 const STEP = 10_000;
 /** What the log of changes may hold before it goes into the file, and keep then, in bytes. */
 const WAL = 4 << 20;
-
-/** The files that belong to a path and are there, with their sizes. */
-export function listFiles(path: string): { path: string; bytes: number }[] {
-  return [path, `${path}-wal`, `${path}-shm`].flatMap((path) => {
-    const bytes = sizeOfFile(path);
-    return bytes === undefined ? [] : [{ path, bytes }];
-  });
-}
 
 /**
  * Opens the file for this process alone; makes it, for its user alone, when it is not there. What is torn, or not Gong's,
@@ -67,14 +52,16 @@ export function openFile(name: string, options: FileOptions): OpenFile {
 function open(path: string, name: string, options: FileOptions): OpenFile {
   const { schema, sync = "normal", bootTime = bootOfMachine } = options;
   makeFile(path, name);
-  if (sizeOfFile(path) || sizeOfFile(`${path}-wal`)) check(path, name, schema.length);
+  if (sizeOfFile(path) || sizeOfFile(`${path}-wal`)) checkFile(path, name, schema.length);
   for (const file of listFiles(path)) narrow(file.path);
   const db = new DatabaseSync(path);
   try {
     // In this order: then no file of shared memory is made, and nobody else gets in.
-    db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    db.exec(
+      `PRAGMA busy_timeout = ${PATIENCE}; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
       PRAGMA journal_size_limit = ${WAL}; PRAGMA wal_autocheckpoint = ${WAL / 4096};
-      PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; BEGIN IMMEDIATE`);
+      PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; BEGIN IMMEDIATE`,
+    );
     migrate(db, schema);
     if (begin(db, sync, bootTime())) options.onLack?.(db);
     db.exec(`COMMIT; PRAGMA synchronous = ${sync}`);
@@ -102,39 +89,6 @@ function makeFile(path: string, name: string): void {
 function narrow(path: string): void {
   const mode = statFile(path)?.mode ?? 0;
   if ((mode & 0o077) !== 0) Deno.chmodSync(path, mode & 0o700);
-}
-
-/** Looks at the file without changing anything: a connection that may write would, when it is closed. */
-function check(path: string, name: string, version: number): void {
-  const log = sizeOfFile(`${path}-wal`);
-  const size = sizeOfFile(path) ?? 0;
-  // One of a single byte SQLite would take for empty.
-  if (size > 0 && size < SHORTEST) throw new BrokerFileError(`${name} is not a file of Gong`);
-  if (size === 0) throw new BrokerFileError(`${name} is damaged: it is empty, and its log is not`);
-  const hadIndex = sizeOfFile(`${path}-shm`) !== undefined;
-  const db = new DatabaseSync(log ? path : `file:${path.replaceAll(/[%?#]/g, encodeURIComponent)}?immutable=1`, {
-    readOnly: true,
-  });
-  try {
-    const read = (name: string) => Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
-    const application = read("application_id");
-    const found = read("user_version");
-    const isEmpty = db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
-    if (application !== APPLICATION && !(application === 0 && isEmpty)) {
-      throw new BrokerFileError(`${name} is a database of another program`);
-    }
-    if (found > version) {
-      throw new BrokerFileError(
-        `${name} was written by a newer Gong (its version is ${found}, this one knows ${version})`,
-      );
-    }
-    if (!log && size % read("page_size") !== 0) throw new BrokerFileError(`${name} is damaged: its end is missing`);
-    const problem = Object.values(db.prepare("PRAGMA quick_check(1)").get() ?? {})[0];
-    if (problem !== "ok") throw new BrokerFileError(`${name} is damaged: ${String(problem).replaceAll(/\s+/g, " ")}`);
-  } finally {
-    db.close();
-    if (log && !hadIndex) removeFile(`${path}-shm`);
-  }
 }
 
 function migrate(db: DatabaseSync, schema: readonly string[]): void {
@@ -179,26 +133,6 @@ function explain(name: string, error: unknown): string {
   if (/malformed/.test(message)) return `${name} is damaged: ${message}`;
   if (/readonly/.test(message)) return `${name} cannot be written`;
   if (/is full/.test(message)) return `${name}: the disk is full`;
+  if (/I\/O error/.test(message)) return `${name}: the disk is full, or fails (${message})`;
   return `${name} cannot be opened: ${message}`;
-}
-
-function statFile(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.statSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-function sizeOfFile(path: string): number | undefined {
-  return statFile(path)?.size;
-}
-
-function removeFile(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch {
-    // It holds nothing.
-  }
 }

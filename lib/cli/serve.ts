@@ -1,4 +1,4 @@
-import { BrokerFileError } from "../brokers/mod.ts";
+import { BrokerFileError } from "../brokers/files.ts";
 import { type Config, optionsHelp, resolveConfig } from "../config.ts";
 import { configureLog, createLogger, type Logger } from "../log.ts";
 import type { Running, SupervisorOptions } from "../supervisor.ts";

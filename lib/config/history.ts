@@ -37,10 +37,12 @@ const SHOW: Readonly<Record<Bound, (value: number) => string>> = {
  */
 export function parseHistory(text: string): HistoryRule {
   const [pattern = "", ...words] = text.trim().split(/\s+/);
+  // "=" may stand in a channel's name.
+  if (/^(?:count|bytes|age)=/.test(pattern)) {
+    throw new SyntaxError("expected a pattern of channels before it, e.g. room:* count=100");
+  }
   if (!isGlob(pattern)) {
-    throw new SyntaxError(
-      `expected a pattern of channels, then count=N, bytes=SIZE or age=TIME, e.g. room:* count=100`,
-    );
+    throw new SyntaxError("expected a pattern of channels, then what they keep, e.g. room:* count=100");
   }
   const limits: Partial<Record<Bound, number>> = {};
   for (const word of words) {

@@ -1,6 +1,7 @@
 /** Short forms of the soaks of `deno task prove`. The edges have their own tests. */
 import { proveBurst } from "../prove/burst.ts";
 import { proveIdle } from "../prove/idle.ts";
+import { proveKill } from "../prove/kill.ts";
 import { proveSilent, proveStalled } from "../prove/stalled.ts";
 
 /** Isolates of the generator outlive a test for Deno's leak checks. */
@@ -35,3 +36,8 @@ soakTest(
 );
 
 soakTest("peers that answer no ping are gone within two pings", () => proveSilent({ stalled: 20, ping: 1 }));
+
+soakTest(
+  "a server that is killed under load has kept what it acknowledged, once, and its followers miss nothing",
+  () => proveKill({ kills: 3 }),
+);

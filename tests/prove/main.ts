@@ -10,6 +10,7 @@ import { proveBurst } from "./burst.ts";
 import { proveEdge } from "./edges.ts";
 import { proveFuzz } from "./fuzz.ts";
 import { proveIdle } from "./idle.ts";
+import { proveKill } from "./kill.ts";
 import type { Soak } from "./soak.ts";
 import { proveSilent, proveStalled } from "./stalled.ts";
 
@@ -23,6 +24,7 @@ const SOAKS: readonly Soak[] = [
     name: "steady, json, bus loses 30 %",
     run: () => proveBurst({ format: "json", subscribers: 200, rate: 500, count: 5000, busDrop: 30 }),
   },
+  { name: "kill -9 under load, sqlite", run: () => proveKill() },
   { name: "an edge throws", run: () => proveEdge({ fault: "throws" }) },
   { name: "an edge exits", run: () => proveEdge({ fault: "exits" }) },
   { name: "an edge is terminated", run: () => proveEdge({ fault: "is terminated" }) },

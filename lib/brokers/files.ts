@@ -1,0 +1,37 @@
+/**
+ * Files in which brokers keep channels, without what it takes to open them.
+ *
+ * @module
+ */
+
+/** Why a file cannot be used, for the operator. */
+export class BrokerFileError extends Error {
+  override readonly name = "BrokerFileError";
+}
+
+/** The files of the broker that a setting names, as far as they are there, with their sizes. */
+export function brokerFiles(broker: string): { path: string; bytes: number }[] {
+  return broker.startsWith("sqlite:") ? listFiles(broker.slice("sqlite:".length)) : [];
+}
+
+/** A file of SQLite and what it keeps beside it. */
+export function listFiles(path: string): { path: string; bytes: number }[] {
+  return [path, `${path}-wal`, `${path}-shm`].flatMap((path) => {
+    const bytes = sizeOfFile(path);
+    return bytes === undefined ? [] : [{ path, bytes }];
+  });
+}
+
+export function sizeOfFile(path: string): number | undefined {
+  return statFile(path)?.size;
+}
+
+/** What there is to know of a file, if it is there. */
+export function statFile(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
