@@ -31,7 +31,7 @@ export interface OpenFile {
 /** Clocks are set: boots that lie less apart are one, in milliseconds. */
 const STEP = 10_000;
 /** What the log of changes may hold before it goes into the file, and keep then, in bytes. */
-const WAL = 4 << 20;
+const WAL = 8 << 20;
 
 /**
  * Opens the file for this process alone; makes it, for its user alone, when it is not there. What is torn, or not Gong's,
