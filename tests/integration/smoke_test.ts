@@ -147,14 +147,16 @@ Deno.test({
   ignore: BINARY === undefined,
   async fn() {
     const { tasks: { compile } } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
-    const read = /--allow-read=(\S+)/.exec(compile.command)?.[1]?.split(",");
+    const list = (flag: string) => new RegExp(`--allow-${flag}=(\\S+)`).exec(compile.command)?.[1]?.split(",");
     const permissions = await compiledPermissions(BINARY ?? "");
     // null: none of the kind, []: all of the kind.
     assertEquals(permissions, {
       allow_net: [],
       allow_env: ["GONG_*", "NO_COLOR"],
       ignore_env: [],
-      allow_read: read,
+      allow_read: list("read"),
+      allow_write: [".", "/var/lib/gong"],
+      allow_sys: ["osUptime"],
       deny_import: [],
       prompt: false,
     });
