@@ -84,7 +84,10 @@ export class Hub {
     const announce = (publications: readonly Publication[]) => this.#announce(publications);
     this.#broker = (options.openBroker ?? openBroker)(config, announce, {
       budget: this.#budget,
-      onFault: (error) => options.log.error("broker.fault", { error: String(error) }),
+      onFault: (error) => {
+        options.metrics.count("gong_broker_faults_total");
+        options.log.error("broker.fault", { error: String(error) });
+      },
     });
     this.#intake = new Intake(this.#broker, {
       bytes: config.busLag,

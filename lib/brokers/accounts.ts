@@ -157,8 +157,8 @@ export class Accounts {
     this.#dropUntil(channel, firstFresh(this.#store, channel, now));
   }
 
-  /** Lets go what is too old anywhere, some of it. Returns whether there was anything to look at. */
-  sweep(now: number, most: number): boolean {
+  /** Makes places of at most so many publications whose `ttl` is over. Returns how many there were. */
+  expire(now: number, most: number): number {
     let found = 0;
     for (const { name, offset, bytes } of this.#store.expire(now, most)) {
       found++;
@@ -167,6 +167,12 @@ export class Accounts {
       channel.bytes -= bytes;
       this.#free(channel, bytes);
     }
+    return found;
+  }
+
+  /** Lets go what is too old anywhere, some of it. Returns whether there was anything to look at. */
+  sweep(now: number, most: number): boolean {
+    let found = this.expire(now, most);
     for (const { name, bytes } of this.#store.expireIds(now - REMEMBERED * 1000, most)) {
       found++;
       const channel = this.#channels.get(name);

@@ -42,9 +42,7 @@ const PAUSE = 1000;
 /** When what was only opened is saved at the latest, in milliseconds. */
 const SAVE = 100;
 
-/** How much that is too old is looked at when somebody reads. */
-const FEW = 100;
-/** And after the store has failed. */
+/** How much that is too old is looked at in one go. */
 const MANY = 10_000;
 
 const NONE: ReadonlySet<Channel> = new Set();
@@ -82,7 +80,7 @@ export class Ledger implements Broker {
     this.#now = now;
     this.#onFault = onFault;
     this.#accounts.load();
-    this.#change(() => this.#accounts.tighten(now()));
+    this.#attempt(() => this.#accounts.tighten(now()));
   }
 
   // deno-lint-ignore require-await -- so that a throw becomes a rejection
@@ -156,7 +154,7 @@ export class Ledger implements Broker {
   /** Gives back what is too old, if the store can. Who reads is answered in any case. */
   #tidy(channel: Channel, now: number): void {
     this.#attempt(() => {
-      this.#accounts.sweep(now, FEW);
+      while (this.#accounts.expire(now, MANY) === MANY);
       this.#accounts.dropAged(channel, now);
     });
   }

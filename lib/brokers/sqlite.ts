@@ -1,11 +1,12 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { MESSAGE_OVERHEAD } from "../bytes.ts";
 import type { Announce, Broker, PageLimit, Publication } from "../types.ts";
+import { BrokerFileError } from "./files.ts";
 import { Ledger, type LedgerOptions, randomEpoch } from "./ledger.ts";
 import { type FileOptions, type OpenFile, openFile } from "./sqlite_file.ts";
 import { SqliteIds } from "./sqlite_ids.ts";
 import { COLUMNS, decodeRows, encodeRow, PLACE, type Row } from "./sqlite_rows.ts";
-import { SCHEMA } from "./sqlite_schema.ts";
+import { findFault, SCHEMA } from "./sqlite_schema.ts";
 import { SqliteWeights } from "./sqlite_weights.ts";
 import type { Channel, Freed, KeptChannel, KnownId, Store, Weight } from "./store.ts";
 
@@ -42,16 +43,18 @@ const OWED = 256 << 10;
  */
 export function createSqliteBroker(announce: Announce, options: SqliteBrokerOptions): Broker {
   const { broker, newEpoch = randomEpoch } = options;
-  const file = openFile(broker.replace(/^sqlite:/, ""), {
+  const path = broker.replace(/^sqlite:/, "");
+  const file = openFile(path, {
     ...options,
     schema: SCHEMA,
+    findFault,
     onLack: (db) => renewEpochs(db, newEpoch),
   });
   try {
     return new Ledger(new SqliteStore(file), announce, { atomic: true, survives: "process" }, { ...options, newEpoch });
   } catch (error) {
     file.close();
-    throw error;
+    throw new BrokerFileError(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -13,12 +13,20 @@ export const PATIENCE = 1000;
 /** The least that a database can be, in bytes. */
 const SHORTEST = 512;
 
+/** What a file is expected to be. */
+export interface Expected {
+  /** Its length is the newest version. */
+  readonly schema: readonly string[];
+  /** What is wrong in a file of this version, if anything is, beyond what SQLite finds. */
+  readonly findFault?: (db: DatabaseSync) => string | undefined;
+}
+
 /**
- * Refuses a file that is not Gong's, is newer than `version`, torn, or open elsewhere. Nothing of it changes.
+ * Refuses a file that is not Gong's, of a newer version, torn, or open elsewhere. Nothing of it changes.
  *
  * @throws {BrokerFileError} saying what is wrong with it
  */
-export function checkFile(path: string, name: string, version: number): void {
+export function checkFile(path: string, name: string, expected: Expected): void {
   const log = sizeOfFile(`${path}-wal`) ?? 0;
   const size = sizeOfFile(path) ?? 0;
   // One of a single byte SQLite would take for empty.
@@ -28,7 +36,7 @@ export function checkFile(path: string, name: string, version: number): void {
     const db = new DatabaseSync(second, { readOnly: true });
     try {
       db.exec(`PRAGMA busy_timeout = ${PATIENCE}`);
-      const problem = findProblem(db, version, log > 0 ? undefined : size);
+      const problem = findProblem(db, expected, log > 0 ? undefined : size);
       if (problem !== undefined) throw new BrokerFileError(`${name} ${problem}`);
     } finally {
       db.close();
@@ -36,16 +44,19 @@ export function checkFile(path: string, name: string, version: number): void {
   });
 }
 
-function findProblem(db: DatabaseSync, version: number, size: number | undefined): string | undefined {
+function findProblem(db: DatabaseSync, { schema, findFault }: Expected, size: number | undefined): string | undefined {
   const read = (name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
   const isEmpty = db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
   const application = read("application_id");
   if (application !== APPLICATION && !(application === 0 && isEmpty)) return "is a database of another program";
   const found = Number(read("user_version"));
+  const { length: version } = schema;
   if (found > version) return `was written by a newer Gong (its version is ${found}, this one knows ${version})`;
   if (size !== undefined && size % Number(read("page_size")) !== 0) return "is damaged: its end is missing";
   const damage = String(read("quick_check(1)"));
-  return damage === "ok" ? undefined : `is damaged: ${damage.replaceAll(/\s+/g, " ")}`;
+  if (damage !== "ok") return `is damaged: ${damage.replaceAll(/\s+/g, " ")}`;
+  const fault = found === version ? findFault?.(db) : undefined;
+  return fault === undefined ? undefined : `is damaged: ${fault}`;
 }
 
 /**

@@ -13,6 +13,8 @@ export interface FileOptions {
   readonly sync?: "normal" | "full";
   /** Statements that make of each version the next; the first make version 1 of an empty file. */
   readonly schema: readonly string[];
+  /** What is wrong in a file of this version, if anything is, beyond what SQLite finds. */
+  readonly findFault?: (db: DatabaseSync) => string | undefined;
   /** Called, as part of the opening, when what was committed last may be missing: the machine ended while it was open. */
   readonly onLack?: (db: DatabaseSync) => void;
   /** Pages of 4 KiB that the file may have, as if the disk were full then: for tests. Default: no bound. */
@@ -52,7 +54,7 @@ export function openFile(name: string, options: FileOptions): OpenFile {
 function open(path: string, name: string, options: FileOptions): OpenFile {
   const { schema, sync = "normal", bootTime = bootOfMachine } = options;
   makeFile(path, name);
-  if (sizeOfFile(path) || sizeOfFile(`${path}-wal`)) checkFile(path, name, schema.length);
+  if (sizeOfFile(path) || sizeOfFile(`${path}-wal`)) checkFile(path, name, options);
   for (const file of listFiles(path)) narrow(file.path);
   const db = new DatabaseSync(path);
   try {
@@ -78,6 +80,7 @@ function makeFile(path: string, name: string): void {
   const info = statFile(path);
   if (info?.isDirectory) throw new BrokerFileError(`${name} is a folder, not a file`);
   if (info && !info.isFile) throw new BrokerFileError(`${name} is no file`);
+  if (!info && sizeOfFile(`${path}-wal`)) throw new BrokerFileError(`${name} is missing, and its log is there`);
   try {
     if (!info) Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
   } catch (error) {

@@ -1,3 +1,5 @@
+import type { DatabaseSync } from "node:sqlite";
+
 /** Statements that make of each version of the file the next; the first make version 1 of an empty one. */
 export const SCHEMA: readonly string[] = [
   `
@@ -41,3 +43,13 @@ export const SCHEMA: readonly string[] = [
   CREATE UNIQUE INDEX known ON ids (channel, publisher, id);
   `,
 ];
+
+/** A channel of which something is missing: without it, nothing of the channel could be counted or read. */
+export function findFault(db: DatabaseSync): string | undefined {
+  const found = db.prepare(`
+    SELECT name FROM channels WHERE offset - first + 1 <> (
+      SELECT count(*) FROM publications
+      WHERE channel = channels.number AND publications.offset BETWEEN channels.first AND channels.offset
+    ) LIMIT 1`).get();
+  return found && `publications of ${found.name} are missing`;
+}

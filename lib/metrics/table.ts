@@ -39,7 +39,12 @@ export const METRICS = Object.freeze({
   ),
   gong_channels: metric("gauge", "max", "Channels known."),
   gong_history_publications: metric("gauge", "max", "Publications kept."),
-  gong_history_bytes: metric("gauge", "max", "Bytes of the publications kept."),
+  gong_history_bytes: metric("gauge", "max", "Bytes of the publications and ids kept."),
+  gong_broker_faults_total: metric(
+    "counter",
+    "max",
+    "Times the broker could not store; until it can, publishing is refused.",
+  ),
   gong_traces: metric("gauge", "max", "Notes kept of what became of traced publications."),
   gong_outbox_bytes: metric("gauge", "sum", "Bytes queued to sockets."),
   gong_stuck_sockets: metric("gauge", "sum", "Sockets closed by the server that have not gone."),

@@ -148,6 +148,8 @@ Deno.test("openFile() refuses a torn file whose log is still there, and changes 
   assertRefused(folder, torn, "is damaged");
   Deno.truncateSync(emptied, 0);
   assertRefused(folder, emptied, "is damaged: it is empty, and its log is not");
+  Deno.removeSync(emptied);
+  assertRefused(folder, emptied, "is missing, and its log is there");
   const again = openFile(fine, { schema: SCHEMA });
   assertEquals(again.db.prepare("SELECT count(*) AS n FROM rows WHERE text = 'other'").get()?.n, 20);
   again.close();

@@ -1,4 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { BrokerFileError } from "../../lib/brokers/files.ts";
 import { createSqliteBroker } from "../../lib/brokers/sqlite.ts";
 import type { Draft, Position, PublishResult } from "../../lib/types.ts";
 import { testBroker } from "../conformance/broker.ts";
@@ -132,6 +134,20 @@ Deno.test("createSqliteBroker() refuses what a full file has no room for, whole,
   assertEquals(next, { epoch: top.epoch, offset: filled + 1 });
   const copy = folder.open(folder.copy(file));
   assertEquals((await copy.read("a")).top, { epoch: top.epoch, offset: filled + 1 });
+});
+
+Deno.test("createSqliteBroker() refuses a file in which publications are missing, and changes nothing", async () => {
+  await using folder = new SqliteFolder();
+  const file = folder.newFile();
+  const broker = folder.open(file);
+  await broker.publish([draft("a", "1"), draft("a", "2"), draft("a", "3")]);
+  await broker.close();
+  const db = new DatabaseSync(file);
+  db.exec("DELETE FROM publications WHERE offset = 2; PRAGMA wal_checkpoint(TRUNCATE)");
+  db.close();
+  const before = Deno.readFileSync(file);
+  assertThrows(() => folder.open(file), BrokerFileError, "is damaged: publications of a are missing");
+  assertEquals(Deno.readFileSync(file), before);
 });
 
 const DISK = 4 << 20;

@@ -68,6 +68,24 @@ export function testTtl(test: Test, features: BrokerFeatures): void {
     assertEquals(broker.stats().publications, 0);
   });
 
+  test("a ttl is over for all of them at once, however many", async (open) => {
+    let now = 1_700_000_000_000;
+    const { broker } = await open({ now: () => now, historyBytes: 10 << 20 });
+    const drafts = Array.from(
+      { length: 1000 },
+      (_, n): Draft => ({ ...text(`c${n % 2}`, `${n}`), ttl: 1 + n % 5 / 10 }),
+    );
+    await broker.publish(drafts);
+    now += 1_350;
+    for (const channel of ["c0", "c1"]) {
+      const { publications } = await broker.read(channel, { last: 1000 }, { bytes: 10 << 20 });
+      assertEquals(publications.length, 500);
+      const left = publications.filter(({ expired }) => !expired);
+      assert(left.every(({ data }) => Number(data) % 5 === 4));
+      assertEquals(left.length, 100);
+    }
+  });
+
   if (features.bytes) {
     test("what is over its ttl or its age makes room before anything is forgotten or refused", async (open) => {
       let now = 1_700_000_000_000;
