@@ -1,0 +1,98 @@
+/**
+ * Two brokers over one ledger, asked the same: whatever it is, they answer and announce the same.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { createMemoryBroker } from "../../lib/brokers/memory.ts";
+import type { Broker, Draft, Position, Publication } from "../../lib/types.ts";
+import { seeded } from "../support/random.ts";
+import { SqliteFolder } from "../support/sqlite.ts";
+
+type Random = ReturnType<typeof seeded>;
+
+function randomDraft(random: Random): Draft {
+  const size = random.int(20) === 0 ? 6000 : random.int(300);
+  return {
+    channel: `c${random.int(6)}`,
+    data: random.int(5) === 0 ? new Uint8Array(size).fill(random.int(3)) : `${random.int(3)}\0`.repeat(size / 2),
+    contentType: "text/plain",
+    ...(random.int(3) === 0 ? { id: `i${random.int(40)}`, publisher: `p${random.int(2)}` } : {}),
+    ...(random.int(3) === 0 ? { ttl: [0, 0.5, 3, 20, 1000][random.int(5)]! } : {}),
+    ...(random.int(4) === 0 ? { event: "e", tags: { a: "b" }, user: "u", from: "1-a", trace: true as const } : {}),
+  };
+}
+
+/** One thing to ask, the same of each broker. */
+function randomCall(random: Random, positions: readonly Position[]): (broker: Broker) => Promise<unknown> {
+  const channel = `c${random.int(7)}`;
+  const answer = (call: Promise<unknown>) => call.catch((error) => error.code);
+  switch (random.int(12)) {
+    case 0:
+      return (broker) => answer(broker.subscribe(channel));
+    case 1:
+      return (broker) => answer(broker.unsubscribe(channel));
+    case 2:
+    case 3: {
+      const last = random.int(30);
+      return (broker) => answer(broker.read(channel, { last }));
+    }
+    case 4:
+    case 5: {
+      const start = positions.length === 0 ? undefined : positions[random.int(positions.length)];
+      const limit = { count: 1 + random.int(20), ...(random.int(2) === 0 ? { bytes: random.int(3000) } : {}) };
+      return (broker) => answer(broker.read(channel, start, limit));
+    }
+    default: {
+      const drafts = Array.from({ length: 1 + random.int(6) }, () => randomDraft(random));
+      const atomic = random.int(4) === 0;
+      return (broker) => answer(broker.publish(drafts, { atomic }));
+    }
+  }
+}
+
+for (const seed of [1, 2, 3, 4, 5, 6]) {
+  Deno.test(`the sqlite broker answers and announces what the memory broker does (${seed})`, async () => {
+    await using folder = new SqliteFolder();
+    const random = seeded(seed);
+    let now = 1_700_000_000_000;
+    const announced: Publication[][] = [[], []];
+    const options = (which: number) => {
+      let epochs = 0;
+      return {
+        historyCount: 12,
+        historyBytes: 9000,
+        historyAge: 30,
+        historyBudget: [12_000, 25_000, 1_000_000][seed % 3]!,
+        history: ["c1 count=2", "c2 count=0", "c3 age=5"],
+        maxChannels: 5,
+        now: () => now,
+        newEpoch: () => `${which}${epochs++}`.slice(1),
+      };
+    };
+    const file = folder.newFile();
+    const memory = createMemoryBroker((publications) => announced[0]!.push(...publications), options(0));
+    const sqlite = folder.open(file, (publications) => announced[1]!.push(...publications), options(1));
+    const codes = new Set<string>();
+    for (let step = 0; step < 3000; step++) {
+      const call = randomCall(random, announced[0]!.slice(-60));
+      const [expected, actual] = [await call(memory), await call(sqlite)];
+      assertEquals(actual, expected, `step ${step}`);
+      assertEquals(sqlite.stats(), memory.stats(), `step ${step}`);
+      assert(memory.stats().bytes <= options(0).historyBudget, `step ${step}`);
+      for (const [, code = ""] of JSON.stringify(expected ?? "").matchAll(/"code":"(\w+)"/g)) codes.add(code);
+      if (random.int(3) === 0) now += random.int(random.int(20) === 0 ? 60_000 : 2000);
+    }
+    assertEquals(announced[1], announced[0]);
+    assertEquals([...codes].sort(), ["conflict", "overloaded"], "everything was met");
+    // What the file holds, another process would find.
+    const stats = sqlite.stats();
+    const again = folder.open(folder.copy(file), () => {}, { ...options(1), maxChannels: 100 });
+    assert(again.stats().bytes <= stats.bytes);
+    for (const channel of ["c0", "c1", "c3", "c4", "c5"]) {
+      // All that it may know are hosted, perhaps.
+      const left = await sqlite.read(channel, { last: 100 }).catch(() => undefined);
+      if (left && left.top.offset > 0) assertEquals(await again.read(channel, { last: 100 }), left, channel);
+    }
+  });
+}
