@@ -33,12 +33,12 @@ export interface LedgerOptions extends Partial<HistorySettings> {
   readonly now?: () => number;
   /** A new random epoch. */
   readonly newEpoch?: () => string;
+  /** How long nothing is tried after the store failed, in milliseconds. Default 1,000. */
+  readonly pause?: number;
   /** Called with what kept the store from storing. */
   readonly onFault?: (error: unknown) => void;
 }
 
-/** How long nothing is tried after the store failed, in milliseconds. */
-const PAUSE = 1000;
 /** When what was only opened is saved at the latest, in milliseconds. */
 const SAVE = 100;
 
@@ -59,6 +59,7 @@ export class Ledger implements Broker {
   readonly #announce: Announce;
   readonly #accounts: Accounts;
   readonly #now: () => number;
+  readonly #pause: number;
   readonly #onFault: (error: unknown) => void;
   /** The store failed: nothing is tried before then, by `performance.now()`. */
   #resumes = -Infinity;
@@ -71,13 +72,14 @@ export class Ledger implements Broker {
   constructor(store: Store, announce: Announce, capabilities: BrokerCapabilities, options: LedgerOptions = {}) {
     const { history = [], historyCount = 1000, historyBytes = 1 << 20, historyAge = 600 } = options;
     const { budget = new Budget(options.historyBudget ?? 64 << 20), maxChannels = 100_000 } = options;
-    const { now = Date.now, newEpoch = randomEpoch, onFault = () => {} } = options;
+    const { now = Date.now, newEpoch = randomEpoch, pause = 1000, onFault = () => {} } = options;
     const limitsOf = compileHistory({ history, historyCount, historyBytes, historyAge });
     this.capabilities = capabilities;
     this.#store = store;
     this.#announce = announce;
     this.#accounts = new Accounts(store, { limitsOf, maxChannels, budget, newEpoch });
     this.#now = now;
+    this.#pause = pause;
     this.#onFault = onFault;
     this.#accounts.load();
     this.#attempt(() => this.#accounts.tighten(now()));
@@ -181,7 +183,7 @@ export class Ledger implements Broker {
    */
   #change<T>(change: () => T): T {
     if (this.#isClosed) throw new GongError("going_away");
-    if (performance.now() < this.#resumes) throw unstored();
+    if (performance.now() < this.#resumes) throw this.#unstored();
     if (this.#isStale) this.#takeOver();
     // Where there was no room, first what is too old goes, by itself.
     if (this.#hasFailed) this.#commit(() => void this.#accounts.sweep(this.#now(), MANY));
@@ -200,7 +202,7 @@ export class Ledger implements Broker {
       this.#fail(error);
       this.#isStale = true;
       this.#takeOver();
-      throw unstored(error);
+      throw this.#unstored(error);
     }
   }
 
@@ -212,17 +214,18 @@ export class Ledger implements Broker {
       this.#isStale = false;
     } catch (error) {
       this.#fail(error);
-      throw unstored(error);
+      throw this.#unstored(error);
     }
   }
 
   #fail(error: unknown): void {
     this.#hasFailed = true;
-    this.#resumes = performance.now() + PAUSE;
+    this.#resumes = performance.now() + this.#pause;
     this.#onFault(error);
   }
-}
 
-function unstored(cause?: unknown): GongError {
-  return new GongError("overloaded", "Nothing can be stored now.", { retryAfter: PAUSE / 1000, cause });
+  #unstored(cause?: unknown): GongError {
+    const retryAfter = Math.max(1, this.#pause / 1000);
+    return new GongError("overloaded", "Nothing can be stored now.", { retryAfter, cause });
+  }
 }

@@ -71,9 +71,9 @@ class SqliteStore implements Store {
   readonly #ids: SqliteIds;
   /** By name of the channel. */
   #entries = new Map<string, Entry>();
-  /** The first that is left, and the bytes before it, by number of the channel. */
-  #owed = new Map<number, { first: number; bytes: number }>();
-  #owedBytes = 0;
+  /** Numbers of channels that may have publications in the file which the ledger counts no more, and how many bytes. */
+  readonly #owing = new Set<number>();
+  #owed = 0;
   #lastNumber = 0;
   #lastUse = 0;
   /** Nothing expires before; so that it need not be asked for. */
@@ -89,8 +89,6 @@ class SqliteStore implements Store {
 
   *load(): Iterable<KeptChannel> {
     this.#entries = new Map();
-    this.#owed = new Map();
-    this.#owedBytes = 0;
     for (const row of this.#sql.loadChannels.all() as unknown as ChannelRow[]) {
       const { number, used, id_bytes: idBytes, ...channel } = row;
       this.#entries.set(channel.name, { number, isSaved: true, stored: channel.bytes });
@@ -115,7 +113,10 @@ class SqliteStore implements Store {
     this.#begin();
     const entry = this.#entry(channel);
     const { name, epoch, offset, first, bytes, idBytes } = channel;
-    if (entry.stored > bytes) this.#owe(entry, first, entry.stored - bytes);
+    if (entry.stored > bytes) {
+      this.#owing.add(entry.number);
+      this.#owed += entry.stored - bytes;
+    }
     this.#sql.saveChannel.run(entry.number, name, epoch, offset, first, bytes, idBytes, ++this.#lastUse);
     entry.stored = bytes;
     entry.isSaved = true;
@@ -126,10 +127,9 @@ class SqliteStore implements Store {
     this.#entries.delete(channel.name);
     if (!entry || !entry.isSaved && channel.offset === 0) return;
     this.#begin();
-    this.#settle(entry.number);
     this.#weights.forget(entry.number);
     this.#ids.dropAll(entry.number);
-    this.#sql.trim.run(entry.number, Number.MAX_SAFE_INTEGER);
+    this.#sql.clear.run(entry.number);
     this.#sql.forgetChannel.run(entry.number);
   }
 
@@ -176,15 +176,20 @@ class SqliteStore implements Store {
   }
 
   commit(): void {
-    if (this.#owedBytes > OWED) this.#settleAll();
+    if (this.#owed > OWED) this.#settle();
     if (!this.#isChanging) return;
     this.#sql.commit.run();
     this.#isChanging = false;
+    if (this.#owed <= OWED) return;
+    this.#owing.clear();
+    this.#owed = 0;
   }
 
   rollback(): void {
     this.#isChanging = false;
     this.#firstExpiry = -Infinity;
+    // What makes room is done first.
+    this.#owed = Infinity;
     this.#weights.clear();
     this.#ids.reset();
     try {
@@ -196,7 +201,7 @@ class SqliteStore implements Store {
 
   close(): void {
     try {
-      this.#settleAll();
+      this.#settle();
       this.commit();
     } catch {
       // It goes with what comes after it.
@@ -204,23 +209,11 @@ class SqliteStore implements Store {
     this.#file.close();
   }
 
-  #owe({ number }: Entry, first: number, bytes: number): void {
-    this.#owed.set(number, { first, bytes: bytes + (this.#owed.get(number)?.bytes ?? 0) });
-    this.#owedBytes += bytes;
-  }
-
-  #settle(number: number): void {
-    this.#owedBytes -= this.#owed.get(number)?.bytes ?? 0;
-    this.#owed.delete(number);
-  }
-
-  #settleAll(): void {
-    for (const [number, { first }] of this.#owed) {
+  #settle(): void {
+    for (const number of this.#owing) {
       this.#begin();
-      this.#sql.trim.run(number, first);
+      this.#sql.trim.run(number, number);
     }
-    this.#owed.clear();
-    this.#owedBytes = 0;
   }
 
   #begin(): void {
@@ -271,7 +264,9 @@ function prepareAll(db: DatabaseSync) {
     insert: db.prepare(`
       INSERT INTO publications (channel, offset, time, type, data, id, details, expires, bytes)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
-    trim: db.prepare("DELETE FROM publications WHERE channel = ? AND offset < ?"),
+    trim: db.prepare(`
+      DELETE FROM publications WHERE channel = ? AND offset < (SELECT first FROM channels WHERE number = ?)`),
+    clear: db.prepare("DELETE FROM publications WHERE channel = ?"),
     page: prepareArrays(db, `SELECT ${COLUMNS} ${page}`),
     sizes: prepareArrays(db, `SELECT bytes ${page}`),
     expired: db.prepare(`

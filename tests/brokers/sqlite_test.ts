@@ -2,8 +2,9 @@ import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { BrokerFileError } from "../../lib/brokers/files.ts";
 import { createSqliteBroker } from "../../lib/brokers/sqlite.ts";
-import type { Draft, Position, PublishResult } from "../../lib/types.ts";
+import type { Broker, Draft, Position, PublishResult } from "../../lib/types.ts";
 import { testBroker } from "../conformance/broker.ts";
+import { seeded } from "../support/random.ts";
 import { SqliteFolder } from "../support/sqlite.ts";
 
 const folder = new SqliteFolder();
@@ -134,6 +135,44 @@ Deno.test("createSqliteBroker() refuses what a full file has no room for, whole,
   assertEquals(next, { epoch: top.epoch, offset: filled + 1 });
   const copy = folder.open(folder.copy(file));
   assertEquals((await copy.read("a")).top, { epoch: top.epoch, offset: filled + 1 });
+});
+
+Deno.test("createSqliteBroker() takes back everything of a call that fails, wherever it fails", async () => {
+  await using folder = new SqliteFolder();
+  const random = seeded(1);
+  let now = 1_700_000_000_000;
+  let faults = 0;
+  const announced = new Map<string, number>();
+  const options = { historyAge: 30, historyCount: 40, now: () => now, pause: 0 };
+  const file = folder.newFile();
+  const broker = folder.open(file, (publications) => {
+    for (const { channel, offset } of publications) {
+      assertEquals(offset, (announced.get(channel) ?? 0) + 1, "no number is left out or used twice");
+      announced.set(channel, offset);
+    }
+  }, { ...options, maxPages: 60, onFault: () => faults++ });
+  const channels = ["a", "b", "c"];
+  const state = (broker: Broker) => Promise.all(channels.map((channel) => broker.read(channel, { last: 100 })));
+  let refused = 0;
+  for (let step = 0; step < 1500; step++) {
+    const before = await state(broker);
+    const { bytes } = broker.stats();
+    const drafts = Array.from({ length: 1 + random.int(8) }, (): Draft => ({
+      ...draft(random.pick(["a", "b", "c"]), "x".repeat(random.int(6000))),
+      ...(random.int(2) === 0 ? { id: `${random.int(500)}` } : {}),
+      ...(random.int(4) === 0 ? { ttl: random.int(10) } : {}),
+    }));
+    const results = await broker.publish(drafts);
+    if (results.every((result) => "error" in result && result.error.code === "overloaded")) {
+      refused++;
+      assertEquals(await state(broker), before, `step ${step}`);
+      assert(broker.stats().bytes <= bytes);
+    }
+    if (random.int(4) === 0) now += random.int(5000);
+  }
+  assert(refused > 50 && refused < 1450 && faults >= refused, `${refused} refused, ${faults} faults`);
+  const again = folder.open(folder.copy(file), () => {}, options);
+  assertEquals(await state(again), await state(broker));
 });
 
 Deno.test("createSqliteBroker() refuses a file in which publications are missing, and changes nothing", async () => {
