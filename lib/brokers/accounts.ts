@@ -7,9 +7,9 @@ import type { Budget } from "../budget.ts";
 import { sizeOf } from "../bytes.ts";
 import type { HistoryLimits } from "../history_limits.ts";
 import type { Draft, Publication } from "../types.ts";
-import { bytesBetween, firstFresh, firstWithin, isTooMuch } from "./bounds.ts";
+import { firstFresh, firstWithin, isTooMuch } from "./bounds.ts";
 import { Deadlines } from "./deadlines.ts";
-import { Shelf } from "./shelf.ts";
+import { Figures } from "./figures.ts";
 import type { Channel, KeptChannel, KnownId, Store } from "./store.ts";
 
 /** Seconds for which an id is remembered. */
@@ -29,32 +29,27 @@ export interface AccountsOptions {
 export class Accounts {
   readonly #store: Store;
   readonly #options: AccountsOptions;
+  readonly #figures: Figures;
   #channels = new Map<string, Channel>();
-  #shelf = new Shelf();
   #aging = this.#newAging();
-  /** Those whose figures the store does not have yet. */
-  #changed = new Set<Channel>();
-  #publications = 0;
-  #bytes = 0;
 
   constructor(store: Store, options: AccountsOptions) {
     this.#store = store;
     this.#options = options;
+    this.#figures = new Figures(store, options.budget);
   }
 
   stats(): { channels: number; publications: number; bytes: number } {
-    return { channels: this.#channels.size, publications: this.#publications, bytes: this.#bytes };
+    const { publications, bytes } = this.#figures;
+    return { channels: this.#channels.size, publications, bytes };
   }
 
   /** Takes over what the store has, and of what it has not those channels that have no publication. */
   load(): void {
     const before = this.#channels.values();
-    this.#count(-this.#bytes);
-    this.#publications = 0;
+    this.#figures.reset();
     this.#channels = new Map();
-    this.#shelf = new Shelf();
     this.#aging = this.#newAging();
-    this.#changed = new Set();
     for (const kept of this.#store.load()) this.#add(kept);
     for (const { name, epoch, hosted } of before) {
       const channel = this.#channels.get(name) ?? this.#create(name, epoch);
@@ -75,7 +70,7 @@ export class Accounts {
     const channel = this.#channels.get(name);
     if (channel) return channel;
     if (this.isFull) {
-      const next = this.#shelf.next(spared);
+      const next = this.#figures.shelf.next(spared);
       if (!next) return undefined;
       this.#forget(next);
     }
@@ -84,17 +79,17 @@ export class Accounts {
 
   /** Is the last to be forgotten. */
   use(channel: Channel): void {
-    this.#shelf.put(channel);
+    this.#figures.shelf.put(channel);
   }
 
   host(channel: Channel): void {
     channel.hosted = true;
-    this.#shelf.remove(channel);
+    this.#figures.shelf.remove(channel);
   }
 
   unhost(channel: Channel): void {
     channel.hosted = false;
-    this.#shelf.put(channel);
+    this.#figures.shelf.put(channel);
   }
 
   /** Sees to it that so many bytes more are within the budget, but forgets none of `spared`. */
@@ -105,7 +100,7 @@ export class Accounts {
     };
     while (!fits()) {
       if (this.sweep(now, MANY)) continue;
-      const next = this.#shelf.nextHolding(spared);
+      const next = this.#figures.shelf.nextHolding(spared);
       if (next) this.#forget(next);
       else if (!this.#options.budget.reclaim()) return false;
     }
@@ -119,19 +114,18 @@ export class Accounts {
   add(channel: Channel, publication: Publication, expires: number | undefined): void {
     const bytes = sizeOf(publication);
     const { offset } = publication;
-    channel.offset = offset;
-    this.#changed.add(channel);
     if (isTooMuch(channel, 1, bytes)) {
-      this.#drop(channel, offset + 1, channel.bytes, offset - channel.first);
+      this.#figures.dropUntil(channel, offset);
+      Object.assign(channel, { offset, first: offset + 1 });
+      this.#figures.change(channel);
     } else {
+      channel.offset = offset;
       this.#store.append(channel, publication, bytes, expires);
-      channel.bytes += bytes;
-      this.#count(bytes);
-      this.#publications++;
+      this.#figures.addPublication(channel, bytes);
       this.#trim(channel);
       if (!channel.isAging) this.#awaitAge(channel, publication.time);
     }
-    this.#shelf.put(channel);
+    this.#figures.shelf.put(channel);
   }
 
   /** What was published under the draft's id within the time that ids are remembered. */
@@ -139,22 +133,18 @@ export class Accounts {
     const known = this.#store.findId(channel, publisher, id);
     if (!known || known.time >= now - REMEMBERED * 1000) return known;
     this.#store.dropId(channel, known);
-    channel.idBytes -= known.bytes;
-    this.#free(channel, known.bytes);
+    this.#figures.freeIds(channel, known.bytes);
     return undefined;
   }
 
   addId(channel: Channel, known: KnownId): void {
     this.#store.addId(channel, known);
-    channel.idBytes += known.bytes;
-    this.#count(known.bytes);
-    this.#changed.add(channel);
-    this.#shelf.put(channel);
+    this.#figures.addId(channel, known.bytes);
   }
 
   /** Lets go what is too old in the channel. */
   dropAged(channel: Channel, now: number): void {
-    this.#dropUntil(channel, firstFresh(this.#store, channel, now));
+    this.#figures.dropUntil(channel, firstFresh(this.#store, channel, now));
   }
 
   /** Makes places of at most so many publications whose `ttl` is over. Returns how many there were. */
@@ -164,8 +154,7 @@ export class Accounts {
       found++;
       const channel = this.#channels.get(name);
       if (!channel || offset < channel.first) continue;
-      channel.bytes -= bytes;
-      this.#free(channel, bytes);
+      this.#figures.freePublications(channel, bytes);
     }
     return found;
   }
@@ -176,9 +165,7 @@ export class Accounts {
     for (const { name, bytes } of this.#store.expireIds(now - REMEMBERED * 1000, most)) {
       found++;
       const channel = this.#channels.get(name);
-      if (!channel) continue;
-      channel.idBytes -= bytes;
-      this.#free(channel, bytes);
+      if (channel) this.#figures.freeIds(channel, bytes);
     }
     for (let looked = 0; looked < most; looked++) {
       const channel = this.#aging.take(now);
@@ -198,23 +185,20 @@ export class Accounts {
     while (this.sweep(now, MANY));
     const none = new Set<Channel>();
     const { budget, maxChannels } = this.#options;
-    for (let next; budget.used > budget.limit && (next = this.#shelf.nextHolding(none));) this.#forget(next);
-    for (let next; this.#channels.size > maxChannels && (next = this.#shelf.next(none));) this.#forget(next);
+    for (let next; budget.used > budget.limit && (next = this.#figures.shelf.nextHolding(none));) this.#forget(next);
+    for (let next; this.#channels.size > maxChannels && (next = this.#figures.shelf.next(none));) this.#forget(next);
   }
 
   /** Tells the store the figures that have changed. */
   save(): void {
-    for (const channel of this.#changed) this.#store.save(channel);
-    this.#changed.clear();
+    this.#figures.save();
   }
 
   #add(kept: KeptChannel): void {
     const { name } = kept;
     const channel: Channel = { ...kept, limits: this.#limitsOf(name), hosted: false, isAging: false };
     this.#channels.set(name, channel);
-    this.#shelf.put(channel);
-    this.#publications += channel.offset - channel.first + 1;
-    this.#count(channel.bytes + channel.idBytes);
+    this.#figures.enter(channel);
     // How old it is will be looked at; what there is of it is older than everything to come.
     if (channel.first <= channel.offset) this.#awaitAge(channel, -Infinity);
   }
@@ -222,7 +206,7 @@ export class Accounts {
   #create(name: string, epoch: string): Channel {
     this.#add({ name, epoch, offset: 0, first: 1, bytes: 0, idBytes: 0 });
     const channel = this.#channels.get(name)!;
-    this.#changed.add(channel);
+    this.#figures.change(channel);
     return channel;
   }
 
@@ -234,41 +218,13 @@ export class Accounts {
   }
 
   #trim(channel: Channel): void {
-    this.#dropUntil(channel, firstWithin(this.#store, channel));
-  }
-
-  #dropUntil(channel: Channel, first: number): void {
-    if (first === channel.first) return;
-    this.#drop(channel, first, bytesBetween(this.#store, channel, first), first - channel.first);
-  }
-
-  #drop(channel: Channel, first: number, bytes: number, publications: number): void {
-    channel.first = first;
-    channel.bytes -= bytes;
-    this.#publications -= publications;
-    this.#free(channel, bytes);
-  }
-
-  /** The channel holds so much less. */
-  #free(channel: Channel, bytes: number): void {
-    this.#count(-bytes);
-    this.#changed.add(channel);
-    if (channel.bytes + channel.idBytes === 0) this.#shelf.empty(channel);
+    this.#figures.dropUntil(channel, firstWithin(this.#store, channel));
   }
 
   #forget(channel: Channel): void {
-    this.#shelf.remove(channel);
     this.#channels.delete(channel.name);
-    this.#changed.delete(channel);
-    this.#publications -= channel.offset - channel.first + 1;
-    this.#count(-channel.bytes - channel.idBytes);
+    this.#figures.leave(channel);
     this.#store.forget(channel);
-  }
-
-  #count(bytes: number): void {
-    this.#bytes += bytes;
-    if (bytes > 0) this.#options.budget.take(bytes);
-    else this.#options.budget.give(-bytes);
   }
 
   #newAging(): Deadlines<Channel> {

@@ -1,12 +1,13 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { MESSAGE_OVERHEAD } from "../bytes.ts";
 import type { Announce, Broker, PageLimit, Publication } from "../types.ts";
 import { BrokerFileError } from "./files.ts";
 import { Ledger, type LedgerOptions, randomEpoch } from "./ledger.ts";
 import { type FileOptions, type OpenFile, openFile } from "./sqlite_file.ts";
 import { SqliteIds } from "./sqlite_ids.ts";
-import { COLUMNS, decodeRows, encodeRow, PLACE, type Row } from "./sqlite_rows.ts";
+import { decodeRows, encodeRow, PLACE, type Row } from "./sqlite_rows.ts";
 import { findFault, SCHEMA } from "./sqlite_schema.ts";
+import { prepareStatements } from "./sqlite_statements.ts";
 import { SqliteWeights } from "./sqlite_weights.ts";
 import type { Channel, Freed, KeptChannel, KnownId, Store, Weight } from "./store.ts";
 
@@ -66,7 +67,7 @@ function renewEpochs(db: DatabaseSync, newEpoch: () => string): void {
 class SqliteStore implements Store {
   readonly isLasting = true;
   readonly #file: OpenFile;
-  readonly #sql: ReturnType<typeof prepareAll>;
+  readonly #sql: ReturnType<typeof prepareStatements>;
   readonly #weights: SqliteWeights;
   readonly #ids: SqliteIds;
   /** By name of the channel. */
@@ -82,7 +83,7 @@ class SqliteStore implements Store {
 
   constructor(file: OpenFile) {
     this.#file = file;
-    this.#sql = prepareAll(file.db);
+    this.#sql = prepareStatements(file.db);
     this.#weights = new SqliteWeights(file.db);
     this.#ids = new SqliteIds(file.db);
   }
@@ -240,41 +241,4 @@ class SqliteStore implements Store {
     const end = sizes.findIndex(([own], index) => (size += own) > bytes && index > 0);
     return end < 0 ? sizes.length : end;
   }
-}
-
-/** The types of Node.js lack the method. */
-function prepareArrays(db: DatabaseSync, sql: string): StatementSync {
-  const statement = db.prepare(sql) as StatementSync & { setReturnArrays(enabled: boolean): void };
-  statement.setReturnArrays(true);
-  return statement;
-}
-
-function prepareAll(db: DatabaseSync) {
-  const page = "FROM publications WHERE channel = ? AND offset >= ? ORDER BY offset LIMIT ?";
-  return {
-    begin: db.prepare("BEGIN IMMEDIATE"),
-    commit: db.prepare("COMMIT"),
-    rollback: db.prepare("ROLLBACK"),
-    loadChannels: db.prepare("SELECT * FROM channels ORDER BY used"),
-    saveChannel: db.prepare(`
-      INSERT INTO channels (number, name, epoch, offset, first, bytes, id_bytes, used) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-      ON CONFLICT (number) DO UPDATE SET offset = excluded.offset, first = excluded.first, bytes = excluded.bytes,
-        id_bytes = excluded.id_bytes, used = excluded.used`),
-    forgetChannel: db.prepare("DELETE FROM channels WHERE number = ?"),
-    insert: db.prepare(`
-      INSERT INTO publications (channel, offset, time, type, data, id, details, expires, bytes)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
-    trim: db.prepare(`
-      DELETE FROM publications WHERE channel = ? AND offset < (SELECT first FROM channels WHERE number = ?)`),
-    clear: db.prepare("DELETE FROM publications WHERE channel = ?"),
-    page: prepareArrays(db, `SELECT ${COLUMNS} ${page}`),
-    sizes: prepareArrays(db, `SELECT bytes ${page}`),
-    expired: db.prepare(`
-      SELECT channel AS number, name, publications.offset, publications.bytes
-      FROM publications JOIN channels ON channels.number = channel WHERE expires <= ? ORDER BY expires LIMIT ?`),
-    blank: db.prepare(`
-      UPDATE publications SET type = ?, data = ?, id = ?, details = ?, expires = NULL, bytes = ?
-      WHERE channel = ? AND offset = ?`),
-    firstExpiry: db.prepare("SELECT min(expires) AS expires FROM publications WHERE expires IS NOT NULL"),
-  };
 }
