@@ -5,7 +5,8 @@ interface OldId {
   readonly number: number;
   readonly time: number;
   readonly bytes: number;
-  readonly name: string;
+  /** A channel that is new with this transaction is not there yet. */
+  readonly name: string | null;
 }
 
 /** The ids in the file of the SQLite broker. Channels are given by their numbers. */
@@ -28,7 +29,7 @@ export class SqliteIds {
     );
     this.#delete = db.prepare("DELETE FROM ids WHERE channel = ? AND publisher = ? AND id = ?");
     this.#oldest = db.prepare(`
-      SELECT ids.number, ids.time, ids.bytes, name FROM ids JOIN channels ON channels.number = channel
+      SELECT ids.number, ids.time, ids.bytes, name FROM ids LEFT JOIN channels ON channels.number = channel
       ORDER BY ids.number LIMIT ?`);
     this.#deleteUntil = db.prepare("DELETE FROM ids WHERE number <= ?");
     this.#deleteAll = db.prepare("DELETE FROM ids WHERE channel = ?");
@@ -56,13 +57,13 @@ export class SqliteIds {
   *expire(time: number, most: number, begin: () => void): Iterable<Freed> {
     if (this.#earliest >= time) return;
     const rows = this.#oldest.all(most) as unknown as OldId[];
-    const old = rows.findIndex((row) => row.time >= time);
-    const gone = old < 0 ? rows : rows.slice(0, old);
+    const left = rows.findIndex((row) => row.time >= time || row.name === null);
+    const gone = left < 0 ? rows : rows.slice(0, left);
     this.#earliest = rows[gone.length]?.time ?? (rows.length < most ? Infinity : -Infinity);
     if (gone.length === 0) return;
     begin();
     this.#deleteUntil.run(gone.at(-1)!.number);
-    yield* gone;
+    for (const { name, bytes } of gone) yield { name: name!, bytes };
   }
 
   /** What was known of the file may not hold any more. */
