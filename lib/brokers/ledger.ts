@@ -16,10 +16,10 @@ import type {
   PublishResult,
   Start,
 } from "../types.ts";
-import { Accounts } from "./accounts.ts";
-import { firstFresh } from "./bounds.ts";
-import { type Numbered, Numbering } from "./numbering.ts";
-import type { Channel, Store } from "./store.ts";
+import { Accounts } from "./ledger/accounts.ts";
+import { firstFresh } from "./ledger/bounds.ts";
+import { type Numbered, Numbering } from "./ledger/numbering.ts";
+import type { Channel, Store } from "./ledger/store.ts";
 
 /** Bounds of what is kept, and what a test replaces. */
 export interface LedgerOptions extends Partial<HistorySettings> {

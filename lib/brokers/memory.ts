@@ -1,9 +1,9 @@
 import { sizeOf } from "../bytes.ts";
 import type { Announce, Broker, PageLimit, Publication } from "../types.ts";
-import { toPlace } from "./content.ts";
-import { Deadlines } from "./deadlines.ts";
+import { toPlace } from "./ledger/content.ts";
+import { Deadlines } from "./ledger/deadlines.ts";
 import { Ledger, type LedgerOptions } from "./ledger.ts";
-import type { Channel, Freed, KeptChannel, KnownId, Store, Weight } from "./store.ts";
+import type { Channel, Freed, KeptChannel, KnownId, Store, Weight } from "./ledger/store.ts";
 
 interface Shelf {
   /** Ascending, without a gap. Those before `head` are gone; they are cut off when they are half of it. */

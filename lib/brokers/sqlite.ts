@@ -3,13 +3,13 @@ import { MESSAGE_OVERHEAD } from "../bytes.ts";
 import type { Announce, Broker, PageLimit, Publication } from "../types.ts";
 import { BrokerFileError } from "./files.ts";
 import { Ledger, type LedgerOptions, randomEpoch } from "./ledger.ts";
-import { type FileOptions, type OpenFile, openFile } from "./sqlite_file.ts";
-import { SqliteIds } from "./sqlite_ids.ts";
-import { decodeRows, encodeRow, PLACE, type Row } from "./sqlite_rows.ts";
-import { findFault, SCHEMA } from "./sqlite_schema.ts";
-import { prepareStatements } from "./sqlite_statements.ts";
-import { SqliteWeights } from "./sqlite_weights.ts";
-import type { Channel, Freed, KeptChannel, KnownId, Store, Weight } from "./store.ts";
+import { type FileOptions, type OpenFile, openFile } from "./sqlite/file.ts";
+import { SqliteIds } from "./sqlite/ids.ts";
+import { decodeRows, encodeRow, PLACE, type Row } from "./sqlite/rows.ts";
+import { findFault, SCHEMA } from "./sqlite/schema.ts";
+import { prepareStatements } from "./sqlite/statements.ts";
+import { SqliteWeights } from "./sqlite/weights.ts";
+import type { Channel, Freed, KeptChannel, KnownId, Store, Weight } from "./ledger/store.ts";
 
 /** Bounds, and where and how safely. */
 export interface SqliteBrokerOptions extends LedgerOptions, Pick<FileOptions, "sync" | "bootTime" | "maxPages"> {

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Deadlines } from "../../lib/brokers/deadlines.ts";
+import { Deadlines } from "../../lib/brokers/ledger/deadlines.ts";
 import { seeded } from "../support/random.ts";
 
 Deno.test("Deadlines.take() gives what is due in the order of the times, and nothing before", () => {

@@ -1,7 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { BrokerFileError, listFiles } from "../../lib/brokers/files.ts";
-import { openFile } from "../../lib/brokers/sqlite_file.ts";
+import { openFile } from "../../lib/brokers/sqlite/file.ts";
 import { SqliteFolder } from "../support/sqlite.ts";
 
 const SCHEMA = ["CREATE TABLE a (n INTEGER); INSERT INTO a VALUES (1)"];

@@ -4,8 +4,8 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { openFile } from "../../lib/brokers/sqlite_file.ts";
-import { SCHEMA } from "../../lib/brokers/sqlite_schema.ts";
+import { openFile } from "../../lib/brokers/sqlite/file.ts";
+import { SCHEMA } from "../../lib/brokers/sqlite/schema.ts";
 import { type Gong, runGong, startGong } from "../support/gong.ts";
 
 const SERVE = ["--isolates", "1", "--broker", "sqlite:gong.db"];

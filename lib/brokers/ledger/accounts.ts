@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Budget } from "../budget.ts";
-import { sizeOf } from "../bytes.ts";
-import type { HistoryLimits } from "../history_limits.ts";
-import type { Draft, Publication } from "../types.ts";
+import type { Budget } from "../../budget.ts";
+import { sizeOf } from "../../bytes.ts";
+import type { HistoryLimits } from "../../history_limits.ts";
+import type { Draft, Publication } from "../../types.ts";
 import { firstFresh, firstWithin, isTooMuch } from "./bounds.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Figures } from "./figures.ts";

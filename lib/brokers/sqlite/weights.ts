@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Weight } from "./store.ts";
+import type { Weight } from "../ledger/store.ts";
 
 /** Publications that are weighed at once, and channels of which so many are known. */
 const CHUNK = 64;

@@ -4,8 +4,8 @@
  * @module
  */
 import { hash } from "node:crypto";
-import { MESSAGE_OVERHEAD } from "../bytes.ts";
-import type { Draft, Position, Publication } from "../types.ts";
+import { MESSAGE_OVERHEAD } from "../../bytes.ts";
+import type { Draft, Position, Publication } from "../../types.ts";
 
 /** What an id counts for beside its letters and its publisher's. */
 const ID_OVERHEAD = MESSAGE_OVERHEAD;

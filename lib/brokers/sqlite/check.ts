@@ -4,7 +4,7 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
-import { BrokerFileError, sizeOfFile } from "./files.ts";
+import { BrokerFileError, sizeOfFile } from "../files.ts";
 
 /** "Gong" in ASCII, where SQLite files say whose they are. */
 export const APPLICATION = 0x476f6e67;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Budget } from "../budget.ts";
+import type { Budget } from "../../budget.ts";
 import { bytesBetween } from "./bounds.ts";
 import { Shelf } from "./shelf.ts";
 import type { Channel, Store } from "./store.ts";

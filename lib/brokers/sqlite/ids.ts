@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Freed, KnownId } from "./store.ts";
+import type { Freed, KnownId } from "../ledger/store.ts";
 
 interface OldId {
   readonly number: number;

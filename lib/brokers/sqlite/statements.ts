@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { COLUMNS } from "./sqlite_rows.ts";
+import { COLUMNS } from "./rows.ts";
 
 /** The types of Node.js lack the method. */
 function prepareArrays(db: DatabaseSync, sql: string): StatementSync {

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { MESSAGE_OVERHEAD, sizeOf } from "../bytes.ts";
-import { GongError } from "../errors.ts";
-import type { Draft, Publication, PublishResult } from "../types.ts";
+import { MESSAGE_OVERHEAD, sizeOf } from "../../bytes.ts";
+import { GongError } from "../../errors.ts";
+import type { Draft, Publication, PublishResult } from "../../types.ts";
 import type { Accounts } from "./accounts.ts";
 import { growth } from "./bounds.ts";
 import { digestOf, sizeOfId, toPlace, toPublication } from "./content.ts";

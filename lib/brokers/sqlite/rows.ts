@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Data, Publication } from "../types.ts";
-import { toPlace } from "./content.ts";
+import type { Data, Publication } from "../../types.ts";
+import { toPlace } from "../ledger/content.ts";
 
 /** The columns of a publication that make it up. */
 export const COLUMNS = "offset, time, type, data, id, details, expires";

@@ -4,8 +4,8 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
-import { BrokerFileError, listFiles, sizeOfFile, statFile } from "./files.ts";
-import { APPLICATION, checkFile, PATIENCE } from "./sqlite_check.ts";
+import { BrokerFileError, listFiles, sizeOfFile, statFile } from "../files.ts";
+import { APPLICATION, checkFile, PATIENCE } from "./check.ts";
 
 /** What {@linkcode openFile} may be told. */
 export interface FileOptions {
