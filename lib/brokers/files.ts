@@ -14,9 +14,9 @@ export function brokerFiles(broker: string): { path: string; bytes: number }[] {
   return broker.startsWith("sqlite:") ? listFiles(broker.slice("sqlite:".length)) : [];
 }
 
-/** A file of SQLite and what it keeps beside it. */
+/** A file of SQLite, what that keeps beside it, and what we do. */
 export function listFiles(path: string): { path: string; bytes: number }[] {
-  return [path, `${path}-wal`, `${path}-shm`].flatMap((path) => {
+  return [path, `${path}-wal`, `${path}-shm`, `${path}-run`].flatMap((path) => {
     const bytes = sizeOfFile(path);
     return bytes === undefined ? [] : [{ path, bytes }];
   });

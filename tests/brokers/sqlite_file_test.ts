@@ -49,7 +49,7 @@ Deno.test("openFile() makes a file that a second opening finds locked until it i
   assertStringIncludes(refusal(file), "is in use by another Gong");
   first.close();
   openFile(file, { schema: SCHEMA }).close();
-  assertEquals(listFiles(file).map(({ path }) => path), [file]);
+  assertEquals(listFiles(file).map(({ path }) => path), [file, `${file}-run`]);
 });
 
 Deno.test("openFile() opens paths that would mean something else to SQLite or in a URL", async () => {

@@ -50,16 +50,17 @@ Deno.test("createSqliteBroker() announces only what is in the file", async () =>
 
 Deno.test("createSqliteBroker() keeps the file for its user alone, its log too", async () => {
   await using folder = new SqliteFolder();
-  const modes = (file: string) => ["", "-wal"].map((suffix) => (Deno.statSync(file + suffix).mode ?? 0) & 0o777);
+  const modes = (file: string) =>
+    ["", "-wal", "-run"].map((suffix) => (Deno.statSync(file + suffix).mode ?? 0) & 0o777);
   const file = folder.newFile();
   const broker = folder.open(file);
   await broker.publish([draft("a", "1")]);
-  assertEquals(modes(file), [0o600, 0o600]);
+  assertEquals(modes(file), [0o600, 0o600, 0o600]);
   const wide = folder.copy(file);
   for (const suffix of ["", "-wal"]) Deno.chmodSync(wide + suffix, 0o644);
   const again = folder.open(wide);
   await again.publish([draft("a", "2")]);
-  assertEquals(modes(wide), [0o600, 0o600]);
+  assertEquals(modes(wide), [0o600, 0o600, 0o600]);
 });
 
 Deno.test("createSqliteBroker() starts new epochs after the end of the machine, and only then", async () => {
@@ -94,6 +95,37 @@ Deno.test("createSqliteBroker() starts new epochs after the end of the machine, 
   assertEquals(await reopened({ later: 60_000, sync: "full" }), false, "nothing is missing with sync full");
 });
 
+Deno.test("createSqliteBroker() starts new epochs for an older copy that was put in the place of the file", async () => {
+  for (const wasClosed of [true, false]) {
+    await using folder = new SqliteFolder();
+    const file = folder.newFile();
+    const first = folder.open(file);
+    const [old] = await first.publish([draft("a", "1"), draft("a", "2")]);
+    if (wasClosed) await first.close();
+    const backup = folder.copy(file);
+    if (!wasClosed) await first.close();
+    const second = folder.open(file);
+    const [, lost] = await second.publish([draft("a", "3"), draft("a", "4")]);
+    assertEquals((lost as Position).epoch, (old as Position).epoch);
+    await second.close();
+    for (const suffix of ["", "-wal"]) {
+      await Deno.remove(file + suffix).catch(() => {});
+      await Deno.copyFile(backup + suffix, file + suffix).catch(() => {});
+    }
+    const restored = folder.open(file);
+    const { top } = await restored.read("a");
+    assertEquals(top.offset, 2);
+    assert(top.epoch !== (lost as Position).epoch, "no offset is used twice in an epoch");
+    assertEquals((await restored.read("a", lost as Position)).recovered, false);
+    await restored.close();
+    const again = folder.open(file);
+    assertEquals((await again.read("a")).top, top, "once is enough");
+    await again.close();
+    await Deno.remove(`${file}-run`);
+    assert((await folder.open(file).read("a")).top.epoch !== top.epoch, "without a witness nobody can tell");
+  }
+});
+
 Deno.test("createSqliteBroker() keeps file and log within bounds, whatever comes", async () => {
   await using folder = new SqliteFolder();
   const file = folder.newFile();
@@ -111,7 +143,8 @@ Deno.test("createSqliteBroker() keeps file and log within bounds, whatever comes
   assert(most < 18 << 20, `${most} bytes`);
   await broker.close();
   assert(Deno.statSync(file).size < 8 << 20);
-  assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["1.db"], "a closed one is a single file");
+  const names = [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort();
+  assertEquals(names, ["1.db", "1.db-run"], "a closed one has no log");
 });
 
 Deno.test("createSqliteBroker() refuses what a full file has no room for, whole, and goes on when there is room", async () => {

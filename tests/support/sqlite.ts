@@ -32,7 +32,7 @@ export class SqliteFolder implements AsyncDisposable {
   /** A copy of the files as they are, as the end of the process would leave them. */
   copy(file: string): string {
     const copy = this.newFile();
-    for (const suffix of ["", "-wal"]) {
+    for (const suffix of ["", "-wal", "-run"]) {
       try {
         Deno.copyFileSync(file + suffix, copy + suffix);
       } catch (error) {

@@ -6,6 +6,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { BrokerFileError, listFiles, sizeOfFile, statFile } from "../files.ts";
 import { APPLICATION, checkFile, PATIENCE } from "./check.ts";
+import { newMark, readMark, writeMark } from "./witness.ts";
 
 /** What {@linkcode openFile} may be told. */
 export interface FileOptions {
@@ -15,7 +16,10 @@ export interface FileOptions {
   readonly schema: readonly string[];
   /** What is wrong in a file of this version, if anything is, beyond what SQLite finds. */
   readonly findFault?: (db: DatabaseSync) => string | undefined;
-  /** Called, as part of the opening, when what was committed last may be missing: the machine ended while it was open. */
+  /**
+   * Called, as part of the opening, when what was committed last may be missing: the machine ended while it was open, or
+   * an older copy was put in its place.
+   */
   readonly onLack?: (db: DatabaseSync) => void;
   /** Pages of 4 KiB that the file may have, as if the disk were full then: for tests. Default: no bound. */
   readonly maxPages?: number;
@@ -65,8 +69,10 @@ function open(path: string, name: string, options: FileOptions): OpenFile {
       PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; BEGIN IMMEDIATE`,
     );
     migrate(db, schema);
-    if (begin(db, sync, bootTime())) options.onLack?.(db);
+    const run = { sync, boot: Math.round(bootTime()), mark: newMark() };
+    if (begin(db, run, readMark(path))) options.onLack?.(db);
     db.exec(`COMMIT; PRAGMA synchronous = ${sync}`);
+    writeMark(path, run.mark);
     if (options.maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${options.maxPages}`);
     return { db, close: () => close(db) };
   } catch (error) {
@@ -99,21 +105,31 @@ function migrate(db: DatabaseSync, schema: readonly string[]): void {
   for (const statements of schema.slice(found)) db.exec(statements);
   if (found === schema.length) return;
   db.exec(`PRAGMA user_version = ${schema.length}; PRAGMA application_id = ${APPLICATION};
-    CREATE TABLE IF NOT EXISTS run (sync TEXT NOT NULL, boot INTEGER NOT NULL) STRICT`);
+    CREATE TABLE IF NOT EXISTS run (open INTEGER NOT NULL, sync TEXT NOT NULL, boot INTEGER NOT NULL, mark TEXT NOT NULL)
+    STRICT`);
+}
+
+/** One time that it was open. */
+interface Run {
+  readonly sync: string;
+  readonly boot: number;
+  readonly mark: string;
 }
 
 /** Notes that it is open, and tells whether something may be missing of the last time that it was. */
-function begin(db: DatabaseSync, sync: string, boot: number): boolean {
-  const last = db.prepare("SELECT sync, boot FROM run").get() as { sync: string; boot: number } | undefined;
+function begin(db: DatabaseSync, { sync, boot, mark }: Run, witness: string | undefined): boolean {
+  const last = db.prepare("SELECT * FROM run").get() as Run & { open: number } | undefined;
   db.exec("DELETE FROM run");
-  db.prepare("INSERT INTO run VALUES (?, ?)").run(sync, Math.round(boot));
-  return last !== undefined && last.sync !== "full" && Math.abs(last.boot - boot) > STEP;
+  db.prepare("INSERT INTO run VALUES (1, ?, ?, ?)").run(sync, boot, mark);
+  if (last === undefined) return false;
+  const wasCut = last.open === 1 && last.sync !== "full" && Math.abs(last.boot - boot) > STEP;
+  return wasCut || last.mark !== witness;
 }
 
 function close(db: DatabaseSync): void {
   try {
     // What came before reaches the disk no later than this does.
-    db.exec("PRAGMA synchronous = FULL; DELETE FROM run");
+    db.exec("PRAGMA synchronous = FULL; UPDATE run SET open = 0");
   } catch {
     // It counts as open then, and the next opening does without.
   }
