@@ -373,8 +373,9 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     if (!this.#carrier.isOpen) return;
     // Once it closes, it says no more what it holds.
     this.outbox.look();
-    this.#carrier.close(code, message);
+    // Some carriers are gone as soon as they are told to close.
     this.#host.closing(this);
+    this.#carrier.close(code, message);
   }
 
   #checkMayPublish(channel: string): void {

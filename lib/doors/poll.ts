@@ -162,7 +162,8 @@ class Poll implements Door, Carrier {
   }
 
   #reply(cursor: string): void {
-    const headers = { etag: JSON.stringify(cursor) };
+    // A list of tags is parted by commas; no cursor has a semicolon.
+    const headers = { etag: `"${cursor.replaceAll(",", ";")}"` };
     const isNew = this.#frames.length > 0;
     const isKnown = !ifNoneMatch(this.#call.request.headers.get("if-none-match"), headers.etag);
     if (isKnown && !isNew && this.#lost.length === 0) {
