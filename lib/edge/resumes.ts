@@ -23,6 +23,8 @@ export interface ResumesOptions {
 
 interface Waiting {
   readonly request: ReadRequest;
+  /** One for each who waits. */
+  readonly begin: (() => boolean)[];
   readonly answer: PromiseWithResolvers<History>;
 }
 
@@ -39,19 +41,30 @@ export class Resumes {
     this.#bucket = new TokenBucket({ rate: options.rate, burst: options.rate * 2 });
   }
 
-  /** Reads when it is its turn; at once what is no resume. Rejects with `overloaded` when too many wait. */
-  async read(request: ReadRequest): Promise<History> {
+  /**
+   * Reads when it is its turn; at once what is no resume. Rejects with `overloaded` when too many wait.
+   *
+   * @param begin called when its turn has come, maybe more than once; false when the answer is not wanted any more, and
+   * then nothing is read for it
+   */
+  async read(request: ReadRequest, begin: () => boolean): Promise<History> {
     const { read } = this.#options;
-    if (!request.start || this.#waiting.size === 0 && this.#bucket.take()) return await read(request);
+    if (!request.start || this.#waiting.size === 0 && this.#bucket.take()) {
+      if (!begin()) throw unwanted();
+      return await read(request);
+    }
     const key = keyOf(request);
     const waiting = this.#waiting.get(key);
-    if (waiting) return await waiting.answer.promise;
+    if (waiting) {
+      waiting.begin.push(begin);
+      return await waiting.answer.promise;
+    }
     if (this.#waiting.size >= MOST_WAITING) {
       this.#options.onRefused();
       throw new GongError("overloaded", "Too many are resuming; try again.", { retryAfter: 5 });
     }
     const answer = Promise.withResolvers<History>();
-    this.#waiting.set(key, { request, answer });
+    this.#waiting.set(key, { request, begin: [begin], answer });
     this.#schedule();
     return await answer.promise;
   }
@@ -68,12 +81,19 @@ export class Resumes {
   }
 
   #serve(): void {
-    for (const [key, { request, answer }] of this.#waiting) {
-      if (!this.#bucket.take()) return this.#schedule();
+    for (const [key, { request, begin, answer }] of this.#waiting) {
+      // To read is to host the channel, which may have been given up.
+      const isWanted = begin.map((begin) => begin()).includes(true);
+      if (isWanted && !this.#bucket.take()) return this.#schedule();
       this.#waiting.delete(key);
-      this.#options.read(request).then(answer.resolve, answer.reject);
+      if (isWanted) this.#options.read(request).then(answer.resolve, answer.reject);
+      else answer.reject(unwanted());
     }
   }
+}
+
+function unwanted(): GongError {
+  return new GongError("conflict", "Nobody waits for this any more.");
 }
 
 function keyOf({ channel, start, limit }: ReadRequest): string {

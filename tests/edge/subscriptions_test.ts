@@ -379,3 +379,16 @@ Deno.test("a channel that cannot be resumed now stands in the cursor of the last
   await socket.end();
   assertEquals(JSON.parse(/^data: (.*"type":"close".*)$/m.exec(socket.sent.join(""))![1]!).cursor, `b@${epoch}:1`);
 });
+
+Deno.test("who has gone before its turn to resume leaves nothing behind", async () => {
+  await using stage = new Stage({ config: { resumeRate: 50 } });
+  const clients = Array.from({ length: 110 }, (_, n) => {
+    const channel = `c${n}`;
+    return stage.edge.connect({ channels: [channel], starts: { [channel]: { epoch: "e", offset: n } } });
+  });
+  const patient = stage.edge.connect({ channels: ["d"], starts: { d: { last: 1 } } });
+  for (const { socket } of clients) socket.vanish();
+  await patient.socket.subscribed();
+  const hosted = clients.filter((_, n) => stage.hub.isHosted(`c${n}`));
+  assertEquals([hosted.length, stage.hub.isHosted("d")], [0, true]);
+});
