@@ -112,7 +112,7 @@ export class Edge implements SessionHost {
       onRefused: () => metrics.count("gong_refused_total", { reason: "overloaded" }),
     });
     this.#hosting = new Hosting({
-      read: (request, begin) => this.#resumes.read(request, begin),
+      read: (...order) => this.#resumes.read(...order),
       limit: { bytes: bytesPerTurn(config.outbox) },
       pause: () => new Promise((resolve) => setImmediate(resolve)),
       seen: () => this.#bus.last,

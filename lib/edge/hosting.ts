@@ -15,8 +15,9 @@ export interface HostingOptions {
    * Hosts the channel from now on; history after the start, a page of it, and top of one instant. Without a start, with
    * what was announced after the batch of number `after`. It may take its time until it asks, and calls `begin` then:
    * false when the answer is not wanted any more, and nothing is to be asked. What it rejects with does not count then.
+   * A repair is urgent: all who listen wait for it, and what comes live meanwhile is held.
    */
-  readonly read: (request: ReadRequest, begin: () => boolean) => Promise<History>;
+  readonly read: (request: ReadRequest, begin: () => boolean, isUrgent?: boolean) => Promise<History>;
   /** Number of the last batch that the bus has brought. */
   readonly seen: () => number;
   /** Nobody here listens to the channel any more. */
@@ -210,7 +211,7 @@ export class Hosting {
     const [first] = held;
     for (;;) {
       const request = { channel, start: hosted.position, after: seen(), limit };
-      const page = await read(request, () => !isVoid()).catch(() => undefined);
+      const page = await read(request, () => !isVoid(), true).catch(() => undefined);
       if (isVoid()) return;
       if (!page) return void setTimeout(() => isVoid() || this.#repair(hosted), retry);
       if (!page.recovered || !endsEarly(page)) return this.#resume(hosted, page, held, first);

@@ -32,7 +32,8 @@ interface Waiting {
 export class Resumes {
   readonly #options: ResumesOptions;
   readonly #bucket: TokenBucket;
-  /** By what is asked for, in the order of asking. */
+  /** By what is asked for, in the order of asking; first those who go before the others. */
+  readonly #urgent = new Map<string, Waiting>();
   readonly #waiting = new Map<string, Waiting>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -46,25 +47,28 @@ export class Resumes {
    *
    * @param begin called when its turn has come, maybe more than once; false when the answer is not wanted any more, and
    * then nothing is read for it
+   * @param isUrgent it goes before the others, and is never refused: of such there are few
    */
-  async read(request: ReadRequest, begin: () => boolean): Promise<History> {
+  async read(request: ReadRequest, begin: () => boolean, isUrgent = false): Promise<History> {
     const { read } = this.#options;
-    if (!request.start || this.#waiting.size === 0 && this.#bucket.take()) {
+    const queue = isUrgent ? this.#urgent : this.#waiting;
+    const isNext = this.#urgent.size === 0 && queue.size === 0;
+    if (!request.start || isNext && this.#bucket.take()) {
       if (!begin()) throw unwanted();
       return await read(request);
     }
     const key = keyOf(request);
-    const waiting = this.#waiting.get(key);
+    const waiting = queue.get(key);
     if (waiting) {
       waiting.begin.push(begin);
       return await waiting.answer.promise;
     }
-    if (this.#waiting.size >= MOST_WAITING) {
+    if (!isUrgent && queue.size >= MOST_WAITING) {
       this.#options.onRefused();
       throw new GongError("overloaded", "Too many are resuming; try again.", { retryAfter: 5 });
     }
     const answer = Promise.withResolvers<History>();
-    this.#waiting.set(key, { request, begin: [begin], answer });
+    queue.set(key, { request, begin: [begin], answer });
     this.#schedule();
     return await answer.promise;
   }
@@ -81,14 +85,20 @@ export class Resumes {
   }
 
   #serve(): void {
-    for (const [key, { request, begin, answer }] of this.#waiting) {
+    if (!this.#serveQueue(this.#urgent) || !this.#serveQueue(this.#waiting)) this.#schedule();
+  }
+
+  /** Returns whether nobody waits there any more. */
+  #serveQueue(queue: Map<string, Waiting>): boolean {
+    for (const [key, { request, begin, answer }] of queue) {
       // To read is to host the channel, which may have been given up.
       const isWanted = begin.map((begin) => begin()).includes(true);
-      if (isWanted && !this.#bucket.take()) return this.#schedule();
-      this.#waiting.delete(key);
+      if (isWanted && !this.#bucket.take()) return false;
+      queue.delete(key);
       if (isWanted) this.#options.read(request).then(answer.resolve, answer.reject);
       else answer.reject(unwanted());
     }
+    return true;
   }
 }
 

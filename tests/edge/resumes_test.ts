@@ -101,3 +101,12 @@ Deno.test("Resumes.read() does not read what nobody wants any more when its turn
   assertEquals(asked.length, 41);
   resumes.close();
 });
+
+Deno.test("Resumes.read() reads what is urgent before everything that waits, also when too many do", async () => {
+  const { resumes, asked } = setUp(20);
+  for (let n = 0; n < 10_040; n++) void resumes.read(request(n), yes);
+  const urgent = [1, 2].map((n) => resumes.read(request(n, "urgent"), yes, true));
+  await Promise.all(urgent);
+  assertEquals(asked.slice(40).map(({ channel }) => channel), ["urgent", "urgent"]);
+  resumes.close();
+});
