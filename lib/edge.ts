@@ -164,7 +164,7 @@ export class Edge implements SessionHost {
   /** Whether what is published to the channel can be read afterwards. */
   keepsHistory(channel: string): boolean {
     const { count, bytes, age } = this.#limitsOf(channel);
-    return count > 0 && bytes > 0 && age > 0;
+    return channel !== ADMIN_CHANNEL && count > 0 && bytes > 0 && age > 0;
   }
 
   /**
