@@ -47,8 +47,8 @@ export interface ReadRequest {
 
 /** Somebody who wants to hear a channel: pages come, if there are any, then one of the others, unless it is cancelled. */
 export interface Joiner {
-  /** How much one page of what it has missed may be. */
-  readonly limit: PageLimit;
+  /** How much the next page of what it has missed may be. */
+  limit(): PageLimit;
   /** It stands at `position` and `missed` follows, and not yet the last of it. Resolves when it may get more. */
   page(position: Position, missed: readonly Publication[]): Promise<void>;
   /**
@@ -262,7 +262,7 @@ export class Hosting {
     try {
       for (;;) {
         joining.held = joining.read = undefined;
-        const page = await this.#options.read({ channel, start: joining.start, after, limit: joiner.limit }, begin);
+        const page = await this.#options.read({ channel, start: joining.start, after, limit: joiner.limit() }, begin);
         // To ask for another page is to host the channel, which may have been given up.
         if (isVoid()) return;
         const reading = readingOf(page, joining.start);

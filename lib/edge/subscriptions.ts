@@ -39,6 +39,8 @@ interface Joining {
 const ANSWER = 1000;
 /** Publications of a page at most. */
 const PAGE = 1000;
+/** An outbox has room for at least so many pages. */
+const PARTS = 4;
 
 /** All subscriptions of an edge. */
 export class Subscriptions {
@@ -64,7 +66,7 @@ export class Subscriptions {
     const joining: Joining = { cancel() {}, answer, position: known, isTold: false };
     this.#joining.set(session, joinings.set(channel, joining));
     joining.cancel = hosting.join(channel, start, {
-      limit: this.#pageOf(session),
+      limit: () => this.#pageOf(session),
       page: async (position, missed) => {
         this.#tell(session, channel, joining, position, true);
         await this.#feed(session, channel, joining, missed);
@@ -115,9 +117,14 @@ export class Subscriptions {
     for (const channel of fanout.remove(session)) hosting.releaseUnheard(channel);
   }
 
-  /** A page has room in an empty outbox, with what each frame costs beside its bytes. */
-  #pageOf({ door: { codec } }: Session): PageLimit {
-    const bytes = Math.ceil(this.#options.outbox / 4);
+  /**
+   * A page has room in an empty outbox, with what each frame costs beside its bytes. Until there is room it is held by
+   * nobody's account: so the pages of all channels that a session joins are about an outbox together.
+   */
+  #pageOf(session: Session): PageLimit {
+    const { codec } = session.door;
+    const { size } = this.#joining.get(session)!;
+    const bytes = Math.ceil(this.#options.outbox / Math.max(PARTS, size));
     const joins = codec.separator !== undefined || codec.pack !== undefined;
     return { bytes, count: joins ? PAGE : Math.min(PAGE, Math.ceil(bytes / handedCost(0))) };
   }

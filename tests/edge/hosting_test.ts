@@ -338,7 +338,7 @@ Deno.test("Hosting asks once for a repair, whatever comes live meanwhile", async
   const make = (offset: number): Publication => ({
     ...{ channel: "c", epoch: "e", offset, time: 0, data: "x", contentType: "text/plain" },
   });
-  hosting.join("c", undefined, { limit: {}, page: () => Promise.resolve(), joined: () => true, failed() {} });
+  hosting.join("c", undefined, { limit: () => ({}), page: () => Promise.resolve(), joined: () => true, failed() {} });
   answers[0]!({ top: { epoch: "e", offset: 1 }, publications: [], recovered: true });
   await settle();
   for (const offset of [3, 4, 5, 6]) hosting.receive([make(offset)]);

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Door } from "../../lib/door.ts";
 import { json } from "../../lib/doors/json.ts";
 import { plain } from "../../lib/doors/plain.ts";
+import { sizeOf } from "../../lib/bytes.ts";
 import { openBroker } from "../../lib/brokers/mod.ts";
 import { GongError } from "../../lib/errors.ts";
 import { SSE_DOORS } from "../../lib/doors/sse.ts";
@@ -391,4 +392,31 @@ Deno.test("who has gone before its turn to resume leaves nothing behind", async 
   await patient.socket.subscribed();
   const hosted = clients.filter((_, n) => stage.hub.isHosted(`c${n}`));
   assertEquals([hosted.length, stage.hub.isHosted("d")], [0, true]);
+});
+
+Deno.test("who resumes many channels and takes nothing holds pages of a few outboxes, not one of each channel", async () => {
+  const outbox = 64 * 1024;
+  let bytes = 0;
+  await using stage = new Stage({
+    config: { outbox },
+    openBroker(...parts) {
+      const broker = openBroker(...parts);
+      const read = broker.read.bind(broker);
+      return Object.assign(broker, {
+        async read(...args: Parameters<typeof read>) {
+          const history = await read(...args);
+          bytes += history.publications.reduce((sum, publication) => sum + sizeOf(publication), 0);
+          return history;
+        },
+      });
+    },
+  });
+  const channels = Array.from({ length: 100 }, (_, n) => `c${n}`);
+  for (const channel of channels) await stage.publish(channel, ...Array.from({ length: 50 }, () => "x".repeat(500)));
+  const { socket } = stage.edge.connect();
+  socket.reads = "nothing";
+  channels.forEach((channel, id) => socket.say(say({ id, subscribe: { channel, history: 50 } })));
+  await stage.edge.hub.readiness();
+  await stage.publish("b", "later");
+  assert(bytes > outbox / 2 && bytes < outbox * 5, `${bytes}`);
 });

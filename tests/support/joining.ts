@@ -236,7 +236,7 @@ export class World {
     subscriber.fragile = fragile;
     this.subscribers.push(subscriber);
     const cancel = this.hosting.join(CHANNEL, since, {
-      limit: {},
+      limit: () => ({}),
       page: async (position, missed) => {
         this.#turnPage(subscriber, position, missed);
         await Promise.resolve();
