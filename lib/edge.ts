@@ -112,7 +112,7 @@ export class Edge implements SessionHost {
       onRefused: () => metrics.count("gong_refused_total", { reason: "overloaded" }),
     });
     this.#hosting = new Hosting({
-      read: (request) => this.#resumes.read(request),
+      read: (...order) => this.#resumes.read(...order),
       limit: { bytes: bytesPerTurn(config.outbox) },
       pause: () => new Promise((resolve) => setImmediate(resolve)),
       seen: () => this.#bus.last,
@@ -164,7 +164,7 @@ export class Edge implements SessionHost {
   /** Whether what is published to the channel can be read afterwards. */
   keepsHistory(channel: string): boolean {
     const { count, bytes, age } = this.#limitsOf(channel);
-    return count > 0 && bytes > 0 && age > 0;
+    return channel !== ADMIN_CHANNEL && count > 0 && bytes > 0 && age > 0;
   }
 
   /**

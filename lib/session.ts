@@ -151,9 +151,14 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     return this.outbox.hasRoomFor(sizes);
   }
 
-  /** Resolves when frames of these sizes may be queued to it, or there will never be more room, or it has left. */
+  /** Whether to wait is of no use: frames of these sizes may be queued to it, or never will, or it has left. */
+  takes(sizes: readonly number[]): boolean {
+    return this.#left || this.hasRoomFor(sizes) || this.#hasAllRoom;
+  }
+
+  /** Resolves when it {@linkcode takes} them; who has waited longer may have been faster then. */
   async room(sizes: readonly number[]): Promise<void> {
-    if (this.#left || this.hasRoomFor(sizes) || this.#hasAllRoom) return;
+    if (this.takes(sizes)) return;
     await new Promise<void>((resolve) => {
       (this.#waiting ??= []).push({ sizes, resolve });
       this.#host.queue(this);
@@ -312,7 +317,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   /** Lets those go on for whom there is room, first come first served. */
   #letIn(waiting: Waiting[]): void {
     while (waiting.length > 0) {
-      if (!this.#left && !this.outbox.hasRoomFor(waiting[0]!.sizes) && !this.#hasAllRoom) break;
+      if (!this.takes(waiting[0]!.sizes)) break;
       waiting.shift()!.resolve();
     }
     if (waiting.length === 0) this.#waiting = undefined;
@@ -373,8 +378,9 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     if (!this.#carrier.isOpen) return;
     // Once it closes, it says no more what it holds.
     this.outbox.look();
-    this.#carrier.close(code, message);
+    // Some carriers are gone as soon as they are told to close.
     this.#host.closing(this);
+    this.#carrier.close(code, message);
   }
 
   #checkMayPublish(channel: string): void {

@@ -30,7 +30,12 @@ export function stampId(event: string, cursor: string): string {
 }
 
 function encodeData(data: Data, contentType: string): string {
-  if (typeof data !== "string") return `data: data:${contentType};base64,${encodeBase64(data)}\n`;
+  if (typeof data !== "string") return `data: ${encodeDataUrl(data, contentType)}\n`;
   if (!LINE_END.test(data)) return `data: ${data}\n`;
   return data.split(LINE_END).map((line) => `data: ${line}\n`).join("");
+}
+
+/** What would end the type, or the URL, is escaped in it. */
+function encodeDataUrl(data: Uint8Array, contentType: string): string {
+  return `data:${contentType.replace(/[,#]/g, encodeURIComponent)};base64,${encodeBase64(data)}`;
 }

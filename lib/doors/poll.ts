@@ -5,11 +5,12 @@
  */
 import { setImmediate } from "node:timers";
 import { ifNoneMatch } from "@std/http/etag";
+import { byteLength } from "../bytes.ts";
 import type { Carrier, CarrierEvents } from "../carrier.ts";
 import { encodeLine } from "../codecs/line.ts";
 import type { Codec, Door, DoorSession } from "../door.ts";
 import { GongError } from "../errors.ts";
-import type { Outlet } from "../outbox.ts";
+import { handedCost, type Outlet } from "../outbox.ts";
 import type { Session } from "../session.ts";
 import type { Data, Position } from "../types.ts";
 import type { HttpCall, HttpDoor } from "./http.ts";
@@ -58,13 +59,12 @@ class Poll implements Door, Carrier {
   readonly name = "poll";
   readonly codec = CODEC;
   readonly isBrief = true;
-  /** It takes whatever it gets: that is a page of each channel, or what one turn brings. */
-  readonly pending = 0;
   readonly #call: HttpCall;
   readonly #notify: boolean;
   readonly #outcome: Outcome;
   readonly #frames: Data[] = [];
-  readonly #lost: string[] = [];
+  #bytes = 0;
+  readonly #lost = new Set<string>();
   #session!: Session;
   #events: CarrierEvents | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -87,6 +87,7 @@ class Poll implements Door, Carrier {
   begin(timeout: number): void {
     this.#session = this.#call.begin(this, this);
     this.#events?.opened();
+    if (this.#isOver) return;
     this.#call.request.signal.addEventListener("abort", () => this.#vanish());
     if (timeout > 0) this.#timer = setTimeout(() => this.#answerWhenDue(), timeout * 1000);
     else this.#answerWhenDue();
@@ -98,12 +99,12 @@ class Poll implements Door, Carrier {
 
   subscribed(_session: DoorSession, channel: string, _position: Position, recovered: boolean): void {
     this.#missing--;
-    if (!recovered) this.#lost.push(channel);
+    if (!recovered) this.#lost.add(channel);
     this.#look();
   }
 
   lost(_session: DoorSession, channel: string): void {
-    this.#lost.push(channel);
+    this.#lost.add(channel);
     this.#look();
   }
 
@@ -128,8 +129,14 @@ class Poll implements Door, Carrier {
     return !this.#isOver;
   }
 
+  /** What is gathered waits for the answer, so that it is no more than may be queued to any session. */
+  get pending(): number {
+    return this.#cursor === undefined ? this.#bytes : 0;
+  }
+
   send(data: Data): void {
     this.#frames.push(data);
+    this.#bytes += byteLength(data);
     this.#look();
   }
 
@@ -151,7 +158,7 @@ class Poll implements Door, Carrier {
 
   /** Answers at the end of the turn if there is something to say, but not before all channels have a position. */
   #look(): void {
-    const isNews = this.#frames.length > 0 || this.#lost.length > 0;
+    const isNews = this.#frames.length > 0 || this.#lost.size > 0;
     if (this.#missing > 0 || this.#isScheduled || !(isNews || this.#isDue)) return;
     this.#isScheduled = true;
     setImmediate(() => {
@@ -162,27 +169,29 @@ class Poll implements Door, Carrier {
   }
 
   #reply(cursor: string): void {
-    const headers = { etag: JSON.stringify(cursor) };
+    // A list of tags is parted by commas; no cursor has a semicolon.
+    const headers = { etag: `"${cursor.replaceAll(",", ";")}"` };
     const isNew = this.#frames.length > 0;
     const isKnown = !ifNoneMatch(this.#call.request.headers.get("if-none-match"), headers.etag);
-    if (isKnown && !isNew && this.#lost.length === 0) {
+    if (isKnown && !isNew && this.#lost.size === 0) {
       this.#outcome.resolve(this.#call.json(null, { status: 304, headers }));
       return this.#end(1000, true);
     }
-    const recovered = this.#lost.length === 0
+    const recovered = this.#lost.size === 0
       ? '"recovered":true'
-      : `"recovered":false,"lost":${JSON.stringify(this.#lost)}`;
+      : `"recovered":false,"lost":${JSON.stringify([...this.#lost])}`;
     const news = this.#notify ? `"new":${isNew}` : `"publications":[${this.#frames.join(",")}]`;
     const body = new TextEncoder().encode(`{${news},"cursor":${JSON.stringify(cursor)},${recovered}}`);
     this.#outcome.resolve(this.#call.json(this.#deliver(body), { headers }));
   }
 
-  /** The answer's body; the session's place is taken until a large one has gone. */
+  /** The answer's body; until a large one has gone, it counts as what a closed socket still holds. */
   #deliver(body: Uint8Array<ArrayBuffer>): BodyInit {
     if (body.length <= SMALL) {
       this.#end(1000, true);
       return body;
     }
+    this.#session.outbox.hold(handedCost(body.length), 1);
     const end = () => this.#end(1000, true);
     this.#call.peer.completed().then(end, end);
     return body;

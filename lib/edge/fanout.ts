@@ -39,8 +39,8 @@ interface Batch {
   readonly publications: readonly Publication[];
   /** For each publication the number of its channel in this batch. */
   readonly channels: readonly number[];
-  /** Sessions that do not hear themselves and have published in this batch. */
-  readonly muted: ReadonlySet<Session>;
+  /** Sessions that do not hear themselves and have published in this batch, by their audience. */
+  readonly muted: ReadonlyMap<ChannelAudience | undefined, readonly Session[]>;
 }
 
 /** What a {@linkcode Fanout} is made of. */
@@ -132,10 +132,8 @@ export class Fanout {
       let parcel = parcels.get(key);
       if (!parcel) parcels.set(key, parcel = this.#pack(batch, codec, hits, encoded, stamped));
       const own = new Map<Session, Parcel>();
-      for (const session of batch.muted) {
-        if (this.#bySession.get(session) === audience) {
-          own.set(session, this.#pack(batch, codec, hits, encoded, stamped, session));
-        }
+      for (const session of batch.muted.get(audience) ?? NOBODY) {
+        own.set(session, this.#pack(batch, codec, hits, encoded, stamped, session));
       }
       const outcome = audience.deliver(parcel, own);
       delivered += outcome.delivered;
@@ -177,9 +175,9 @@ export class Fanout {
   #sort(publications: readonly Publication[]): { batch: Batch; touched: Set<ChannelAudience> } {
     const numbers = new Map<string, number>();
     const touched = new Set<ChannelAudience>();
-    const muted = new Set<Session>();
+    const authors = new Set<Session>();
     const channels = publications.map(({ channel, from }) => {
-      for (const author of from === undefined ? NOBODY : this.#muted.get(from) ?? NOBODY) muted.add(author);
+      for (const author of from === undefined ? NOBODY : this.#muted.get(from) ?? NOBODY) authors.add(author);
       let number = numbers.get(channel);
       if (number !== undefined) return number;
       numbers.set(channel, number = numbers.size);
@@ -189,6 +187,7 @@ export class Fanout {
       }
       return number;
     });
+    const muted = Map.groupBy(authors, (author) => this.#bySession.get(author));
     return { batch: { publications, channels, muted }, touched };
   }
 

@@ -13,9 +13,11 @@ import type { History, PageLimit, Position, Publication, Start } from "../types.
 export interface HostingOptions {
   /**
    * Hosts the channel from now on; history after the start, a page of it, and top of one instant. Without a start, with
-   * what was announced after the batch of number `after`.
+   * what was announced after the batch of number `after`. It may take its time until it asks, and calls `begin` then:
+   * false when the answer is not wanted any more, and nothing is to be asked. What it rejects with does not count then.
+   * A repair is urgent: all who listen wait for it, and what comes live meanwhile is held.
    */
-  readonly read: (request: ReadRequest) => Promise<History>;
+  readonly read: (request: ReadRequest, begin: () => boolean, isUrgent?: boolean) => Promise<History>;
   /** Number of the last batch that the bus has brought. */
   readonly seen: () => number;
   /** Nobody here listens to the channel any more. */
@@ -45,8 +47,8 @@ export interface ReadRequest {
 
 /** Somebody who wants to hear a channel: pages come, if there are any, then one of the others, unless it is cancelled. */
 export interface Joiner {
-  /** How much one page of what it has missed may be. */
-  readonly limit: PageLimit;
+  /** How much the next page of what it has missed may be. */
+  limit(): PageLimit;
   /** It stands at `position` and `missed` follows, and not yet the last of it. Resolves when it may get more. */
   page(position: Position, missed: readonly Publication[]): Promise<void>;
   /**
@@ -66,7 +68,7 @@ interface Joining {
   start: Start | undefined;
   /** Where the bus was when it came, however often the hub has to be asked. */
   readonly after: number;
-  /** What the bus brought since the hub was asked; nothing while it takes a page. */
+  /** What the bus brought since the hub was asked; nothing while it waits for that, or takes a page. */
   held: Publication[] | undefined;
   /** What the hub answered. */
   read: Reading | undefined;
@@ -208,7 +210,8 @@ export class Hosting {
     const { channel } = hosted;
     const [first] = held;
     for (;;) {
-      const page = await read({ channel, start: hosted.position, after: seen(), limit }).catch(() => undefined);
+      const request = { channel, start: hosted.position, after: seen(), limit };
+      const page = await read(request, () => !isVoid(), true).catch(() => undefined);
       if (isVoid()) return;
       if (!page) return void setTimeout(() => isVoid() || this.#repair(hosted), retry);
       if (!page.recovered || !endsEarly(page)) return this.#resume(hosted, page, held, first);
@@ -251,11 +254,15 @@ export class Hosting {
     const isVoid = () => joining.round !== round || !hosted.joinings.has(joining);
     const { channel } = hosted;
     const { joiner, after } = joining;
+    const begin = () => {
+      if (isVoid()) return false;
+      joining.held = [];
+      return true;
+    };
     try {
       for (;;) {
-        joining.held = [];
-        joining.read = undefined;
-        const page = await this.#options.read({ channel, start: joining.start, after, limit: joiner.limit });
+        joining.held = joining.read = undefined;
+        const page = await this.#options.read({ channel, start: joining.start, after, limit: joiner.limit() }, begin);
         // To ask for another page is to host the channel, which may have been given up.
         if (isVoid()) return;
         const reading = readingOf(page, joining.start);

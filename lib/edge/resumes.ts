@@ -23,6 +23,8 @@ export interface ResumesOptions {
 
 interface Waiting {
   readonly request: ReadRequest;
+  /** One for each who waits. */
+  readonly begin: (() => boolean)[];
   readonly answer: PromiseWithResolvers<History>;
 }
 
@@ -30,7 +32,8 @@ interface Waiting {
 export class Resumes {
   readonly #options: ResumesOptions;
   readonly #bucket: TokenBucket;
-  /** By what is asked for, in the order of asking. */
+  /** By what is asked for, in the order of asking; first those who go before the others. */
+  readonly #urgent = new Map<string, Waiting>();
   readonly #waiting = new Map<string, Waiting>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -39,19 +42,33 @@ export class Resumes {
     this.#bucket = new TokenBucket({ rate: options.rate, burst: options.rate * 2 });
   }
 
-  /** Reads when it is its turn; at once what is no resume. Rejects with `overloaded` when too many wait. */
-  async read(request: ReadRequest): Promise<History> {
+  /**
+   * Reads when it is its turn; at once what is no resume. Rejects with `overloaded` when too many wait.
+   *
+   * @param begin called when its turn has come, maybe more than once; false when the answer is not wanted any more, and
+   * then nothing is read for it
+   * @param isUrgent it goes before the others, and is never refused: of such there are few
+   */
+  async read(request: ReadRequest, begin: () => boolean, isUrgent = false): Promise<History> {
     const { read } = this.#options;
-    if (!request.start || this.#waiting.size === 0 && this.#bucket.take()) return await read(request);
+    const queue = isUrgent ? this.#urgent : this.#waiting;
+    const isNext = this.#urgent.size === 0 && queue.size === 0;
+    if (!request.start || isNext && this.#bucket.take()) {
+      if (!begin()) throw unwanted();
+      return await read(request);
+    }
     const key = keyOf(request);
-    const waiting = this.#waiting.get(key);
-    if (waiting) return await waiting.answer.promise;
-    if (this.#waiting.size >= MOST_WAITING) {
+    const waiting = queue.get(key);
+    if (waiting) {
+      waiting.begin.push(begin);
+      return await waiting.answer.promise;
+    }
+    if (!isUrgent && queue.size >= MOST_WAITING) {
       this.#options.onRefused();
       throw new GongError("overloaded", "Too many are resuming; try again.", { retryAfter: 5 });
     }
     const answer = Promise.withResolvers<History>();
-    this.#waiting.set(key, { request, answer });
+    queue.set(key, { request, begin: [begin], answer });
     this.#schedule();
     return await answer.promise;
   }
@@ -68,12 +85,25 @@ export class Resumes {
   }
 
   #serve(): void {
-    for (const [key, { request, answer }] of this.#waiting) {
-      if (!this.#bucket.take()) return this.#schedule();
-      this.#waiting.delete(key);
-      this.#options.read(request).then(answer.resolve, answer.reject);
-    }
+    if (!this.#serveQueue(this.#urgent) || !this.#serveQueue(this.#waiting)) this.#schedule();
   }
+
+  /** Returns whether nobody waits there any more. */
+  #serveQueue(queue: Map<string, Waiting>): boolean {
+    for (const [key, { request, begin, answer }] of queue) {
+      // To read is to host the channel, which may have been given up.
+      const isWanted = begin.map((begin) => begin()).includes(true);
+      if (isWanted && !this.#bucket.take()) return false;
+      queue.delete(key);
+      if (isWanted) this.#options.read(request).then(answer.resolve, answer.reject);
+      else answer.reject(unwanted());
+    }
+    return true;
+  }
+}
+
+function unwanted(): GongError {
+  return new GongError("conflict", "Nobody waits for this any more.");
 }
 
 function keyOf({ channel, start, limit }: ReadRequest): string {

@@ -39,6 +39,8 @@ interface Joining {
 const ANSWER = 1000;
 /** Publications of a page at most. */
 const PAGE = 1000;
+/** An outbox has room for at least so many pages. */
+const PARTS = 4;
 
 /** All subscriptions of an edge. */
 export class Subscriptions {
@@ -64,7 +66,7 @@ export class Subscriptions {
     const joining: Joining = { cancel() {}, answer, position: known, isTold: false };
     this.#joining.set(session, joinings.set(channel, joining));
     joining.cancel = hosting.join(channel, start, {
-      limit: this.#pageOf(session),
+      limit: () => this.#pageOf(session),
       page: async (position, missed) => {
         this.#tell(session, channel, joining, position, true);
         await this.#feed(session, channel, joining, missed);
@@ -72,7 +74,7 @@ export class Subscriptions {
       joined: (position, recovered, missed) => {
         const heard = heardBy(session, missed);
         const parcel = this.#pack(session, channel, heard);
-        if (recovered && parcel.count > 0 && !session.hasRoomFor([...parcel.bytes, ANSWER])) return false;
+        if (recovered && parcel.count > 0 && !session.hasRoomFor(this.#sizesOf(session, parcel))) return false;
         this.#tell(session, channel, joining, position, recovered);
         this.#forget(session, channel);
         this.#place(session, channel);
@@ -80,9 +82,10 @@ export class Subscriptions {
         return true;
       },
       failed: (error) => {
+        // Its last words are where it stands, in this channel too.
+        if (!answer || joining.isTold) return session.refuse(error);
         this.#forget(session, channel);
-        if (answer && !joining.isTold) answer.refused(error);
-        else session.refuse(error);
+        answer.refused(error);
       },
     });
   }
@@ -98,7 +101,9 @@ export class Subscriptions {
     const joining = this.#joining.get(session)?.get(channel);
     this.#forget(session, channel);
     joining?.cancel();
-    joining?.answer?.refused(new GongError("conflict", `The subscription to ${channel} was ended before it began.`));
+    if (joining && !joining.isTold) {
+      joining.answer?.refused(new GongError("conflict", `The subscription to ${channel} was ended before it began.`));
+    }
     if (!session.channels.includes(channel)) return;
     fanout.place(session, session.channels.filter((name) => name !== channel));
     hosting.releaseUnheard(channel);
@@ -112,9 +117,14 @@ export class Subscriptions {
     for (const channel of fanout.remove(session)) hosting.releaseUnheard(channel);
   }
 
-  /** A page has room in an empty outbox, with what each frame costs beside its bytes. */
-  #pageOf({ door: { codec } }: Session): PageLimit {
-    const bytes = Math.ceil(this.#options.outbox / 4);
+  /**
+   * A page has room in an empty outbox, with what each frame costs beside its bytes. Until there is room it is held by
+   * nobody's account: so the pages of all channels that a session joins are about an outbox together.
+   */
+  #pageOf(session: Session): PageLimit {
+    const { codec } = session.door;
+    const { size } = this.#joining.get(session)!;
+    const bytes = Math.ceil(this.#options.outbox / Math.max(PARTS, size));
     const joins = codec.separator !== undefined || codec.pack !== undefined;
     return { bytes, count: joins ? PAGE : Math.min(PAGE, Math.ceil(bytes / handedCost(0))) };
   }
@@ -142,15 +152,18 @@ export class Subscriptions {
   /** Hands it a page as soon as it has room, in parts if it never will; resolves when it has room for another. */
   async #feed(session: Session, channel: string, joining: Joining, missed: readonly Publication[]): Promise<void> {
     const heard = heardBy(session, missed);
-    const sizes = [...this.#pack(session, channel, heard).bytes, ANSWER];
+    const parcel = this.#pack(session, channel, heard);
     // As a door writes it, a text may be six times as large as it is.
-    if (missed.length > 1 && !fitsInto(this.#options.outbox, sizes)) {
+    if (missed.length > 1 && !fitsInto(this.#options.outbox, [...parcel.bytes, ANSWER])) {
       const half = missed.length >> 1;
       await this.#feed(session, channel, joining, missed.slice(0, half));
       return await this.#feed(session, channel, joining, missed.slice(half));
     }
-    await session.room(sizes);
-    if (!session.hasLeft) this.#deliver(session, this.#pack(session, channel, heard), heard);
+    const sizes = this.#sizesOf(session, parcel);
+    // Pages of other channels wait for room too, and whoever comes first takes it.
+    while (!session.takes(sizes)) await session.room(sizes);
+    if (this.#joining.get(session)?.get(channel) !== joining) return;
+    this.#deliver(session, this.#pack(session, channel, heard), heard);
     const { epoch, offset } = missed.at(-1)!;
     joining.position = { epoch, offset };
     await session.room(sizes);
@@ -165,6 +178,12 @@ export class Subscriptions {
       return positions ? codec.stamp!(encoded, encodeCursor(positions.set(channel, publication))) : encoded;
     });
     return packFrames(frames, codec);
+  }
+
+  /** What has to have room with the parcel: what is said of any subscription that is under way, it is said at once. */
+  #sizesOf(session: Session, { bytes }: Parcel): readonly number[] {
+    const { size = 0 } = this.#joining.get(session) ?? {};
+    return [...bytes, ...Array.from({ length: size }, () => ANSWER)];
   }
 
   #positions(session: Session): Map<string, Position> {

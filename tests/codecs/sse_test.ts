@@ -50,3 +50,10 @@ Deno.test("encodePublication() marks bytes as a data: URL", async () => {
 Deno.test("encodeEvent() is one event of that name", () => {
   assertEquals(parseEvents(encodeEvent("$close", '{"a":1}')), [{ id: "", event: "$close", data: '{"a":1}' }]);
 });
+
+Deno.test("encodePublication() keeps the bytes apart from whatever their type has", async () => {
+  for (const contentType of ['text/plain;x=","', "text/a#b", "text/plain;base64,AAAA", "text/plain; x=%2C#"]) {
+    const [event] = parseEvents(encodePublication(publication(Uint8Array.of(1, 2, 3), { contentType })));
+    assertEquals(await (await fetch(event!.data)).bytes(), Uint8Array.of(1, 2, 3), contentType);
+  }
+});

@@ -17,7 +17,7 @@ interface Scenario extends WorldOptions {
   readonly moves?: readonly Step[];
 }
 
-const MOVES: readonly Step[] = ["hub", "answer", "batch"];
+const MOVES: readonly Step[] = ["turn", "hub", "answer", "batch"];
 
 function position(text: string): Position {
   const [epoch = "", offset] = text.includes(":") ? text.split(":") : ["e1", text];
@@ -166,9 +166,31 @@ test("the bus loses a batch of the new numbering", {
   losses: true,
   threads: [["+a"], ["renumber", "publish", "publish"], ["lose"]],
 });
+test("one waits for its turn to resume, and is gone before, or not", {
+  queues: true,
+  published: 1,
+  threads: [["+a@0", "-a"], ["publish"]],
+});
+test("two wait for the same turn to resume", {
+  queues: true,
+  published: 1,
+  threads: [["+a@0", "-a"], ["+b@0"], ["publish"]],
+}, 1000);
+test("one waits for its turn, in pages, while another joins", {
+  queues: true,
+  published: 2,
+  page: 1,
+  threads: [["+a@0"], ["+b"], ["publish"]],
+}, 1000);
+test("repairs wait for their turn too", {
+  queues: true,
+  published: 1,
+  threads: [["+a", "+b@0"], ["publish"], ["lose"]],
+}, 1000);
 
 const WEIGHTS: Readonly<Record<Step | "join" | "leave" | "return", number>> = {
   publish: 8,
+  turn: 4,
   hub: 7,
   answer: 7,
   batch: 6,
@@ -199,7 +221,7 @@ const FRAGILITIES: [Fragility, ...(Fragility | undefined)[]] = [
 async function live(seed: number, order: string[]): Promise<World> {
   const random = seeded(seed);
   const most = random.int(3) === 0 ? { most: random.int(3) } : {};
-  const world = new World({ losses: true, page: 1 + random.int(4), ...most });
+  const world = new World({ losses: true, page: 1 + random.int(4), queues: random.int(2) === 0, ...most });
   const here = () => world.subscribers.filter(({ state }) => state === "joining" || state === "listening");
 
   function pickAction(): keyof typeof WEIGHTS {
@@ -300,7 +322,8 @@ Deno.test("Hosting asks once for a repair, whatever comes live meanwhile", async
   const answers: ((history: History) => void)[] = [];
   const live: number[] = [];
   const hosting = new Hosting({
-    read: ({ start }) => {
+    read: ({ start }, begin) => {
+      begin();
       asked.push(start);
       return new Promise((resolve) => answers.push(resolve));
     },
@@ -315,7 +338,7 @@ Deno.test("Hosting asks once for a repair, whatever comes live meanwhile", async
   const make = (offset: number): Publication => ({
     ...{ channel: "c", epoch: "e", offset, time: 0, data: "x", contentType: "text/plain" },
   });
-  hosting.join("c", undefined, { limit: {}, page: () => Promise.resolve(), joined: () => true, failed() {} });
+  hosting.join("c", undefined, { limit: () => ({}), page: () => Promise.resolve(), joined: () => true, failed() {} });
   answers[0]!({ top: { epoch: "e", offset: 1 }, publications: [], recovered: true });
   await settle();
   for (const offset of [3, 4, 5, 6]) hosting.receive([make(offset)]);

@@ -2,8 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import type { Door } from "../../lib/door.ts";
 import { json } from "../../lib/doors/json.ts";
 import { plain } from "../../lib/doors/plain.ts";
+import { sizeOf } from "../../lib/bytes.ts";
 import { openBroker } from "../../lib/brokers/mod.ts";
 import { GongError } from "../../lib/errors.ts";
+import { SSE_DOORS } from "../../lib/doors/sse.ts";
+import type { Position } from "../../lib/types.ts";
 import { END, publishAll, Stage } from "../support/stage.ts";
 
 function say(command: object): string {
@@ -314,4 +317,106 @@ Deno.test("the feed of the admin page is numbered from an epoch of its own, and 
   }
   assertEquals(await stage.figure("gong_published_total"), 0);
   assertEquals(stage.hub.recent(), []);
+});
+
+Deno.test("who unsubscribes while pages wait for room gets none of them, and is answered once", async () => {
+  await using stage = new Stage({ config: { outbox: 20_000 } });
+  const [first] = await stage.publish("a", ...Array.from({ length: 50 }, () => "x".repeat(4000)));
+  const { epoch } = first as { epoch: string };
+  const { socket } = stage.edge.connect();
+  socket.reads = "nothing";
+  socket.say(say({ id: 1, subscribe: { channel: "a", since: `${epoch}:0` } }));
+  await socket.answer(1);
+  await socket.until(() => socket.publications.length > 0);
+  await stage.publish("b", "later");
+  const before = socket.publications.length;
+  socket.say(say({ id: 2, unsubscribe: { channel: "a" } }));
+  socket.say(say({ id: 3, subscribe: { channel: "a", since: `${epoch}:40` } }));
+  socket.reads = "at once";
+  socket.take();
+  await socket.answer(3);
+  await socket.until(() => socket.publications.at(-1)?.offset === 50);
+  await publishAll(stage, "a", [], [{ socket }]);
+  assertEquals(socket.lines.filter((line) => JSON.parse(line).id === 1).length, 1);
+  const offsets = socket.publications.map(({ offset }) => offset);
+  assertEquals(offsets.slice(before), Array.from({ length: 11 }, (_, n) => n + 41));
+});
+
+Deno.test("many channels that are resumed together by a slow client close nobody", async () => {
+  await using stage = new Stage({ config: { outbox: 40_000 } });
+  const channels = Array.from({ length: 12 }, (_, n) => `c${n}`);
+  const starts: Record<string, Position> = {};
+  for (const channel of channels) {
+    const [first] = await stage.publish(channel, ...Array.from({ length: 10 }, () => "x".repeat(2000)));
+    starts[channel] = { epoch: (first as Position).epoch, offset: 0 };
+  }
+  for (const reads of ["at once", "after the turn"] as const) {
+    const { socket } = stage.edge.connect({ channels, starts });
+    socket.reads = reads;
+    await socket.until(() => socket.closed !== undefined || socket.publications.length === 120);
+    assertEquals(socket.closed, undefined);
+    for (const channel of channels) {
+      const offsets = socket.publications.filter((line) => line.channel === channel).map(({ offset }) => offset);
+      assertEquals(offsets, Array.from({ length: 10 }, (_, n) => n + 1), channel);
+    }
+  }
+});
+
+Deno.test("a channel that cannot be resumed now stands in the cursor of the last words", async () => {
+  await using stage = new Stage({
+    openBroker(config, announce, parts) {
+      const broker = openBroker(config, announce, parts);
+      broker.read = () => Promise.reject(new GongError("overloaded"));
+      return broker;
+    },
+  });
+  const [first] = await stage.publish("b", "1", "2");
+  const { epoch } = first as Position;
+  const { socket } = stage.edge.connect({
+    door: SSE_DOORS.get("plain")!,
+    channels: ["b"],
+    starts: { b: { epoch, offset: 1 } },
+  });
+  await socket.end();
+  assertEquals(JSON.parse(/^data: (.*"type":"close".*)$/m.exec(socket.sent.join(""))![1]!).cursor, `b@${epoch}:1`);
+});
+
+Deno.test("who has gone before its turn to resume leaves nothing behind", async () => {
+  await using stage = new Stage({ config: { resumeRate: 50 } });
+  const clients = Array.from({ length: 110 }, (_, n) => {
+    const channel = `c${n}`;
+    return stage.edge.connect({ channels: [channel], starts: { [channel]: { epoch: "e", offset: n } } });
+  });
+  const patient = stage.edge.connect({ channels: ["d"], starts: { d: { last: 1 } } });
+  for (const { socket } of clients) socket.vanish();
+  await patient.socket.subscribed();
+  const hosted = clients.filter((_, n) => stage.hub.isHosted(`c${n}`));
+  assertEquals([hosted.length, stage.hub.isHosted("d")], [0, true]);
+});
+
+Deno.test("who resumes many channels and takes nothing holds pages of a few outboxes, not one of each channel", async () => {
+  const outbox = 64 * 1024;
+  let bytes = 0;
+  await using stage = new Stage({
+    config: { outbox },
+    openBroker(...parts) {
+      const broker = openBroker(...parts);
+      const read = broker.read.bind(broker);
+      return Object.assign(broker, {
+        async read(...args: Parameters<typeof read>) {
+          const history = await read(...args);
+          bytes += history.publications.reduce((sum, publication) => sum + sizeOf(publication), 0);
+          return history;
+        },
+      });
+    },
+  });
+  const channels = Array.from({ length: 100 }, (_, n) => `c${n}`);
+  for (const channel of channels) await stage.publish(channel, ...Array.from({ length: 50 }, () => "x".repeat(500)));
+  const { socket } = stage.edge.connect();
+  socket.reads = "nothing";
+  channels.forEach((channel, id) => socket.say(say({ id, subscribe: { channel, history: 50 } })));
+  await stage.edge.hub.readiness();
+  await stage.publish("b", "later");
+  assert(bytes > outbox / 2 && bytes < outbox * 5, `${bytes}`);
 });

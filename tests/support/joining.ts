@@ -15,6 +15,8 @@ const CHANNEL = "c";
 export type Step =
   /** A publication is numbered, and posted to the bus. */
   | "publish"
+  /** It is the turn of the next who waits to ask the hub. */
+  | "turn"
   /** The hub takes the next message of the port. */
   | "hub"
   /** The hub refuses the next message of the port. */
@@ -41,6 +43,8 @@ export interface WorldOptions {
   readonly page?: number;
   /** Publications that a subscriber takes at once when it is let in. Default any number. */
   readonly most?: number;
+  /** Whether who resumes waits for its turn to ask, and who waits for the same is answered together. Default never. */
+  readonly queues?: boolean;
   /** Whether joins and repairs may be told that something is gone. Default never. */
   readonly losses?: boolean;
 }
@@ -50,6 +54,12 @@ interface Request {
   readonly since?: Position | undefined;
   readonly after?: number;
   readonly answer?: PromiseWithResolvers<History>;
+}
+
+/** Who waits for a turn to ask the same. */
+interface Queued {
+  readonly request: Request;
+  readonly begin: (() => boolean)[];
 }
 
 /** When a subscriber leaves by itself, in the middle of what it is told: at that moment, never by default. */
@@ -100,6 +110,7 @@ export class World {
   readonly hosting: Hosting;
   readonly #options: WorldOptions;
   readonly #cancels = new Map<Subscriber, () => void>();
+  readonly #queue: Queued[] = [];
   readonly #port: Request[] = [];
   readonly #answers: (() => void)[] = [];
   readonly #bus: Publication[] = [];
@@ -118,10 +129,17 @@ export class World {
   constructor(options: WorldOptions = {}) {
     this.#options = options;
     this.hosting = new Hosting({
-      read: ({ start, after }) => {
-        const answer = Promise.withResolvers<History>();
-        this.#port.push({ kind: "read", since: start as Position | undefined, after, answer });
-        return answer.promise;
+      read: ({ start, after }, begin) => {
+        const since = start as Position | undefined;
+        const same = since && this.#queue.find(({ request }) => show(request.since!) === show(since));
+        if (same) {
+          same.begin.push(begin);
+          return same.request.answer!.promise;
+        }
+        const request = { kind: "read", since, after, answer: Promise.withResolvers<History>() } as const;
+        this.#queue.push({ request, begin: [begin] });
+        if (!since || !options.queues) this.#takeTurn(this.#queue.length - 1);
+        return request.answer.promise;
       },
       seen: () => this.#seen,
       release: () => this.#port.push({ kind: "release" }),
@@ -145,6 +163,8 @@ export class World {
   /** Whether the step can happen now. */
   can(step: Step): boolean {
     switch (step) {
+      case "turn":
+        return this.#queue.length > 0;
       case "hub":
       case "refuse":
         return this.#port.length > 0;
@@ -177,6 +197,8 @@ export class World {
         this.#bus.push(publication);
         return;
       }
+      case "turn":
+        return this.#takeTurn(0);
       case "hub":
         return this.#serve(this.#port.shift()!);
       case "refuse": {
@@ -214,7 +236,7 @@ export class World {
     subscriber.fragile = fragile;
     this.subscribers.push(subscriber);
     const cancel = this.hosting.join(CHANNEL, since, {
-      limit: {},
+      limit: () => ({}),
       page: async (position, missed) => {
         this.#turnPage(subscriber, position, missed);
         await Promise.resolve();
@@ -238,7 +260,7 @@ export class World {
 
   /** Delivers what is under way, also what is tried again after a while. */
   async finish(): Promise<void> {
-    const moves = ["hub", "answer", "batch"] as const;
+    const moves = ["turn", "hub", "answer", "batch"] as const;
     for (let idle = 0, steps = 0; idle < 2; steps++) {
       assert(steps < 1000, "it does not come to rest");
       const move = moves.find((step) => this.can(step));
@@ -353,6 +375,12 @@ export class World {
     const first = this.#log[0]?.offset ?? offset + 1;
     const gone = since.epoch !== epoch || since.offset > offset || since.offset + 1 < first;
     assert(gone, `nothing after ${show(since)} was lost: ${subscriber.story()}`);
+  }
+
+  #takeTurn(at: number): void {
+    const [{ request, begin }] = this.#queue.splice(at, 1) as [Queued];
+    if (begin.map((begin) => begin()).includes(true)) this.#port.push(request);
+    else request.answer!.reject(new GongError("conflict"));
   }
 
   #serve({ kind, since, after = 0, answer }: Request): void {

@@ -1,0 +1,25 @@
+import { assertEquals } from "@std/assert";
+import { parseEvents, type StreamEvent } from "../support/event_stream.ts";
+import { Stage } from "../support/stage.ts";
+import { visit } from "../support/visit.ts";
+import type { Position } from "../../lib/types.ts";
+
+/** The first events of a stream, until one of that name. */
+async function eventsUntil(answer: Response, name: string): Promise<StreamEvent[]> {
+  let text = "";
+  for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    const events = parseEvents(text);
+    if (events.some(({ event }) => event === name)) return events;
+  }
+  throw new Error(text);
+}
+
+Deno.test("an empty Last-Event-ID says nothing: `since` counts", async () => {
+  await using stage = new Stage();
+  const [first] = await stage.publish("a", "1", "2");
+  const target = `/sse?channel=a&since=a@${(first as Position).epoch}:1`;
+  const answer = await visit(stage, target, { headers: { "last-event-id": "" }, completed: new Promise(() => {}) });
+  const events = await eventsUntil(answer, "message");
+  assertEquals(events.at(-1)!.data, "2");
+});
