@@ -99,11 +99,16 @@ export class DoorClient implements AsyncDisposable {
   }
 
   /** The next item of this kind; what comes before it is taken too. */
-  async until<K extends Item["kind"]>(kind: K, within = PATIENCE): Promise<Extract<Item, { kind: K }>> {
+  async until<K extends Item["kind"]>(kind: K): Promise<Extract<Item, { kind: K }>> {
+    return await this.either(kind);
+  }
+
+  /** The next item of one of these kinds. */
+  async either<K extends Item["kind"]>(...kinds: readonly K[]): Promise<Extract<Item, { kind: K }>> {
     for (;;) {
-      const item = await this.#take(within);
-      if (item.kind === kind) return item as Extract<Item, { kind: K }>;
-      if (item.kind === "end") throw new Error(`no ${kind}: the connection ended with ${JSON.stringify(item.end)}`);
+      const item = await this.#take(PATIENCE);
+      if (kinds.includes(item.kind as K)) return item as Extract<Item, { kind: K }>;
+      if (item.kind === "end") throw new Error(`the connection ended with ${JSON.stringify(item.end)}`);
     }
   }
 

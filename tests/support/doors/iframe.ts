@@ -20,6 +20,7 @@ export const openIframe: OpenWire = async (gong, wish) => {
       if (text === undefined) return;
       const { scripts, rest: left } = takeScripts(rest + text);
       rest = left;
+      if (text.trim() === "") yield { kind: "heartbeat" };
       for (const script of scripts) for (const line of calls(script)) yield* reader.read(line);
     }
   }
