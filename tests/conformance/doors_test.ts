@@ -1,7 +1,7 @@
 import { createDoorSuite, type DoorFeatures } from "./door.ts";
 import { openIframe } from "../support/doors/iframe.ts";
 import { openStream } from "../support/doors/ndjson.ts";
-import { openPollOf } from "../support/doors/poll.ts";
+import { openPoll } from "../support/doors/poll.ts";
 import { openSse, openSseJson } from "../support/doors/sse.ts";
 import { openJson, openJsonByCommands, openPlain } from "../support/doors/websocket.ts";
 
@@ -21,5 +21,4 @@ testDoor("sse", openSse, { ...LINES, tells: ["event"], lineBreaks: "LF" });
 testDoor("sse, json", openSseJson, LINES);
 testDoor("stream", openStream, LINES);
 testDoor("iframe", openIframe, LINES);
-testDoor("poll", openPollOf(), LINES);
-testDoor("poll, seven at a time", openPollOf(7), LINES);
+testDoor("poll", openPoll, LINES);

@@ -86,15 +86,16 @@ export async function hears(context: Context, client: DoorClient, published: rea
   assertHeard(context, await client.take(published.length), published);
 }
 
-/** That nothing more has come: what is published now is what is heard next. */
+/** That nothing more has come: what is published now is what they hear next. */
 export async function hearsNothingMore(
   context: Context,
   gong: Gong,
-  client: DoorClient,
+  clients: DoorClient | readonly DoorClient[],
   channels: readonly string[],
 ): Promise<void> {
   const sent = channels.map((channel): Sent => ({ channel, data: `end of ${channel}, ${crypto.randomUUID()}` }));
-  await hears(context, client, await publish(gong, sent, { key: context.servers.key }));
+  const published = await publish(gong, sent, { key: context.servers.key });
+  for (const client of [clients].flat()) await hears(context, client, published);
 }
 
 function assertIs({ tells, ...features }: DoorFeatures, heard: Heard, sent: Published): void {

@@ -186,7 +186,7 @@ export const DELIVERY: readonly Case[] = [
       await hears(context, resuming, published);
       await author.publish(channel, "mine, live");
       await author.next();
-      for (const client of [resuming, listening]) await hearsNothingMore(context, gong, client, [channel]);
+      await hearsNothingMore(context, gong, [resuming, listening], [channel]);
     },
   },
 ];

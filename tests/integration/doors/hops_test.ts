@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { DoorClient } from "../../support/doors/door_client.ts";
 import { openIframe } from "../../support/doors/iframe.ts";
 import { openStream } from "../../support/doors/ndjson.ts";
-import { openPollOf } from "../../support/doors/poll.ts";
+import { openPoll } from "../../support/doors/poll.ts";
 import { openSse, openSseJson } from "../../support/doors/sse.ts";
 import { openJson } from "../../support/doors/websocket.ts";
 import type { OpenWire } from "../../support/doors/wire.ts";
@@ -14,10 +14,10 @@ const COUNT = 10_000;
 const EACH = 250;
 
 const ROUNDS: readonly (readonly [title: string, doors: readonly OpenWire[], args: readonly string[]])[] = [
-  ["JSON, SSE, polling and JSON again", [openJson, openSse, openPollOf()], []],
+  ["JSON, SSE, polling and JSON again", [openJson, openSse, openPoll], []],
   [
     "every door there is, while the bus loses a third of the batches",
-    [openJson, openSse, openStream, openPollOf(100), openIframe, openSseJson],
+    [openJson, openSse, openStream, openPoll, openIframe, openSseJson],
     ["--bus-drop", "33"],
   ],
 ];

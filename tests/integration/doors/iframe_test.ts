@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { DoorClient } from "../../support/doors/door_client.ts";
 import { ask, stream } from "../../support/doors/http.ts";
-import { calls, openIframe, takeScripts } from "../../support/doors/iframe.ts";
+import { openIframe, Page } from "../../support/doors/iframe.ts";
 import { startGong } from "../../support/gong.ts";
 import { publish } from "../../support/publish.ts";
 
@@ -35,13 +35,9 @@ Deno.test("/iframe calls back by a path of identifiers, and by nothing else", as
   for (const callback of ALLOWED) {
     await t.step(callback, async () => {
       const { read, drop } = await stream(gong, `/iframe?channel=a&callback=${encodeURIComponent(callback)}`);
+      const page = new Page(callback);
       const lines: Record<string, unknown>[] = [];
-      let page = "";
-      while (lines.length === 0) {
-        const { scripts, rest } = takeScripts(page + await read());
-        page = rest;
-        for (const script of scripts) lines.push(...calls(script, callback));
-      }
+      while (lines.length === 0) lines.push(...page.feed(await read() ?? ""));
       drop();
       assertEquals(lines[0]!.type, "welcome");
     });
@@ -71,20 +67,15 @@ Deno.test("/iframe escapes whatever HTML or a script would take for its own", as
     }]);
     await publish(gong, [{ channel: "a", data: { text } }]);
   }
-  let page = "";
+  const page = new Page("parent.onPush");
   const heard: unknown[] = [];
   while (heard.length < texts.length * 2) {
     const text = await read();
-    assert(text !== undefined, page);
-    const { scripts, rest } = takeScripts(page + text);
-    page = rest;
-    for (const script of scripts) {
-      const lines = calls(script);
-      // What calls back has nothing in it that ends it, begins another one, or hides its end.
-      if (lines.length > 0) assert(!/<|\u2028|\u2029/.test(script), script);
-      heard.push(...lines.filter(({ type }) => type === undefined).map(({ data }) => data));
-    }
+    assert(text !== undefined, "the page ended");
+    heard.push(...page.feed(text).filter(({ type }) => type === undefined).map(({ data }) => data));
   }
+  // What brings a line has nothing in it that ends the script, begins another one, or hides its end.
+  for (const script of page.scripts.slice(1)) assert(!/[<\u2028\u2029]/.test(script), script);
   drop();
   assertEquals(heard, texts.flatMap((text) => [text, { text }]));
 });

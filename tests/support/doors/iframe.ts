@@ -3,51 +3,58 @@
  *
  * @module
  */
+import { createContext, runInContext } from "node:vm";
 import { stream } from "./http.ts";
 import { LineReader } from "./lines.ts";
 import { type Item, type OpenWire, targetOf } from "./wire.ts";
 
-/** The callback of these clients. */
-export const CALLBACK = "parent.onPush";
+type Line = Record<string, unknown>;
 
 export const openIframe: OpenWire = async (gong, wish) => {
-  const { read, drop } = await stream(gong, targetOf(`/iframe?callback=${CALLBACK}`, wish), wish);
+  const { read, drop } = await stream(gong, targetOf("/iframe?callback=parent.onPush", wish), wish);
+  const page = new Page("parent.onPush");
   const reader = new LineReader(wish);
   async function* items(): AsyncGenerator<Item> {
-    let rest = "";
     for (;;) {
       const text = await read();
       if (text === undefined) return;
-      const { scripts, rest: left } = takeScripts(rest + text);
-      rest = left;
       if (text.trim() === "") yield { kind: "heartbeat" };
-      for (const script of scripts) for (const line of calls(script)) yield* reader.read(line);
+      for (const line of page.feed(text)) yield* reader.read(line);
     }
   }
   return { items: items(), drop };
 };
 
-/** Scripts that are complete, as a browser splits them, and what is left. */
-export function takeScripts(page: string): { scripts: string[]; rest: string } {
-  const scripts: string[] = [];
-  for (;;) {
-    const match = /<script(?:\s[^>]*)?>([^]*?)<\/script>/.exec(page);
-    if (!match) return { scripts, rest: page };
-    const [whole, script = ""] = match;
-    // Within a script `<!--` changes how its end is found.
-    if (script.includes("<!--")) throw new Error(`a script with a comment in it: ${script.slice(0, 200)}`);
-    scripts.push(script);
-    page = page.slice(match.index + whole.length);
-  }
-}
+/** A page that comes bit by bit: its scripts run as soon as they are whole, with what they know of a browser. */
+export class Page {
+  /** Scripts that ran. */
+  readonly scripts: string[] = [];
+  readonly #context: Record<string, unknown>;
+  #lines: Line[] = [];
+  #rest = "";
 
-/** The lines with which a script calls back; a script that does something else calls nothing. */
-export function calls(script: string, callback = CALLBACK): Record<string, unknown>[] {
-  if (!script.trimStart().startsWith(`${callback}(`)) return [];
-  const lines: Record<string, unknown>[] = [];
-  const [object = "", ...path] = callback.split(".");
-  let target: Record<string, unknown> | ((line: Record<string, unknown>) => void) = (line) => void lines.push(line);
-  for (const name of path.toReversed()) target = { [name]: target };
-  new Function(object, script)(target);
-  return lines;
+  /** @param callback the function that the page is to call, e.g. `parent.onPush` */
+  constructor(callback: string) {
+    const [object = "", ...path] = callback.split(".");
+    // What comes from another context is of other classes.
+    let target: unknown = (line: Line) => void this.#lines.push(JSON.parse(JSON.stringify(line)));
+    for (const name of path.toReversed()) target = { [name]: target };
+    this.#context = createContext({ [object]: target, addEventListener() {}, location: { href: "" }, URL, setTimeout });
+  }
+
+  /** Takes more of the page; the lines with which its scripts have called back. */
+  feed(text: string): Line[] {
+    this.#rest += text;
+    for (;;) {
+      const match = /<script(?:\s[^>]*)?>([^]*?)<\/script>/.exec(this.#rest);
+      if (!match) break;
+      const [whole, script = ""] = match;
+      // Within a script `<!--` changes how its end is found.
+      if (script.includes("<!--")) throw new Error(`a script with a comment in it: ${script.slice(0, 200)}`);
+      this.#rest = this.#rest.slice(match.index + whole.length);
+      this.scripts.push(script);
+      runInContext(script, this.#context);
+    }
+    return this.#lines.splice(0);
+  }
 }

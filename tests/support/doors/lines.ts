@@ -4,7 +4,7 @@
  * @module
  */
 import { decodeBase64 } from "@std/encoding/base64";
-import { channelsOf, type Heard, type Item, type Told, type Wish } from "./wire.ts";
+import { channelsOf, type End, type Heard, type Item, type Told, type Wish } from "./wire.ts";
 
 type Line = Record<string, unknown>;
 
@@ -42,13 +42,20 @@ export function readLine(line: Line): Item | undefined {
   if (type === "welcome") return { kind: "welcome", session: String(line.session) };
   if (type === "heartbeat") return { kind: "heartbeat" };
   if (type === "signal") return { kind: "signal", data: readData(line) };
-  if (type === "close") return { kind: "end", end: { code: String(line.code), cursor: String(line.cursor) } };
+  if (type === "close") return { kind: "end", end: readClose(line) };
   if (type !== "subscribed") throw new Error(`a line of an unknown type: ${JSON.stringify(line)}`);
   const { channel, epoch, offset, recovered } = line;
   if (typeof epoch !== "string" || typeof offset !== "number" || typeof recovered !== "boolean") {
     throw new Error(`not a subscription: ${JSON.stringify(line)}`);
   }
   return { kind: "subscribed", channel: String(channel), position: { epoch, offset }, recovered };
+}
+
+function readClose({ code, cursor, retry, message, ...rest }: Line): End {
+  const isWhole = typeof code === "string" && typeof retry === "boolean" && typeof message === "string";
+  const unknown = Object.keys(rest).filter((name) => !["type", "retryAfter"].includes(name));
+  if (!isWhole || unknown.length > 0) throw new Error(`not a farewell: ${JSON.stringify({ code, retry, ...rest })}`);
+  return { code, retry, ...(cursor === undefined ? {} : { cursor: String(cursor) }) };
 }
 
 const FIELDS = new Set([

@@ -5,7 +5,7 @@
  */
 import { openIframe } from "./iframe.ts";
 import { openStream } from "./ndjson.ts";
-import { openPollOf } from "./poll.ts";
+import { openPoll } from "./poll.ts";
 import { openSse, openSseJson } from "./sse.ts";
 import type { OpenWire } from "./wire.ts";
 
@@ -46,7 +46,7 @@ export const STREAMS: readonly Row[] = [
 
 export const POLL: Row = {
   name: "poll",
-  open: openPollOf(),
+  open: openPoll,
   target: "/poll?timeout=0&channel=open.a",
   contentType: /^application\/json(;\s*charset=utf-8)?$/i,
 };

@@ -21,14 +21,10 @@ const FIELDS = ["publications", "cursor", "recovered", "lost"];
 export async function poll(
   gong: { readonly url: string },
   wish: Wish,
-  options: { readonly timeout?: number; readonly limit?: number; readonly signal?: AbortSignal } = {},
+  options: { readonly timeout?: number; readonly signal?: AbortSignal } = {},
 ): Promise<Answer> {
-  const { timeout = 25, limit, signal } = options;
-  const query = [
-    `timeout=${timeout}`,
-    ...(limit === undefined ? [] : [`limit=${limit}`]),
-    ...(wish.query === undefined ? [] : [wish.query]),
-  ];
+  const { timeout = 25, signal } = options;
+  const query = [`timeout=${timeout}`, ...(wish.query === undefined ? [] : [wish.query])];
   const init = { ...(wish.headers ? { headers: wish.headers } : {}), ...(signal ? { signal } : {}) };
   const response = await ask(gong, targetOf("/poll", { ...wish, query: query.join("&") }), init);
   if (response.status !== 200) throw await refusal(response);
@@ -39,32 +35,30 @@ export async function poll(
 }
 
 /** A client that polls on and on; the first poll of one who resumes nothing answers at once, with where it stands. */
-export function openPollOf(limit?: number): OpenWire {
-  return async (gong, wish) => {
-    const controller = new AbortController();
-    const options = { signal: controller.signal, ...(limit === undefined ? {} : { limit }) };
-    let answer: Answer | undefined = await poll(gong, wish, { ...options, timeout: 0 });
-    const { history: _, ...rest } = wish;
-    async function* items(): AsyncGenerator<Item> {
-      let isReady = false;
-      let cursor = wish.since;
-      for (;;) {
-        try {
-          answer ??= await poll(gong, { ...rest, channels: wish.channels, since: cursor }, options);
-        } catch (error) {
-          if (error instanceof Refused) throw error;
-          return;
-        }
-        yield* read(answer);
-        if (!isReady) yield { kind: "ready" };
-        isReady = true;
-        cursor = answer.cursor;
-        answer = undefined;
+export const openPoll: OpenWire = async (gong, wish) => {
+  const controller = new AbortController();
+  const options = { signal: controller.signal };
+  let answer: Answer | undefined = await poll(gong, wish, { ...options, timeout: 0 });
+  const { history: _, ...rest } = wish;
+  async function* items(): AsyncGenerator<Item> {
+    let isReady = false;
+    let cursor = wish.since;
+    for (;;) {
+      try {
+        answer ??= await poll(gong, { ...rest, channels: wish.channels, since: cursor }, options);
+      } catch (error) {
+        if (error instanceof Refused) throw error;
+        return;
       }
+      yield* read(answer);
+      if (!isReady) yield { kind: "ready" };
+      isReady = true;
+      cursor = answer.cursor;
+      answer = undefined;
     }
-    return { items: items(), drop: () => controller.abort() };
-  };
-}
+  }
+  return { items: items(), drop: () => controller.abort() };
+};
 
 function* read({ publications, cursor, recovered, lost = [] }: Answer): Generator<Item> {
   if (recovered !== (lost.length === 0)) throw new Error(`recovered: ${recovered}, but lost: ${lost}`);

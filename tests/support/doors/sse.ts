@@ -7,7 +7,7 @@ import { decodeBase64 } from "@std/encoding/base64";
 import type { Position } from "../../../lib/types.ts";
 import { EventStreamParser, type StreamEvent } from "./event_stream.ts";
 import { stream } from "./http.ts";
-import { readLine } from "./lines.ts";
+import { LineReader, readLine } from "./lines.ts";
 import { type Heard, type Item, type OpenWire, parseCursor, targetOf, type Told, type Wish } from "./wire.ts";
 
 type Event = Extract<StreamEvent, { kind: "event" }>;
@@ -20,7 +20,7 @@ export const openSseJson: OpenWire = (gong, wish) => openEvents(gong, wish, "/ss
 
 async function openEvents(gong: Parameters<OpenWire>[0], wish: Wish, path: string) {
   const { read, drop } = await stream(gong, targetOf(path, wish), wish);
-  const reader = new EventReader(path !== "/sse");
+  const reader = new EventReader(path !== "/sse", wish);
   const parser = new EventStreamParser();
   async function* items(): AsyncGenerator<Item> {
     for (;;) {
@@ -35,35 +35,28 @@ async function openEvents(gong: Parameters<OpenWire>[0], wish: Wish, path: strin
 /** Turns events into items. */
 class EventReader {
   #positions = new Map<string, Position>();
-  #isReady = false;
+  readonly #lines: LineReader;
 
-  constructor(readonly isJson: boolean) {}
+  constructor(readonly isJson: boolean, wish: Wish) {
+    this.#lines = new LineReader(wish);
+  }
 
   *read(event: StreamEvent): Generator<Item> {
     if (event.kind === "comment") return yield { kind: "heartbeat" };
     if (event.kind === "retry") return;
-    if (event.kind === "id") {
-      this.#moved(event.id);
-      yield { kind: "cursor", cursor: event.id };
-      if (!this.#isReady) yield { kind: "ready" };
-      this.#isReady = true;
-      return;
-    }
+    if (event.kind === "id") throw new Error(`an id of no event: ${event.id}`);
     if (event.type.startsWith("$")) {
-      yield this.#readNotice(event);
-      if (event.id !== "" && this.#moved(event.id).length > 0) yield { kind: "cursor", cursor: event.id };
+      const moved = event.id !== "" && this.#moved(event.id).length > 0;
+      if (moved) yield { kind: "cursor", cursor: event.id };
+      for (const item of this.#lines.read(readNotice(event))) {
+        yield item;
+        // What is told of one channel says nothing of the others; the id does.
+        if (item.kind === "subscribed" && event.id !== "") yield { kind: "cursor", cursor: event.id };
+      }
       return;
     }
     const cursor = event.id;
     yield { kind: "publication", heard: this.#readPublication(event), cursor };
-  }
-
-  #readNotice({ type, data }: Event): Item {
-    const line = JSON.parse(data);
-    if (line.type !== type.slice(1)) throw new Error(`${type} with a line of another type: ${data}`);
-    const item = readLine(line);
-    if (item === undefined) throw new Error(`no line with a type: ${data}`);
-    return item;
   }
 
   #readPublication(event: Event): Heard {
@@ -96,6 +89,13 @@ class EventReader {
     this.#positions = positions;
     return moved;
   }
+}
+
+/** A line with a type, which has to be the event's name too. */
+function readNotice({ type, data }: Event): Record<string, unknown> {
+  const line = JSON.parse(data);
+  if (line.type !== type.slice(1)) throw new Error(`${type} with a line of another type: ${data}`);
+  return line;
 }
 
 function readData(text: string): { data: Told; contentType: string | undefined } {

@@ -40,7 +40,7 @@ class Messages {
 }
 
 async function open(gong: Pick<Gong, "port">, target: string, wish: Wish): Promise<Messages> {
-  const connection = await RawConnection.open(gong.port, { patience: 120_000 });
+  const connection = await RawConnection.open(gong.port, { patience: 20_000 });
   await connection.write(handshake(target, wish.headers));
   const { status, headers, body } = await connection.readResponse();
   if (status === 101) return new Messages(connection);

@@ -27,6 +27,8 @@ export interface End {
   readonly code?: string;
   readonly close?: number;
   readonly cursor?: string;
+  /** Whether to come back, where it is said. */
+  readonly retry?: boolean;
 }
 
 /** One thing that a wire says, in its order. */
