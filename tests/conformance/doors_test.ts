@@ -21,4 +21,4 @@ testDoor("sse", openSse, { ...LINES, tells: ["event"], lineBreaks: "LF" });
 testDoor("sse, json", openSseJson, LINES);
 testDoor("stream", openStream, LINES);
 testDoor("iframe", openIframe, LINES);
-testDoor("poll", openPoll, LINES);
+testDoor("poll", openPoll, { ...LINES, asks: true });

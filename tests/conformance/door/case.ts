@@ -20,6 +20,8 @@ export interface DoorFeatures {
   readonly tellsLoss: boolean;
   /** How it says that it lets nobody in; `late` is after the connection is open, which other tests look at. */
   readonly refusals: "problem" | "text" | "late";
+  /** Hears nothing between two questions. */
+  readonly asks?: boolean;
   /** Can publish. */
   readonly publishes?: boolean;
 }

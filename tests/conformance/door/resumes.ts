@@ -128,7 +128,7 @@ export const RESUMES: readonly Case[] = [
         { channel, data: "4", ttl: 0 },
       ];
       const published = await publish(gong, sent);
-      assertHeard(context, await live.take(4), published);
+      if (!context.features.asks) assertHeard(context, await live.take(4), published);
       const kept = [published[0]!, published[2]!];
       for (const since of [cursorAfter([start!], []), cursorAfter(published.slice(0, 1), [])]) {
         const client = await context.connect(gong, { channels: [channel], since });

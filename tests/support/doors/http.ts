@@ -39,7 +39,11 @@ export async function stream(
         if (text !== "") return text;
       }
     },
-    drop: () => controller.abort(),
+    drop() {
+      controller.abort();
+      // An answer that nobody is reading may be kept open by its abortion alone.
+      reader.cancel().catch(() => {});
+    },
   };
 }
 
