@@ -162,7 +162,8 @@ class Poll implements Door, Carrier {
   }
 
   #reply(cursor: string): void {
-    const headers = { etag: JSON.stringify(cursor) };
+    // Within a list of tags a comma parts two of them, whatever stands around it (`@std/http/etag`).
+    const headers = { etag: `"${cursor.replaceAll(",", ";")}"` };
     const isNew = this.#frames.length > 0;
     const isKnown = !ifNoneMatch(this.#call.request.headers.get("if-none-match"), headers.etag);
     if (isKnown && !isNew && this.#lost.length === 0) {
