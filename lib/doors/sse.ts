@@ -48,7 +48,8 @@ export const SSE_DOORS: ReadonlyMap<string, Door> = new Map([
 /** `GET /sse`. */
 export const sse: HttpDoor = {
   parameters: ["format"],
-  since: ({ headers }) => headers.get("last-event-id") ?? undefined,
+  // An empty one says nothing.
+  since: ({ headers }) => headers.get("last-event-id") || undefined,
   open(call) {
     const door = SSE_DOORS.get(call.query.get("format") ?? "plain");
     if (!door) throw new GongError("bad_request", "`format` has to be `plain` or `json`.", { field: "format" });
