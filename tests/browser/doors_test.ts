@@ -17,7 +17,14 @@ const IFRAME: Host = {
   html: `<!doctype html><title>host</title><script>
     const lines = [];
     function onPush(line) { lines.push(line); }
-  </script><iframe hidden src="/iframe?channel=a&callback=parent.onPush"></iframe>`,
+    // A page is not loaded as long as a frame in it is not.
+    addEventListener("load", () => {
+      const frame = document.createElement("iframe");
+      frame.hidden = true;
+      frame.src = "/iframe?channel=a&callback=parent.onPush";
+      document.body.append(frame);
+    });
+  </script>`,
 };
 
 const EVENT_SOURCE: Host = {
@@ -79,24 +86,30 @@ for (const { name, html } of [IFRAME, EVENT_SOURCE]) {
     assert((await ofType(page, "subscribed")).every(({ recovered }) => recovered));
   });
 
-  suite.test(`${name} comes back after a restart, is told what is lost, and hears what is live`, async ({ visit, use }) => {
-    const first = await startGong(["--isolates", "2"]);
-    const page = await visit(`${first.url}/host.html`, {
-      pages: { "/host.html": html },
-      expected: /ERR_|\/(sse|iframe)/,
+  const ends: [string, (gong: Gong) => Promise<unknown>, string[]][] = [
+    ["a restart", (gong) => gong.stop(), ["going_away"]],
+    ["a crash", (gong) => gong.kill(), []],
+  ];
+  for (const [how, end, codes] of ends) {
+    suite.test(`${name} comes back after ${how}, is told what is lost, and hears what is live`, async ({ visit, use }) => {
+      const first = await startGong(["--isolates", "2"]);
+      const page = await visit(`${first.url}/host.html`, {
+        pages: { "/host.html": html },
+        expected: /ERR_|\/(sse|iframe)/,
+      });
+      await untilTold(page, (lines) => lines.some(({ type }) => type === "subscribed"));
+      await publish(first, numbered(["a"], 3, "before "));
+      await untilTold(page, (lines) => lines.filter(({ type }) => type === undefined).length === 3);
+      await end(first);
+      assertEquals((await ofType(page, "close")).map(({ code }) => code), codes);
+      const second = use(await startGong(["--isolates", "2", "--port", String(first.port)]));
+      await untilTold(page, (lines) => lines.some(({ type, recovered }) => type === "subscribed" && !recovered));
+      await publish(second, numbered(["a"], 3, "after "));
+      await untilTold(page, (lines) => lines.filter(({ type }) => type === undefined).length === 6);
+      const heard = await ofType(page, undefined);
+      assertEquals(heard.slice(3).map(({ data }) => data), ["after a 1", "after a 2", "after a 3"]);
     });
-    await untilTold(page, (lines) => lines.some(({ type }) => type === "subscribed"));
-    await publish(first, numbered(["a"], 3, "before "));
-    await untilTold(page, (lines) => lines.filter(({ type }) => type === undefined).length === 3);
-    await first.stop();
-    assertEquals((await ofType(page, "close")).map(({ code }) => code), ["going_away"]);
-    const second = use(await startGong(["--isolates", "2", "--port", String(first.port)]));
-    await untilTold(page, (lines) => lines.some(({ type, recovered }) => type === "subscribed" && !recovered));
-    await publish(second, numbered(["a"], 3, "after "));
-    await untilTold(page, (lines) => lines.filter(({ type }) => type === undefined).length === 6);
-    const heard = await ofType(page, undefined);
-    assertEquals(heard.slice(3).map(({ data }) => data), ["after a 1", "after a 2", "after a 3"]);
-  });
+  }
 }
 
 suite.test("the hidden iframe brings hostile texts as they are, and runs none of them", async ({ visit, use }) => {

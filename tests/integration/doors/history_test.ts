@@ -25,7 +25,7 @@ Deno.test("GET /api/history reads a channel page by page, from the oldest or fro
     epoch,
     offset: 1500,
     recovered: true,
-    cursor: `${epoch}:100`,
+    cursor: `a@${epoch}:100`,
   }]);
   assertEquals(texts(publications), texts(published.slice(0, 100)));
   assertEquals(first.response.headers.get("cache-control"), "no-store");
@@ -41,14 +41,14 @@ Deno.test("GET /api/history reads a channel page by page, from the oldest or fro
     cursor = body.cursor;
   }
   assertEquals(heard, texts(published));
-  assertEquals(cursor, `${epoch}:1500`);
+  assertEquals(cursor, `a@${epoch}:1500`);
 });
 
 Deno.test("GET /api/history of what is no more is not recovered, and its cursor is the top", async () => {
   await using gong = await startGong(["--isolates", "2", "--history-count", "5"]);
   const published = await publish(gong, numbered(["a"], 12));
   const { epoch } = published[0]!.position;
-  const lost = { channel: "a", epoch, offset: 12, recovered: false, publications: [], cursor: `${epoch}:12` };
+  const lost = { channel: "a", epoch, offset: 12, recovered: false, publications: [], cursor: `a@${epoch}:12` };
   for (const since of [`${epoch}:6`, `${epoch}:13`, "never:1"]) {
     assertEquals((await read(gong, `channel=a&since=${since}`)).body, lost, since);
   }
@@ -65,7 +65,7 @@ Deno.test("GET /api/history needs the right to hear the channel, and names what 
   const admin = { "x-api-key": "admin-secret-0123456789" };
   const rows: [string, number, string | undefined, Record<string, string>?][] = [
     ["channel=open.a", 200, undefined],
-    ["channel=secret", 403, undefined],
+    ["channel=secret", 401, undefined],
     ["channel=secret", 403, undefined, { "x-api-key": "publish-secret-0123456789" }],
     ["channel=secret", 200, undefined, admin],
     ["", 400, "channel"],

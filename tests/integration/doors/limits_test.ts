@@ -38,10 +38,11 @@ for (
 ) {
   Deno.test(`${flag} counts streams, polls and sockets alike, and no more than those that are there`, async () => {
     await using gong = await startGong(["--isolates", "2", flag, "3"]);
+    const { cursor: since } = await poll(gong, WISH, { timeout: 0 });
+    await untilSessions(gong, 0);
     const socket = await openWebSocket(gong.port, "/push?channel=open.a");
     await using streaming = await DoorClient.open(STREAMS[0]!.open, gong, WISH);
     const controller = new AbortController();
-    const { cursor: since } = await poll(gong, WISH, { timeout: 0 });
     const waiting = poll(gong, { ...WISH, since }, { timeout: 60, signal: controller.signal }).catch(() => {});
     await untilSessions(gong, 3);
     for (const { target } of HTTP_DOORS) await assertRefused(gong, target, status, code);

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { DoorClient } from "../../support/doors/door_client.ts";
 import { EventStreamParser, type StreamEvent } from "../../support/doors/event_stream.ts";
 import { stream, type Streaming } from "../../support/doors/http.ts";
@@ -26,9 +26,6 @@ const HOSTILE: readonly Omit<Sent, "channel">[] = [
   { data: "x\r\n\r\nretry: 999999\r\n\r\n" },
   { data: ":comment" },
   { data: "\n\n\n" },
-  { data: "x", event: "$close" },
-  { data: "x", event: "$subscribed" },
-  { data: "x", event: "$" },
   { data: "x", event: " $close" },
   { data: "x", event: ":$close" },
   { data: "x", event: "data: $close" },
@@ -76,5 +73,13 @@ Deno.test("/sse refuses a format that it does not have", async () => {
       (error) => error,
     );
     assertEquals([refused?.status, JSON.parse(refused?.body).field], [400, query.split("=")[0]]);
+  }
+});
+
+Deno.test("nobody publishes an event whose name begins as those of the server do", async () => {
+  await using gong = await startGong(["--isolates", "1"]);
+  for (const event of ["$", "$close", "$subscribed"]) {
+    const error = await publish(gong, [{ channel: "a", data: "x", event }]).then(() => undefined, (error) => error);
+    assertStringIncludes(String(error), '"field":"/publications/0/event"');
   }
 });
