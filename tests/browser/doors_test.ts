@@ -92,7 +92,7 @@ for (const { name, html } of [IFRAME, EVENT_SOURCE]) {
   ];
   for (const [how, end, codes] of ends) {
     suite.test(`${name} comes back after ${how}, is told what is lost, and hears what is live`, async ({ visit, use }) => {
-      const first = await startGong(["--isolates", "2"]);
+      const first = await startGong(["--isolates", "2", "--ping", "0.5"]);
       const page = await visit(`${first.url}/host.html`, {
         pages: { "/host.html": html },
         expected: /ERR_|\/(sse|iframe)/,
@@ -126,4 +126,15 @@ suite.test("the hidden iframe brings hostile texts as they are, and runs none of
   await untilTold(page, (lines) => lines.filter(({ type }) => type === undefined).length === texts.length * 2);
   const heard = await ofType(page, undefined);
   assertEquals(heard.map(({ data }) => data), texts.flatMap((text) => [text, { [text]: text }]));
+});
+
+suite.test("the hidden iframe stays as it is while nothing but heartbeats comes", async ({ visit, use }) => {
+  const gong = use(await startGong(["--isolates", "1", "--ping", "0.3"]));
+  const page = await visit(`${gong.url}/host.html`, { pages: { "/host.html": IFRAME.html } });
+  await untilTold(page, (lines) => lines.some(({ type }) => type === "subscribed"));
+  // Ten pings: four times as long as it takes for silence.
+  await page.waitForTimeout(3000);
+  await publish(gong, [{ channel: "a", data: "x" }]);
+  await untilTold(page, (lines) => lines.some(({ type }) => type === undefined));
+  assertEquals((await ofType(page, "welcome")).length, 1);
 });
