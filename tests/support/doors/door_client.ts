@@ -4,7 +4,6 @@
  * @module
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Gong } from "../gong.ts";
 import type { Position } from "../../../lib/types.ts";
 import {
   type End,
@@ -13,6 +12,7 @@ import {
   type Item,
   type OpenWire,
   parseCursor,
+  type Place,
   type Wire,
   type Wish,
 } from "./wire.ts";
@@ -51,7 +51,7 @@ export class DoorClient implements AsyncDisposable {
    *
    * @throws {Refused} when the server does not take it
    */
-  static async open(open: OpenWire, gong: Pick<Gong, "url" | "port">, wish: Wish): Promise<DoorClient> {
+  static async open(open: OpenWire, gong: Place, wish: Wish): Promise<DoorClient> {
     const client = new DoorClient(await open(gong, wish), wish);
     try {
       for (;;) {

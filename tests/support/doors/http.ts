@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { Gong } from "../gong.ts";
-import { Refused, type Wish } from "./wire.ts";
+import { type Place, Refused, type Wish } from "./wire.ts";
 
 /** Never used twice: which isolate has a connection is the kernel's choice, and a dropped one has to be gone. */
 const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
@@ -20,7 +19,7 @@ export interface Streaming {
 
 /** @throws {Refused} for any status but 200 */
 export async function stream(
-  gong: Pick<Gong, "url">,
+  gong: Pick<Place, "url" | "fetch">,
   target: string,
   { headers = {} }: Pick<Wish, "headers"> = {},
 ): Promise<Streaming> {
@@ -48,7 +47,12 @@ export async function stream(
 }
 
 /** One request, over a connection of its own. */
-export function ask(gong: Pick<Gong, "url">, target: string, init: RequestInit = {}): Promise<Response> {
+export function ask(
+  gong: Pick<Place, "url" | "fetch">,
+  target: string,
+  init: RequestInit = {},
+): Promise<Response> {
+  if (gong.fetch) return gong.fetch(target, init);
   return fetch(`${gong.url}${target}`, { client, ...init });
 }
 

@@ -10,6 +10,17 @@ import { type Item, type OpenWire, targetOf } from "./wire.ts";
 
 type Line = Record<string, unknown>;
 
+/** What a page may call that does nothing here: it is never loaded again. */
+const BROWSER = {
+  addEventListener() {},
+  setInterval() {},
+  document: {},
+  location: { href: "" },
+  MutationObserver: class {
+    observe() {}
+  },
+};
+
 export const openIframe: OpenWire = async (gong, wish) => {
   const { read, drop } = await stream(gong, targetOf("/iframe?callback=parent.onPush", wish), wish);
   const page = new Page("parent.onPush");
@@ -39,7 +50,7 @@ export class Page {
     // What comes from another context is of other classes.
     let target: unknown = (line: Line) => void this.#lines.push(JSON.parse(JSON.stringify(line)));
     for (const name of path.toReversed()) target = { [name]: target };
-    this.#context = createContext({ [object]: target, addEventListener() {}, location: { href: "" }, URL, setTimeout });
+    this.#context = createContext({ ...BROWSER, [object]: target });
   }
 
   /** Takes more of the page; the lines with which its scripts have called back. */

@@ -5,7 +5,7 @@
  */
 import { ask, refusal } from "./http.ts";
 import { readPublication } from "./lines.ts";
-import { type Item, type OpenWire, parseCursor, Refused, targetOf, type Wish } from "./wire.ts";
+import { type Item, type OpenWire, parseCursor, type Place, Refused, targetOf, type Wish } from "./wire.ts";
 
 /** What a poll answers. */
 export interface Answer {
@@ -19,7 +19,7 @@ const FIELDS = ["publications", "cursor", "recovered", "lost"];
 
 /** @throws {Refused} for any status but 200 */
 export async function poll(
-  gong: { readonly url: string },
+  gong: Pick<Place, "url" | "fetch">,
   wish: Wish,
   options: { readonly timeout?: number; readonly signal?: AbortSignal } = {},
 ): Promise<Answer> {

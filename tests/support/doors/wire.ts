@@ -58,6 +58,11 @@ export interface Wish {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Where a door is: at an origin and a port, or at whatever answers in place of `fetch`. */
+export interface Place extends Pick<Gong, "url" | "port"> {
+  readonly fetch?: (target: string, init: RequestInit) => Promise<Response>;
+}
+
 /** A connection by one door. Nothing is read before it is asked for. */
 export interface Wire {
   readonly items: AsyncIterator<Item>;
@@ -74,7 +79,7 @@ export interface Wire {
  *
  * @throws {Refused} when the server does not take it
  */
-export type OpenWire = (gong: Pick<Gong, "url" | "port">, wish: Wish) => Promise<Wire>;
+export type OpenWire = (gong: Place, wish: Wish) => Promise<Wire>;
 
 /** The answer of a door that lets nobody in. */
 export class Refused extends Error {
