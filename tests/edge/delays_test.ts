@@ -5,12 +5,15 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import type { Door } from "../../lib/door.ts";
+import { json } from "../../lib/doors/json.ts";
+import { plain } from "../../lib/doors/plain.ts";
 import { DoorClient } from "../support/doors/door_client.ts";
 import { openIframe } from "../support/doors/iframe.ts";
 import { openStream } from "../support/doors/ndjson.ts";
 import { openPoll } from "../support/doors/poll.ts";
 import { openSse, openSseJson } from "../support/doors/sse.ts";
-import { json, openStaged, placeOf, plain } from "../support/doors/staged.ts";
+import { openStaged, placeOf } from "../support/doors/staged.ts";
 import type { OpenWire, Wish } from "../support/doors/wire.ts";
 import { type DelayedPaths, settle, type Way } from "../support/delayed_paths.ts";
 import { type Random, seeded } from "../support/random.ts";
@@ -44,9 +47,12 @@ const SCENARIOS: readonly Scenario[] = [
 type Open = (edge: StageEdge, wish: Wish) => Promise<DoorClient>;
 
 const overHttp = (open: OpenWire): Open => (edge, wish) => DoorClient.open(open, placeOf(edge), wish);
+const overSocket = (door: Door): Open => (edge, wish) => {
+  return DoorClient.open(() => Promise.resolve(openStaged(edge, door, wish)), placeOf(edge), wish);
+};
 const DOORS: readonly (readonly [string, Open])[] = [
-  ["plain", (edge, wish) => DoorClient.open(() => Promise.resolve(openStaged(edge, plain, wish)), placeOf(edge), wish)],
-  ["json", (edge, wish) => DoorClient.open(() => Promise.resolve(openStaged(edge, json, wish)), placeOf(edge), wish)],
+  ["plain", overSocket(plain)],
+  ["json", overSocket(json)],
   ["sse", overHttp(openSse)],
   ["sse, json", overHttp(openSseJson)],
   ["stream", overHttp(openStream)],

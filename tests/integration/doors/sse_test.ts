@@ -1,16 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { DoorClient } from "../../support/doors/door_client.ts";
-import { EventStreamParser, type StreamEvent } from "../../support/doors/event_stream.ts";
+import { EventStreamParser, type StreamEvent } from "../../support/event_stream.ts";
 import { stream, type Streaming } from "../../support/doors/http.ts";
 import { openSse } from "../../support/doors/sse.ts";
 import { startGong } from "../../support/gong.ts";
 import { publish, type Sent } from "../../support/publish.ts";
 
-type Event = Extract<StreamEvent, { kind: "event" }>;
-
 /** The next events of a stream, whatever their type. */
-async function events({ read }: Streaming, parser: EventStreamParser, count: number): Promise<Event[]> {
-  const found: Event[] = [];
+async function events({ read }: Streaming, parser: EventStreamParser, count: number): Promise<StreamEvent[]> {
+  const found: StreamEvent[] = [];
   while (found.length < count) {
     const text = await read();
     assert(text !== undefined, "the stream ended");
@@ -37,14 +35,14 @@ Deno.test("/sse keeps what is published within the data of one event", async () 
   const streaming = await stream(gong, "/sse?channel=a");
   const parser = new EventStreamParser();
   const own = await events(streaming, parser, 2);
-  assertEquals(own.map(({ type }) => type), ["$welcome", "$subscribed"]);
+  assertEquals(own.map(({ event }) => event), ["$welcome", "$subscribed"]);
   for (const [index, sent] of HOSTILE.entries()) {
     const [published] = await publish(gong, [{ channel: "a", ...sent }]);
     const [event] = await events(streaming, parser, 1);
     assertEquals(event!.data, String(sent.data).replaceAll(/\r\n?/g, "\n"), `number ${index}`);
     assertEquals(event!.id, `a@${published!.position.epoch}:${published!.position.offset}`);
-    assert(!event!.type.startsWith("$"), event!.type);
-    if (sent.event?.startsWith(" ")) assertEquals(event!.type, sent.event);
+    assert(!event!.event.startsWith("$"), event!.event);
+    if (sent.event?.startsWith(" ")) assertEquals(event!.event, sent.event);
     assert(parser.isClean);
   }
   streaming.drop();
@@ -58,7 +56,7 @@ Deno.test("/sse?format=json gives no event a name, and its data is one line", as
   for (const sent of HOSTILE) {
     await publish(gong, [{ channel: "a", ...sent }]);
     const [event] = await events(streaming, parser, 1);
-    assertEquals(event!.type, "message");
+    assertEquals(event!.event, "message");
     const line = JSON.parse(event!.data);
     assertEquals([line.data, line.event], [sent.data, sent.event]);
   }

@@ -30,8 +30,6 @@ export class DoorClient implements AsyncDisposable {
   readonly lost = new Map<string, Position>();
   /** Every word about a subscription so far, in order. */
   readonly subscribed: Extract<Item, { kind: "subscribed" }>[] = [];
-  readonly signals: Extract<Item, { kind: "signal" }>[] = [];
-  heartbeats = 0;
   readonly #wire: Wire;
   #positions = new Map<string, Position>();
   /** Read, but not taken. */
@@ -166,8 +164,6 @@ export class DoorClient implements AsyncDisposable {
     this.#story.push(JSON.stringify(item).slice(0, 200));
     if (this.#story.length > STORY) this.#story.shift();
     if (item.kind === "welcome") this.session = item.session;
-    if (item.kind === "heartbeat") this.heartbeats++;
-    if (item.kind === "signal") this.signals.push(item);
     if (item.kind === "end") this.#end = item.end;
     if (item.kind !== "subscribed") return;
     this.subscribed.push(item);

@@ -5,12 +5,10 @@
  */
 import { decodeBase64 } from "@std/encoding/base64";
 import type { Position } from "../../../lib/types.ts";
-import { EventStreamParser, type StreamEvent } from "./event_stream.ts";
+import { EventStreamParser, type StreamEvent, type StreamPart } from "../event_stream.ts";
 import { stream } from "./http.ts";
 import { LineReader, readLine } from "./lines.ts";
 import { type Heard, type Item, type OpenWire, parseCursor, targetOf, type Told, type Wish } from "./wire.ts";
-
-type Event = Extract<StreamEvent, { kind: "event" }>;
 
 /** The text as it is; position and channel are told by what has moved in the cursor. */
 export const openSse: OpenWire = (gong, wish) => openEvents(gong, wish, "/sse");
@@ -41,11 +39,11 @@ class EventReader {
     this.#lines = new LineReader(wish);
   }
 
-  *read(event: StreamEvent): Generator<Item> {
+  *read(event: StreamPart): Generator<Item> {
     if (event.kind === "comment") return yield { kind: "heartbeat" };
     if (event.kind === "retry") return;
     if (event.kind === "id") throw new Error(`an id of no event: ${event.id}`);
-    if (event.type.startsWith("$")) {
+    if (event.event.startsWith("$")) {
       const moved = event.id !== "" && this.#moved(event.id).length > 0;
       if (moved) yield { kind: "cursor", cursor: event.id };
       for (const item of this.#lines.read(readNotice(event))) {
@@ -59,10 +57,10 @@ class EventReader {
     yield { kind: "publication", heard: this.#readPublication(event), cursor };
   }
 
-  #readPublication(event: Event): Heard {
+  #readPublication(event: StreamEvent): Heard {
     const moved = this.#moved(event.id);
     if (this.isJson) {
-      if (event.type !== "message") throw new Error(`an event with a name among JSON: ${event.type}`);
+      if (event.event !== "message") throw new Error(`an event with a name among JSON: ${event.event}`);
       const item = readLine(JSON.parse(event.data));
       if (item?.kind !== "publication") throw new Error(`not a publication: ${event.data}`);
       const told = parseCursor(event.id).get(item.heard.channel!);
@@ -73,7 +71,7 @@ class EventReader {
     }
     const [channel, position] = moved.length === 1 ? moved[0]! : [];
     const { data, contentType } = readData(event.data);
-    return { data, contentType, channel, position, event: event.type === "message" ? undefined : event.type };
+    return { data, contentType, channel, position, event: event.event === "message" ? undefined : event.event };
   }
 
   /** What the cursor says of channels that it said something else of before. */
@@ -92,9 +90,9 @@ class EventReader {
 }
 
 /** A line with a type, which has to be the event's name too. */
-function readNotice({ type, data }: Event): Record<string, unknown> {
+function readNotice({ event, data }: StreamEvent): Record<string, unknown> {
   const line = JSON.parse(data);
-  if (line.type !== type.slice(1)) throw new Error(`${type} with a line of another type: ${data}`);
+  if (line.type !== event.slice(1)) throw new Error(`${event} with a line of another type: ${data}`);
   return line;
 }
 

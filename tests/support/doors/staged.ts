@@ -4,7 +4,6 @@
  * @module
  */
 import { findHttpDoor } from "../../../lib/doors/mod.ts";
-import { json } from "../../../lib/doors/json.ts";
 import { plain } from "../../../lib/doors/plain.ts";
 import type { Door } from "../../../lib/door.ts";
 import type { StageEdge } from "../stage.ts";
@@ -53,5 +52,3 @@ export function openStaged(edge: StageEdge, door: Door, wish: Wish): Wire {
     drop: () => socket.vanish(),
   };
 }
-
-export { json, plain };

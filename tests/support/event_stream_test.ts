@@ -1,25 +1,25 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { EventStreamParser, type StreamEvent } from "./event_stream.ts";
+import { EventStreamParser, type StreamPart } from "./event_stream.ts";
 
 /** Everything that is in the text, given in pieces of this size. */
-function parse(text: string, size = text.length || 1): StreamEvent[] {
+function parse(text: string, size = text.length || 1): StreamPart[] {
   const parser = new EventStreamParser();
-  const events: StreamEvent[] = [];
+  const events: StreamPart[] = [];
   for (let at = 0; at < text.length; at += size) events.push(...parser.feed(text.slice(at, at + size)));
   return events;
 }
 
-function event(data: string, { type = "message", id = "" } = {}): StreamEvent {
-  return { kind: "event", type, data, id };
+function event(data: string, { event = "message", id = "" } = {}): StreamPart {
+  return { kind: "event", event, data, id };
 }
 
 Deno.test("EventStreamParser reads the same whatever the pieces, and whichever line ends it has", () => {
   const text = ": hi\nretry: 1000\nid: a@e:1\n\ndata: one\ndata:two\ndata:  three\nevent: x\nid: a@e:2\n\ndata\n\n";
-  const expected: StreamEvent[] = [
+  const expected: StreamPart[] = [
     { kind: "comment", text: "hi" },
     { kind: "retry", milliseconds: 1000 },
     { kind: "id", id: "a@e:1" },
-    event("one\ntwo\n three", { type: "x", id: "a@e:2" }),
+    event("one\ntwo\n three", { event: "x", id: "a@e:2" }),
     event("", { id: "a@e:2" }),
   ];
   for (const end of ["\n", "\r", "\r\n"]) {
