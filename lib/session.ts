@@ -373,8 +373,9 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     if (!this.#carrier.isOpen) return;
     // Once it closes, it says no more what it holds.
     this.outbox.look();
-    this.#carrier.close(code, message);
+    // First, since a carrier may be gone at once.
     this.#host.closing(this);
+    this.#carrier.close(code, message);
   }
 
   #checkMayPublish(channel: string): void {
