@@ -177,10 +177,22 @@ Deno.test("/poll is answered when the server shuts down", async () => {
   const { cursor: since } = await poll(gong, WISH, { timeout: 0 });
   const waiting = Promise.all([1, 2, 3, 4].map(() => json(gong, `channel=a&timeout=60&since=${since}`)));
   await untilSessions(gong, 4, "poll");
+  const start = performance.now();
   const stopped = gong.stop();
   for (const { status, body, response } of await waiting) {
     if (status === 200) assertEquals(body, { publications: [], cursor: since, recovered: true });
     else assertEquals([status, body.code, response.headers.has("retry-after")], [503, "going_away", true]);
   }
   assertEquals(await stopped, 0);
+  assert(performance.now() - start < 5000, "nothing was left to wait for");
+});
+
+Deno.test("/poll leaves no socket behind", async () => {
+  await using gong = await startGong(["--isolates", "2", "--ping", "0.2"]);
+  await publish(gong, numbered(["a"], 3));
+  for (let n = 0; n < 20; n++) await poll(gong, { ...WISH, history: n % 4 }, { timeout: 0 });
+  // What has not gone within a ping is stuck.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const stats = await (await fetch(`${gong.url}/api/stats`)).json();
+  assertEquals([stats.gong_stuck_sockets, await sessionsOf(gong)], [0, 0]);
 });
