@@ -47,28 +47,33 @@ export const iframe: HttpDoor = {
       `frame-ancestors 'self' ${call.origins.join(" ")}`.trim(),
     ];
     const headers = { "content-type": "text/html; charset=utf-8", "content-security-policy": policy.join("; ") };
-    return call.stream(door, headers, pageOf(callback));
+    return call.stream(door, headers, pageOf(callback, call.options.config.ping));
   },
 };
 
+/** So many pings without even white space, and the server is gone. */
+const SILENCE = 2.5;
+
 /**
- * The beginning of the page. The browser calls `onload` when the page has ended, by whoever: then it is loaded again, as
- * soon as the server answers.
+ * The beginning of the page. It is loaded again, as soon as the server answers, when it has ended: then the browser calls
+ * `onload`, unless the connection broke, which no event tells. What tells it is that nothing more comes into the page.
  */
-function pageOf(callback: string): string {
+function pageOf(callback: string, ping: number): string {
   return `<!DOCTYPE html>
 <html>
 <head>
 <meta charset="utf-8">
 <title>Gong</title>
 <script>
-let at, over = false;
+let at, over = false, leaving = false, heard = Date.now();
 function push(line, cursor) {
   if (cursor) at = cursor;
   if (line.type === "close") over = !line.retry;
   ${callback}(line);
 }
 async function again() {
+  if (leaving) return;
+  leaving = true;
   const url = new URL(location.href);
   if (at) url.searchParams.set("since", at);
   for (let wait = 100 + Math.random() * 400; !over; wait = Math.min(wait * 2, 30000)) {
@@ -78,6 +83,8 @@ async function again() {
   }
 }
 addEventListener("load", again);
+new MutationObserver(() => heard = Date.now()).observe(document, { childList: true, characterData: true, subtree: true });
+setInterval(() => Date.now() - heard > ${SILENCE * 1000 * ping} && again(), ${SILENCE * 100 * ping});
 </script>
 ${PADDING}</head>
 <body>

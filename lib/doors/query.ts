@@ -96,7 +96,10 @@ function readCursor(text: string, named: readonly string[]): Map<string, Positio
   try {
     return parseCursor(text, named.length === 1 ? named[0] : undefined);
   } catch (cause) {
-    throw new GongError("bad_request", (cause as Error).message, { field: "since", cause });
+    throw new GongError("bad_request", `\`since\` is not understood. ${(cause as Error).message}`, {
+      field: "since",
+      cause,
+    });
   }
 }
 

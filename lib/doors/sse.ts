@@ -48,6 +48,7 @@ export const SSE_DOORS: ReadonlyMap<string, Door> = new Map([
 /** `GET /sse`. */
 export const sse: HttpDoor = {
   parameters: ["format"],
+  // An empty one says nothing.
   since: ({ headers }) => headers.get("last-event-id") || undefined,
   open(call) {
     const door = SSE_DOORS.get(call.query.get("format") ?? "plain");

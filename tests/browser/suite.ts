@@ -11,6 +11,8 @@ import { browserTest, findChromium, launchChromium } from "../support/chromium.t
 export interface VisitOptions extends BrowserContextOptions {
   /** Runs before the page's own scripts. */
   before?: () => void;
+  /** Pages that the server does not have, by path: HTML, under no policy. */
+  pages?: Readonly<Record<string, string>>;
   /** Console errors that this test brings about; every other error of the console or of a script fails it. */
   expected?: RegExp;
   /** Opens the page beside that one, with its cookies, storage and permissions. */
@@ -52,11 +54,14 @@ async function runWith(browser: Browser, run: (visitor: Visitor) => Promise<void
   const errors: string[] = [];
   await using servers = new AsyncDisposableStack();
   async function visit(url: string, options: VisitOptions = {}): Promise<Page> {
-    const { before, expected, beside, ...rest } = options;
+    const { before, expected, beside, pages = {}, ...rest } = options;
     const context = beside?.context() ?? await browser.newContext(rest);
     context.setDefaultTimeout(10_000);
     const page = await context.newPage();
     if (before !== undefined) await page.addInitScript(before);
+    for (const [path, body] of Object.entries(pages)) {
+      await page.route((url) => url.pathname === path, (route) => route.fulfill({ contentType: "text/html", body }));
+    }
     // A breach of the policy is an error of the console too.
     page.on("console", (message) => {
       const text = `${message.text()} (${message.location().url})`;

@@ -30,10 +30,12 @@ soakTest(
   () => proveIdle({ subscribers: 500, duration: 5, ping: 1 }),
 );
 
-soakTest(
-  "subscribers that read nothing cost bounded memory and go, and others miss nothing",
-  () => proveStalled({ stalled: [3], bytes: 8_000_000, fillingRate: 100 }),
-);
+for (const door of ["push", "sse"] as const) {
+  soakTest(
+    `subscribers of /${door} that read nothing cost bounded memory and go, and others miss nothing`,
+    () => proveStalled({ door, stalled: [3], bytes: 8_000_000, fillingRate: 100 }),
+  );
+}
 
 soakTest("peers that answer no ping are gone within two pings", () => proveSilent({ stalled: 20, ping: 1 }));
 

@@ -30,6 +30,7 @@ const SOAKS: readonly Soak[] = [
   { name: "an edge is terminated", run: () => proveEdge({ fault: "is terminated" }) },
   { name: "15,000 idle", run: () => proveIdle() },
   { name: "1 and 200 stalled", run: () => proveStalled({ stalled: [1, 200] }) },
+  { name: "1 and 200 stalled, sse", run: () => proveStalled({ door: "sse", stalled: [1, 200] }) },
   { name: "200 silent", run: () => proveSilent({ stalled: 200 }) },
   { name: "fuzz", run: () => proveFuzz(5000) },
 ];

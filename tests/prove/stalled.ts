@@ -2,18 +2,33 @@ import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
 import { type Gong, startGong } from "../support/gong.ts";
 import { assertDeliveredOnce, figuresOfProcess, runLoad } from "../support/load.ts";
-import { openWebSocket, type RawConnection } from "../support/raw.ts";
+import { openWebSocket, RawConnection } from "../support/raw.ts";
+import { get } from "../support/requests.ts";
+import { untilSessions } from "../support/until.ts";
 import { figure, type Stats, statsOf, toMebibytes } from "./soak.ts";
 
 /** How many read nothing, and how much they are sent. */
 export interface StalledOptions {
   /** One broadcast for each of these numbers. */
   readonly stalled: readonly number[];
+  /** How they came. Default `push`, the plain door. */
+  readonly door?: keyof typeof DOORS;
   /** Bytes broadcast. Default 100 MB. */
   readonly bytes?: number;
   /** Messages a second until the kernel takes no more for them. */
   readonly fillingRate?: number;
 }
+
+/** How one connects by a door. */
+const DOORS = {
+  push: (gong: Gong) => openWebSocket(gong.port, "/push"),
+  sse: async (gong: Gong) => {
+    const connection = await RawConnection.open(gong.port);
+    await connection.write(get("/sse?channel=broadcast"));
+    return connection;
+  },
+} as const;
+type Open = (typeof DOORS)[keyof typeof DOORS];
 
 /** Bytes queued to one session before it counts as too slow: the default. */
 const OUTBOX = 2 ** 20;
@@ -44,12 +59,12 @@ interface Aftermath {
  * sockets are counted, and others miss nothing.
  */
 export async function proveStalled(options: StalledOptions): Promise<string> {
-  const { stalled, bytes = 100_000_000, fillingRate = FILLING.rate } = options;
+  const { stalled, door = "push", bytes = 100_000_000, fillingRate = FILLING.rate } = options;
   const filling = { ...FILLING, rate: fillingRate };
-  const without = await broadcast(0, bytes, filling);
+  const without = await broadcast(DOORS[door], 0, bytes, filling);
   const seen: string[] = [];
   for (const count of stalled) {
-    const { peak, stats } = await broadcast(count, bytes, filling);
+    const { peak, stats } = await broadcast(DOORS[door], count, bytes, filling);
     const more = peak - without.peak;
     const bound = count * OUTBOX;
     const memory = `${toMebibytes(more)} more memory for ${count} of them (bound ${toMebibytes(bound)})`;
@@ -80,10 +95,10 @@ export async function proveSilent({ stalled, ping = 2 }: { stalled: number; ping
   return `${stalled} gone after ${seconds.toFixed(1)} s with a ping every ${ping} s; the others missed nothing`;
 }
 
-async function broadcast(stalled: number, bytes: number, filling: Filling): Promise<Aftermath> {
+async function broadcast(open: Open, stalled: number, bytes: number, filling: Filling): Promise<Aftermath> {
   const flags = ["--outbox", String(OUTBOX), "--ping", String(PING), "--stuck-budget", "1GiB"];
   await using gong = await startGong(["--isolates", "2", ...flags]);
-  const peers = await openStalled(gong, stalled);
+  const peers = await openStalled(gong, stalled, open);
   const readMemory = figuresOfProcess(gong.pid);
   let peak = 0;
   const sampler = setInterval(async () => peak = Math.max(peak, (await readMemory()).rss), 100);
@@ -107,9 +122,10 @@ async function broadcast(stalled: number, bytes: number, filling: Filling): Prom
   }
 }
 
-async function openStalled(gong: Gong, count: number): Promise<RawConnection[]> {
+async function openStalled(gong: Gong, count: number, open: Open = DOORS.push): Promise<RawConnection[]> {
   const peers: RawConnection[] = [];
-  for (let i = 0; i < count; i++) peers.push(await openWebSocket(gong.port, "/push"));
+  for (let i = 0; i < count; i++) peers.push(await open(gong));
+  await untilSessions(gong, count);
   return peers;
 }
 

@@ -23,6 +23,7 @@ import { Metrics } from "../../lib/metrics.ts";
 import { Session } from "../../lib/session.ts";
 import type { Data, HubClient, Sample, Start } from "../../lib/types.ts";
 import "./channels.ts";
+import { DelayedPaths } from "./delayed_paths.ts";
 
 /** Notes what is logged. */
 export class NotedLog implements Logger {
@@ -218,13 +219,14 @@ export class StageEdge {
   readonly auth: Auth;
   readonly ports: readonly MessagePort[];
 
-  constructor(hub: Hub, readonly number: number, config: Config, busName: string) {
+  /** @param paths the ways between hub and edge; without them, real ones */
+  constructor(hub: Hub, readonly number: number, readonly config: Config, busName: string, paths?: DelayedPaths) {
     const { port1, port2 } = new MessageChannel();
     this.ports = [port1, port2];
     const last = hub.join(number);
-    hub.attach(number, port1 as Port);
+    hub.attach(number, paths?.hubPort ?? port1 as Port);
     const methods: Partial<EdgeMethods> = {};
-    this.link = new Link<HubMethods>(port2 as Port, methods);
+    this.link = new Link<HubMethods>(paths?.edgePort ?? port2 as Port, methods);
     this.hub = createHubClient(this.link);
     this.metrics = new Metrics({ isolate: String(number) });
     this.auth = createAuth(config, {
@@ -232,7 +234,7 @@ export class StageEdge {
       onFailure: (address) => this.hub.failedAuth(address),
     });
     const { link, log, metrics, auth } = this;
-    this.edge = new Edge({ config, number, busName, last, link, auth, log, metrics });
+    this.edge = new Edge({ config, number, busName: paths?.busName ?? busName, last, link, auth, log, metrics });
     Object.assign(methods, this.edge.methods());
   }
 
@@ -292,6 +294,7 @@ export class Stage {
   readonly told: { event: keyof HubEvents; edge: number; detail?: unknown }[] = [];
   readonly #busName = crypto.randomUUID();
   readonly #ports: MessagePort[] = [];
+  readonly #paths: DelayedPaths[] = [];
 
   constructor({ edges = 1, config = {}, ...options }: StageOptions = {}) {
     // A small outbox is one for small messages.
@@ -320,6 +323,15 @@ export class Stage {
     return edge;
   }
 
+  /** An edge to and from which nothing goes before it is told to. */
+  startDelayedEdge(): { edge: StageEdge; paths: DelayedPaths } {
+    const paths = new DelayedPaths(this.#busName);
+    const edge = new StageEdge(this.hub, this.edges.length + 1, this.config, this.#busName, paths);
+    this.edges.push(edge);
+    this.#paths.push(paths);
+    return { edge, paths };
+  }
+
   /** An edge that gets nothing from the bus, and says only what it is told to. */
   startSilentEdge(number: number, methods: Partial<Record<keyof EdgeMethods, unknown>> = {}): Link<HubMethods> {
     const { port1, port2 } = new MessageChannel();
@@ -342,6 +354,7 @@ export class Stage {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const edge of this.edges) edge.close();
     for (const port of this.#ports) port.close();
+    for (const paths of this.#paths) paths.close();
     await this.hub.close();
   }
 }

@@ -1,0 +1,34 @@
+/**
+ * What every door promises: the contract of `lib/doors/PROTOCOL.md`, proved on servers that run.
+ *
+ * @module
+ */
+import type { OpenWire } from "../support/doors/wire.ts";
+import { type Case, createContext, type DoorFeatures } from "./door/case.ts";
+import { DELIVERY } from "./door/delivery.ts";
+import { LARGE } from "./door/large.ts";
+import { LOSSES } from "./door/losses.ts";
+import { REFUSALS } from "./door/refusals.ts";
+import { RESUMES } from "./door/resumes.ts";
+import { startServers } from "./door/servers.ts";
+
+export type { DoorFeatures } from "./door/case.ts";
+
+/** Registers the tests of a door. */
+export type TestDoor = (name: string, open: OpenWire, features: DoorFeatures) => void;
+
+const CASES: readonly Case[] = [...DELIVERY, ...RESUMES, ...LOSSES, ...REFUSALS, ...LARGE];
+
+/** To be called once, at the top of a test file: its doors share their servers. */
+export function createDoorSuite(): TestDoor {
+  const servers = startServers();
+  return (name, open, features) => {
+    for (const { title, needs = () => true, run } of CASES) {
+      if (!needs(features)) continue;
+      Deno.test(`${name}: ${title}`, async () => {
+        await using context = createContext({ open, features, servers: servers() });
+        await run(context);
+      });
+    }
+  };
+}

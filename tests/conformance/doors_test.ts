@@ -1,0 +1,24 @@
+import { createDoorSuite, type DoorFeatures } from "./door.ts";
+import { openIframe } from "../support/doors/iframe.ts";
+import { openStream } from "../support/doors/ndjson.ts";
+import { openPoll } from "../support/doors/poll.ts";
+import { openSse, openSseJson } from "../support/doors/sse.ts";
+import { openJson, openJsonByCommands, openPlain } from "../support/doors/websocket.ts";
+
+const testDoor = createDoorSuite();
+
+const LINES: DoorFeatures = {
+  tells: ["channel", "position", "time", "event", "id", "tags", "contentType"],
+  lineBreaks: "kept",
+  tellsLoss: true,
+  refusals: "problem",
+};
+
+testDoor("plain", openPlain, { tells: [], lineBreaks: "kept", tellsLoss: false, refusals: "text", publishes: true });
+testDoor("json", openJson, { ...LINES, refusals: "text", publishes: true });
+testDoor("json, by commands", openJsonByCommands, { ...LINES, refusals: "late", publishes: true });
+testDoor("sse", openSse, { ...LINES, tells: ["event"], lineBreaks: "LF" });
+testDoor("sse, json", openSseJson, LINES);
+testDoor("stream", openStream, LINES);
+testDoor("iframe", openIframe, LINES);
+testDoor("poll", openPoll, { ...LINES, asks: true });
