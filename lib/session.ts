@@ -257,7 +257,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     const words = door.farewell?.({ code: reason, message, retry, ...(cursor === "" ? {} : { cursor }) });
     if (words !== undefined) this.outbox.add(words, byteLength(words));
     this.#farewell = { code: closeCode, message, latest: performance.now() + this.#host.linger * 1000 };
-    this.flush();
+    if (!this.flush()) this.#host.queue(this);
   }
 
   // What the edge does with it.

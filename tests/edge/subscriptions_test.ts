@@ -420,3 +420,17 @@ Deno.test("who resumes many channels and takes nothing holds pages of a few outb
   await stage.publish("b", "later");
   assert(bytes > outbox / 2 && bytes < outbox * 5, `${bytes}`);
 });
+
+Deno.test("last words for which the socket has no room now leave as soon as it has", async () => {
+  await using stage = new Stage({ config: { outbox: 20_000 } });
+  const { socket, session } = stage.edge.connect({ door: SSE_DOORS.get("json")!, channels: ["a"] });
+  await socket.frames(2);
+  socket.reads = "nothing";
+  session.write("x".repeat(9000));
+  await socket.frames(3);
+  session.close("too_old");
+  assertEquals([socket.sent.length, socket.closed], [3, undefined]);
+  socket.take();
+  assertEquals((await socket.end()).code, 4503);
+  assert(String(socket.sent.at(-1)).startsWith("id: a@"));
+});
