@@ -151,8 +151,13 @@ export class Hosting {
   repairAll(): void {
     for (const hosted of this.#hosted.values()) {
       if (hosted.position) this.#repair(hosted);
-      else for (const joining of hosted.joinings) void this.#ask(hosted, joining);
+      else this.#askAgain(hosted);
     }
+  }
+
+  /** What was lost may be missing in what is held. Who holds nothing has not asked: it waits for that, or takes a page. */
+  #askAgain(hosted: Hosted): void {
+    for (const joining of hosted.joinings) if (joining.held) void this.#ask(hosted, joining);
   }
 
   #open(channel: string): Hosted {
@@ -248,8 +253,12 @@ export class Hosting {
     if (!isSame || until > since.offset) this.#lose(hosted, { epoch, offset: until });
   }
 
-  /** Asks for what it has missed: pages until the last one, with which it is let in. */
-  async #ask(hosted: Hosted, joining: Joining): Promise<void> {
+  /**
+   * Asks for what it has missed: pages until the last one, with which it is let in.
+   *
+   * @param first what it gets before that
+   */
+  async #ask(hosted: Hosted, joining: Joining, first?: Pick<Reading, "start" | "publications">): Promise<void> {
     const round = ++joining.round;
     const isVoid = () => joining.round !== round || !hosted.joinings.has(joining);
     const { channel } = hosted;
@@ -260,6 +269,8 @@ export class Hosting {
       return true;
     };
     try {
+      if (first) await this.#turnPage(joining, first);
+      if (isVoid()) return;
       for (;;) {
         joining.held = joining.read = undefined;
         const page = await this.#options.read({ channel, start: joining.start, after, limit: joiner.limit() }, begin);
@@ -270,7 +281,7 @@ export class Hosting {
           joining.read = reading;
           break;
         }
-        await this.#turnPage(joining, reading.start, reading.publications);
+        await this.#turnPage(joining, reading);
         if (isVoid()) return;
       }
       this.#begin(hosted, joining, joining.read.top);
@@ -284,8 +295,8 @@ export class Hosting {
   }
 
   /** Gives it a page, and holds nothing for it meanwhile: what comes is in what is read next. */
-  #turnPage(joining: Joining, start: Position, publications: readonly Publication[]): Promise<void> {
-    joining.held = undefined;
+  #turnPage(joining: Joining, { start, publications }: Pick<Reading, "start" | "publications">): Promise<void> {
+    joining.held = joining.read = undefined;
     joining.start = positionOf(publications.at(-1)!);
     return joining.joiner.page(start, publications);
   }
@@ -325,14 +336,10 @@ export class Hosting {
   }
 
   #letIn(hosted: Hosted, joining: Joining, { start, recovered }: Reading, missed: Publication[]): void {
-    const round = ++joining.round;
     hosted.joinings.delete(joining);
     if (joining.joiner.joined(start, recovered, missed)) return;
     hosted.joinings.add(joining);
-    joining.read = undefined;
-    void this.#turnPage(joining, start, missed).then(() => {
-      if (joining.round === round && hosted.joinings.has(joining)) void this.#ask(hosted, joining);
-    });
+    void this.#ask(hosted, joining, { start, publications: missed });
   }
 }
 

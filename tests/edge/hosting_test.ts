@@ -17,7 +17,7 @@ interface Scenario extends WorldOptions {
   readonly moves?: readonly Step[];
 }
 
-const MOVES: readonly Step[] = ["turn", "hub", "answer", "batch"];
+const MOVES: readonly Step[] = ["turn", "room", "hub", "answer", "batch"];
 
 function position(text: string): Position {
   const [epoch = "", offset] = text.includes(":") ? text.split(":") : ["e1", text];
@@ -187,10 +187,23 @@ test("repairs wait for their turn too", {
   published: 1,
   threads: [["+a", "+b@0"], ["publish"], ["lose"]],
 }, 1000);
+test("the bus loses batches while one takes a page", {
+  slow: true,
+  published: 2,
+  page: 1,
+  threads: [["+a@0"], ["publish"], ["lose", "scare"]],
+});
+test("one takes pages slowly, and leaves", {
+  slow: true,
+  published: 2,
+  page: 1,
+  threads: [["+a@0", "-a"], ["publish"]],
+});
 
 const WEIGHTS: Readonly<Record<Step | "join" | "leave" | "return", number>> = {
   publish: 8,
   turn: 4,
+  room: 5,
   hub: 7,
   answer: 7,
   batch: 6,
@@ -201,7 +214,7 @@ const WEIGHTS: Readonly<Record<Step | "join" | "leave" | "return", number>> = {
   lose: 1.5,
   scare: 1,
   trim: 2,
-  refuse: 0.3,
+  refuse: 0.4,
   renumber: 0.6,
   forget: 0.3,
 };
@@ -221,7 +234,13 @@ const FRAGILITIES: [Fragility, ...(Fragility | undefined)[]] = [
 async function live(seed: number, order: string[]): Promise<World> {
   const random = seeded(seed);
   const most = random.int(3) === 0 ? { most: random.int(3) } : {};
-  const world = new World({ losses: true, page: 1 + random.int(4), queues: random.int(2) === 0, ...most });
+  const world = new World({
+    losses: true,
+    page: 1 + random.int(4),
+    queues: random.int(2) === 0,
+    slow: random.int(2) === 0,
+    ...most,
+  });
   const here = () => world.subscribers.filter(({ state }) => state === "joining" || state === "listening");
 
   function pickAction(): keyof typeof WEIGHTS {

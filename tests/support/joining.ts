@@ -17,6 +17,8 @@ export type Step =
   | "publish"
   /** It is the turn of the next who waits to ask the hub. */
   | "turn"
+  /** Whoever has waited longest for room for a page takes it. */
+  | "room"
   /** The hub takes the next message of the port. */
   | "hub"
   /** The hub refuses the next message of the port. */
@@ -45,6 +47,8 @@ export interface WorldOptions {
   readonly most?: number;
   /** Whether who resumes waits for its turn to ask, and who waits for the same is answered together. Default never. */
   readonly queues?: boolean;
+  /** Whether a page waits for room. Default never. */
+  readonly slow?: boolean;
   /** Whether joins and repairs may be told that something is gone. Default never. */
   readonly losses?: boolean;
 }
@@ -72,8 +76,9 @@ export class Subscriber {
   position: Position | undefined;
   readonly told: string[] = [];
   fragile: Fragility | undefined;
-  /** Whether it was given pages. */
+  /** Whether it was given pages, and is being given one. */
   hasPages = false;
+  isPaging = false;
 
   /**
    * @param top where the log was when it joined
@@ -111,6 +116,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #cancels = new Map<Subscriber, () => void>();
   readonly #queue: Queued[] = [];
+  readonly #rooms: (() => void)[] = [];
   readonly #port: Request[] = [];
   readonly #answers: (() => void)[] = [];
   readonly #bus: Publication[] = [];
@@ -165,6 +171,8 @@ export class World {
     switch (step) {
       case "turn":
         return this.#queue.length > 0;
+      case "room":
+        return this.#rooms.length > 0;
       case "hub":
       case "refuse":
         return this.#port.length > 0;
@@ -199,6 +207,8 @@ export class World {
       }
       case "turn":
         return this.#takeTurn(0);
+      case "room":
+        return this.#rooms.shift()!();
       case "hub":
         return this.#serve(this.#port.shift()!);
       case "refuse": {
@@ -238,8 +248,12 @@ export class World {
     const cancel = this.hosting.join(CHANNEL, since, {
       limit: () => ({}),
       page: async (position, missed) => {
-        this.#turnPage(subscriber, position, missed);
+        assert(!subscriber.isPaging, `one page at a time: ${subscriber.story()}`);
+        subscriber.isPaging = true;
+        if (this.#options.slow) await new Promise<void>((resolve) => this.#rooms.push(resolve));
+        if (subscriber.state === "joining") this.#turnPage(subscriber, position, missed);
         await Promise.resolve();
+        subscriber.isPaging = false;
       },
       joined: (position, recovered, missed) => this.#joined(subscriber, position, recovered, missed),
       failed: ({ code }) => {
@@ -260,7 +274,7 @@ export class World {
 
   /** Delivers what is under way, also what is tried again after a while. */
   async finish(): Promise<void> {
-    const moves = ["turn", "hub", "answer", "batch"] as const;
+    const moves = ["turn", "room", "hub", "answer", "batch"] as const;
     for (let idle = 0, steps = 0; idle < 2; steps++) {
       assert(steps < 1000, "it does not come to rest");
       const move = moves.find((step) => this.can(step));
