@@ -1,7 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { openBroker } from "../../lib/brokers/mod.ts";
+import { parseCursor } from "../../lib/codecs/cursor.ts";
 import type { Position } from "../../lib/types.ts";
-import { Stage } from "../support/stage.ts";
+import { seeded } from "../support/random.ts";
+import { Stage, type StageEdge } from "../support/stage.ts";
 import { visit } from "../support/visit.ts";
 
 Deno.test("nothing of a poll is left when it is answered", async () => {
@@ -104,4 +106,71 @@ Deno.test("a poll of a channel without history is refused, the feed of the admin
       assertEquals([status, headers.get("content-type")], [409, "application/problem+json"], target);
     }
   }
+});
+
+Deno.test("polls that follow each other miss nothing and get nothing twice, whatever becomes of some of them", async () => {
+  const told = { polls: 0, got: 0, aborted: 0, refused: 0 };
+  const channels = ["a", "b", "c"];
+  for (let seed = 1; seed <= 6; seed++) {
+    const random = seeded(seed);
+    await using stage = new Stage({
+      edges: 2,
+      config: {
+        ...{ outbox: 20_000, maxMessage: 1000, historyCount: 10_000, historyBytes: 1 << 24 },
+        ...{ busDrop: random.pick([0, 30]), busRing: random.pick([1, 1 << 20]), resumeRate: random.pick([50, 5000]) },
+      },
+    });
+    const edges = [...stage.edges] as [StageEdge, StageEdge];
+    const published = new Map<string, number>();
+    const publish = async (channel: string, count: number) => {
+      published.set(channel, (published.get(channel) ?? 0) + count);
+      await stage.publish(channel, ...Array.from({ length: count }, () => "x".repeat(random.int(900))));
+    };
+    for (const channel of channels) await publish(channel, random.int(40));
+    let isOver = false;
+    const follow = async () => {
+      let cursor = "";
+      const stands = new Map<string, number>();
+      const isThere = () => channels.every((channel) => stands.get(channel) === published.get(channel));
+      while (!isOver || !isThere()) {
+        const abort = new AbortController();
+        const timer = setTimeout(() => abort.abort(), random.int(4) === 0 ? random.int(10) : 60_000);
+        const since = cursor === "" ? "" : `&since=${cursor}`;
+        const target = `/poll?timeout=${random.pick([0, 0.02])}&channel=${channels.join("&channel=")}${since}`;
+        const answer = await visit(stage, target, { edge: random.pick(edges), signal: abort.signal });
+        clearTimeout(timer);
+        told.polls++;
+        if (answer.status === 499) told.aborted++;
+        else if (answer.status === 503) told.refused++;
+        else {
+          const { publications, recovered, cursor: next } = await answer.json();
+          assertEquals([answer.status, recovered], [200, true]);
+          for (const { channel, offset } of publications) {
+            if (stands.has(channel)) assertEquals(offset, stands.get(channel)! + 1, `${channel} since ${cursor}`);
+            stands.set(channel, offset);
+            told.got++;
+          }
+          for (const [channel, { offset }] of parseCursor(next)) {
+            assertEquals(stands.get(channel) ?? offset, offset, `${channel} of ${next}`);
+            stands.set(channel, offset);
+          }
+          cursor = next;
+        }
+      }
+    };
+    const followers = Array.from({ length: 8 }, follow);
+    for (let n = 0; n < 40; n++) {
+      await publish(random.pick(["a", "b", "c"]), 1 + random.int(10));
+      await new Promise((resolve) => setTimeout(resolve, random.int(5)));
+    }
+    isOver = true;
+    await Promise.all(followers);
+    for (const { edge } of edges) {
+      await edge.registry.empty(5);
+      assertEquals([edge.registry.size, edge.registry.stuck().sockets], [0, 0]);
+    }
+    for (const { hub } of edges) await hub.readiness();
+    assertEquals(channels.filter((channel) => stage.hub.isHosted(channel)), []);
+  }
+  assert(told.got > 5000 && told.aborted > 20, JSON.stringify(told));
 });
