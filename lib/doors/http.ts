@@ -79,7 +79,7 @@ export class HttpCall {
   /** Answers with a session that goes on until the client leaves, or the stream is old. */
   stream(door: Door, headers: Readonly<Record<string, string>>, preamble = ""): Response {
     const init = { headers: { ...HEADERS, ...headers } };
-    if (this.isHead) return new Response(null, init);
+    if (this.isHead) return new Response(headBody(), init);
     const carrier = new ResponseStream();
     const session = this.begin(door, carrier);
     const age = this.options.config.maxStreamAge * (YOUNGEST + Math.random() * (1 - YOUNGEST));
@@ -93,6 +93,14 @@ export class HttpCall {
     const headers = { ...HEADERS, "content-type": "application/json", ...init.headers };
     return new Response(body, { ...init, headers });
   }
+}
+
+/**
+ * The body of an answer to HEAD whose length nobody knows: without one Deno says that it is 0, which RFC 9110 section 8.6
+ * forbids where GET has more.
+ */
+export function headBody(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return ReadableStream.from<Uint8Array<ArrayBuffer>>([]);
 }
 
 /**

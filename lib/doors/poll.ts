@@ -13,7 +13,7 @@ import { GongError } from "../errors.ts";
 import { handedCost, type Outlet } from "../outbox.ts";
 import type { Session } from "../session.ts";
 import type { Data, Position } from "../types.ts";
-import type { HttpCall, HttpDoor } from "./http.ts";
+import { headBody, type HttpCall, type HttpDoor } from "./http.ts";
 import { readFlag } from "./query.ts";
 
 const DEFAULT_TIMEOUT = 25;
@@ -35,7 +35,7 @@ export const poll: HttpDoor = {
       if (call.options.edge.keepsHistory(channel)) continue;
       throw new GongError("conflict", `${channel} keeps no history: what came between two polls would be lost.`);
     }
-    if (call.isHead) return call.json(null);
+    if (call.isHead) return call.json(headBody());
     return new Promise((resolve, reject) => new Poll(call, notify, { resolve, reject }).begin(timeout));
   },
 };
