@@ -102,6 +102,7 @@ for (const { name, html } of [IFRAME, EVENT_SOURCE]) {
       await publish(first, numbered(["a"], 3, "before "));
       await untilTold(page, (lines) => lines.filter(({ type }) => type === undefined).length === 3);
       await end(first);
+      await untilTold(page, (lines) => lines.filter(({ type }) => type === "close").length === codes.length);
       assertEquals((await ofType(page, "close")).map(({ code }) => code), codes);
       const second = use(await startGong(["--isolates", "2", "--port", String(first.port)]));
       await untilTold(page, (lines) => lines.some(({ type, recovered }) => type === "subscribed" && !recovered));
