@@ -4,6 +4,7 @@
  * @module
  */
 import { setImmediate } from "node:timers";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Outcome } from "./audience.ts";
 import type { Auth, Grant } from "./auth.ts";
 import { BusReceiver, bytesPerTurn } from "./bus.ts";
@@ -33,6 +34,8 @@ import type { Data, Draft, Position, Publication, PublishResult, Start } from ".
 /** How long what is queued to a session that ends may take to leave, in seconds; of a drain, the first so much. */
 const LINGER = 5;
 const OF_DRAIN = 0.9;
+/** How long the last answers may take to leave when no session is left, in milliseconds. */
+const LAST_ANSWERS = 500;
 /** How long a closing handshake may take until its socket counts as stuck, in milliseconds. */
 const STUCK = 2000;
 
@@ -52,8 +55,8 @@ export interface EdgeOptions {
   readonly turn?: Turn;
   /** Brings figures up to date that the edge does not know. */
   readonly measure?: () => void;
-  /** Stops accepting connections; for {@linkcode EdgeMethods.drain}. */
-  readonly stop?: () => void;
+  /** Stops accepting connections; resolves when the last answer has been sent. For {@linkcode EdgeMethods.drain}. */
+  readonly stop?: () => Promise<void>;
 }
 
 /** One edge. */
@@ -350,9 +353,10 @@ export class Edge implements SessionHost {
 
   async #drain(seconds: number): Promise<void> {
     this.#draining = seconds;
-    this.#options.stop?.();
+    const stopped = this.#options.stop?.();
     for (const session of [...this.registry.all()]) session.close("going_away");
     await this.registry.empty(seconds);
+    if (stopped) await Promise.race([stopped, delay(LAST_ANSWERS)]);
   }
 
   // From the bus to the sockets.

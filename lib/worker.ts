@@ -53,11 +53,14 @@ async function main(data: WorkerData, port: Port): Promise<void> {
   const edge = new Edge({
     ...{ config, number, busName, last, link, auth, log, metrics, turn },
     measure: () => measureIsolate(metrics),
-    stop: () => stop.abort(),
+    async stop() {
+      stop.abort();
+      await serving;
+    },
   });
   Object.assign(methods, edge.methods());
   watchIsolate(metrics);
-  await serve(data, createHandler({ config, edge, hub, auth, log, metrics }), stop.signal, {
+  const serving = serve(data, createHandler({ config, edge, hub, auth, log, metrics }), stop.signal, {
     ready: () => link.notify("ready", null),
     failed: (reason) => {
       log.error("listener.failed", { reason });
@@ -65,6 +68,7 @@ async function main(data: WorkerData, port: Port): Promise<void> {
       link.notify("failed", reason);
     },
   });
+  await serving;
 }
 
 /** What becomes of a listener. */

@@ -18,7 +18,7 @@ import { readFlag } from "./query.ts";
 
 const DEFAULT_TIMEOUT = 25;
 const MAX_TIMEOUT = 60;
-/** Bytes of an answer that is handed over whole. */
+/** Bytes of an answer that is handed over whole, and of the pieces of a larger one. */
 const SMALL = 65_536;
 /** Nobody sees it. */
 const CLIENT_GONE = 499;
@@ -194,7 +194,7 @@ class Poll implements Door, Carrier {
     this.#session.outbox.hold(handedCost(body.length), 1);
     const end = () => this.#end(1000, true);
     this.#call.peer.completed().then(end, end);
-    return body;
+    return inPieces(body);
   }
 
   /** The client has gone away. */
@@ -209,4 +209,16 @@ class Poll implements Door, Carrier {
   #end(code: number, clean: boolean): void {
     this.#events?.closed(code, "", clean);
   }
+}
+
+/** The body as a stream: of one that it is given whole Deno says that it has been sent as soon as it has it. */
+function inPieces(body: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array> {
+  let rest = body;
+  return new ReadableStream({
+    pull(controller) {
+      controller.enqueue(rest.slice(0, SMALL));
+      rest = rest.subarray(SMALL);
+      if (rest.length === 0) controller.close();
+    },
+  }, { highWaterMark: 0 });
 }

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Page } from "playwright-core";
+import { inFolder } from "../support/folder.ts";
 import { type Gong, startGong } from "../support/gong.ts";
 import { numbered, publish } from "../support/publish.ts";
 import { createSuite, until } from "./suite.ts";
@@ -101,6 +102,7 @@ for (const { name, html } of [IFRAME, EVENT_SOURCE]) {
       await publish(first, numbered(["a"], 3, "before "));
       await untilTold(page, (lines) => lines.filter(({ type }) => type === undefined).length === 3);
       await end(first);
+      await untilTold(page, (lines) => lines.filter(({ type }) => type === "close").length === codes.length);
       assertEquals((await ofType(page, "close")).map(({ code }) => code), codes);
       const second = use(await startGong(["--isolates", "2", "--port", String(first.port)]));
       await untilTold(page, (lines) => lines.some(({ type, recovered }) => type === "subscribed" && !recovered));
@@ -110,6 +112,29 @@ for (const { name, html } of [IFRAME, EVENT_SOURCE]) {
       assertEquals(heard.slice(3).map(({ data }) => data), ["after a 1", "after a 2", "after a 3"]);
     });
   }
+
+  suite.test(`${name} loses nothing over a crash of a server that keeps channels in a file`, async ({ visit, use }) => {
+    await inFolder(async (dir) => {
+      const args = ["--isolates", "2", "--ping", "0.5", "--broker", "sqlite:gong.db"];
+      const first = await startGong(args, { dir });
+      const page = await visit(`${first.url}/host.html`, {
+        pages: { "/host.html": html },
+        expected: /ERR_|\/(sse|iframe)/,
+      });
+      await untilTold(page, (lines) => lines.some(({ type }) => type === "subscribed"));
+      await publish(first, numbered(["a"], 3));
+      await untilTold(page, (lines) => lines.filter(({ type }) => type === undefined).length === 3);
+      await first.kill();
+      const second = use(await startGong([...args, "--port", String(first.port)], { dir }));
+      await publish(second, numbered(["a"], 3));
+      await untilTold(page, (lines) => lines.filter(({ type }) => type === "subscribed").length === 2);
+      await publish(second, numbered(["a"], 3));
+      await untilTold(page, (lines) => lines.filter(({ type }) => type === undefined).length >= 9);
+      assertEquals((await ofType(page, undefined)).map(({ offset }) => offset), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+      assert((await ofType(page, "subscribed")).every(({ recovered }) => recovered));
+      await second.stop();
+    });
+  });
 }
 
 suite.test("the hidden iframe brings hostile texts as they are, and runs none of them", async ({ visit, use }) => {

@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { openFile } from "../../lib/brokers/sqlite/file.ts";
 import { SCHEMA } from "../../lib/brokers/sqlite/schema.ts";
+import { inFolder } from "../support/folder.ts";
 import { type Gong, runGong, startGong } from "../support/gong.ts";
 
 const SERVE = ["--isolates", "1", "--broker", "sqlite:gong.db"];
@@ -19,15 +20,6 @@ async function publish(gong: Gong, body: object): Promise<{ epoch: string; offse
   const answer = await response.json();
   assertEquals(response.status, 200, JSON.stringify(answer));
   return answer.positions[0];
-}
-
-async function inFolder(run: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir({ prefix: "gong-test-" });
-  try {
-    await run(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
 }
 
 Deno.test("gong serve --broker sqlite: goes on where it was, whether it was stopped or killed", () =>

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { EventSource } from "eventsource";
+import { inFolder } from "../../support/folder.ts";
 import { startGong } from "../../support/gong.ts";
 import { numbered, publish, type Published } from "../../support/publish.ts";
 import { until } from "../../support/until.ts";
@@ -101,3 +102,22 @@ Deno.test("eventsource comes back after a restart, is told what is lost, and hea
     await first.kill();
   }
 });
+
+Deno.test("eventsource goes on over a restart of a server that keeps channels in a file, and loses nothing", () =>
+  inFolder(async (dir) => {
+    const args = ["--isolates", "2", "--broker", "sqlite:gong.db"];
+    const first = await startGong(args, { dir });
+    using listener = new Listener(`${first.url}/sse?channel=a`);
+    await listener.subscribed();
+    const published = await publish(first, numbered(["a"], 3, "before "));
+    await listener.hears(3);
+    await first.stop();
+    await using second = await startGong([...args, "--port", String(first.port)], { dir });
+    // Before it has come back.
+    published.push(...await publish(second, numbered(["a"], 3, "meanwhile ")));
+    await listener.subscribed(2);
+    published.push(...await publish(second, numbered(["a"], 3, "after ")));
+    await listener.hears(9);
+    assertEquals<unknown[]>(texts(listener), published.map(({ data }) => data));
+    assertEquals(listener.of("subscribed").map(({ recovered }) => recovered), [true, true]);
+  }));

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DoorClient } from "../../support/doors/door_client.ts";
 import { ask } from "../../support/doors/http.ts";
 import { HTTP_DOORS, POLL, SSE, STREAMS } from "../../support/doors/mod.ts";
@@ -97,3 +97,49 @@ for (const { name, target } of STREAMS) {
     await untilSessions(gong, 1);
   });
 }
+
+/** The cursor before 8 MB of several channels. */
+async function publishMuch(gong: Gong): Promise<string> {
+  const channels = Array.from({ length: 32 }, (_, n) => `open.${n}`);
+  const starts: string[] = [];
+  for (const channel of channels) {
+    const sent = Array.from({ length: 16 }, () => ({ channel, data: "x".repeat(16_000) }));
+    const [first] = await publish(gong, sent, { batch: 16 });
+    starts.push(`${channel}@${first!.position.epoch}:0`);
+  }
+  return starts.join();
+}
+
+Deno.test("a poll whose large answer nobody reads counts as stuck until its client is gone", async () => {
+  const many = 10;
+  // More than the kernel takes for a connection.
+  await using gong = await startGong(["--isolates", "1", "--outbox", "16MiB", "--ping", "0.5"]);
+  const since = await publishMuch(gong);
+  const peers: RawConnection[] = [];
+  for (let n = 0; n < many; n++) {
+    const peer = await RawConnection.open(gong.port, { patience: 60_000 });
+    await peer.write(get(`/poll?timeout=0&since=${since}`));
+    peers.push(peer);
+  }
+  let stats: Record<string, unknown> = {};
+  const stuckAre = (sockets: number) => async () => {
+    stats = await (await fetch(`${gong.url}/api/stats`)).json();
+    return stats.gong_stuck_sockets === sockets;
+  };
+  const describe = () => JSON.stringify([stats.gong_sessions, stats.gong_stuck_sockets, stats.gong_stuck_bytes]);
+  await until(stuckAre(many), describe);
+  const bytes = Number(stats.gong_stuck_bytes);
+  assert(bytes > many * 4e6, `${bytes} bytes`);
+  for (const peer of peers) peer.close();
+  await until(stuckAre(0), describe);
+});
+
+Deno.test("a large answer to a poll arrives whole, also at shutdown", async () => {
+  await using gong = await startGong(["--isolates", "1", "--outbox", "16MiB"]);
+  const since = await publishMuch(gong);
+  const response = await ask(gong, `/poll?timeout=0&since=${since}`);
+  const stopped = gong.stop();
+  const { publications, recovered } = await response.json();
+  assertEquals([response.status, recovered, publications.length], [200, true, 16 * 32]);
+  assertEquals(await stopped, 0);
+});
