@@ -1,36 +1,27 @@
 /**
- * Gong's client. Its API is in `gong.d.ts`.
- *
- * A connection begins at the position of the last publication heard, and what it repeats is dropped: so no drop or hop to
- * another transport loses or doubles anything. Publications have ids, by which the server knows one that comes twice.
+ * Gong's client, as `gong.d.ts` describes it. A connection begins at the position of the last publication heard, and what
+ * it repeats is dropped: so neither drops nor hops to another transport lose or double anything.
  */
 
-/** @import { GongOptions, Message, Phase, Position, Published, PublishOptions, SubscribeOptions } from "./gong.d.ts" */
+/** @import { GongOptions, Message, Phase, Position, PublishOptions, SubscribeOptions } from "./gong.d.ts" */
 
-/** In milliseconds. A connection that lasts longer than `SETTLED` begins the waits anew. */
-const FIRST_WAIT = 1_000,
-  LONGEST_WAIT = 30_000,
-  LONGEST_PROBE = 600_000,
-  SETTLED = 5_000;
-const MAX_CHANNELS = 32, MAX_UNANSWERED = 1_000, MAX_ATTEMPTS = 10;
+/** Milliseconds. What lasts longer than `SETTLED` begins the waits anew. */
+const FIRST_WAIT = 1_000, LONGEST_WAIT = 30_000, LONGEST_PROBE = 600_000, SETTLED = 5_000;
+const MAX_CHANNELS = 32, MAX_UNANSWERED = 1_000;
+/** Refusals that do not pass, by status or, without one, by code. */
+const FINAL = /^(44?(?!08|29)\d\d|bad_request|unauthorized|forbidden|not_found|conflict|too_large|too_many|closed)$/;
 
 export class GongError extends Error {
-  /** @param {string} code @param {string} message @param {{ status?: number, retryAfter?: number, cause?: unknown }} details */
-  constructor(code, message, { status = 0, retryAfter = 0, cause } = {}) {
-    super(message, { cause });
+  constructor(code, message, { status = 0, retryAfter = 0 } = {}) {
+    super(message);
     this.name = "GongError";
     this.code = code;
     this.status = status;
-    this.retryAfter = retryAfter;
+    this.retryAfter = Math.min(retryAfter, 86_400);
   }
 
   get retry() {
-    const status = this.status % 4000;
-    if (status) {
-      return status < 400 || status >= 500 || status === 408 || status === 429;
-    }
-    return !/^(bad_request|unauthorized|forbidden|not_found|conflict|too_large|too_many|closed)$/
-      .test(this.code);
+    return !FINAL.test(`${this.status || this.code}`);
   }
 }
 
@@ -47,11 +38,11 @@ export class Gong extends EventTarget {
   #changing;
   /** @type {Link | undefined} */
   #link;
-  #probeTimer;
-  #probes = 0;
   #timer;
   #attempt = 0;
   #notBefore = 0;
+  #probes = 0;
+  #probeAt = 0;
   #posts = 0;
   #lastPost = Promise.resolve();
   #name = createId();
@@ -61,35 +52,16 @@ export class Gong extends EventTarget {
   constructor(options = {}) {
     super();
     const { fetch, WebSocket } = globalThis;
-    this.#options = {
-      url: ".",
-      echo: true,
-      timeout: 10_000,
-      fetch,
-      WebSocket,
-      ...options,
-    };
+    this.#options = { url: ".", echo: true, timeout: 10_000, fetch, WebSocket, ...options };
     this.#options.url = new URL(this.#options.url, import.meta.url).href;
     const { transports = ["websocket", "sse", "polling"], signal } = options;
-    this.#transports = transports.filter((name) =>
-      name !== "websocket" || this.#options.WebSocket
-    );
-    const wake = () =>
-      this.phase === "waiting" && performance.now() >= this.#notBefore &&
-      this.#start(this.#index);
+    this.#transports = transports.filter((name) => name !== "websocket" || this.#options.WebSocket);
+    const wake = () => this.phase === "waiting" && performance.now() >= this.#notBefore && this.#start(this.#index);
     // A page in the back-forward cache must not hold a connection, and comes back without one.
     const rest = () => this.#link && this.#stop("waiting");
-    for (
-      const [type, listener] of Object.entries({
-        online: wake,
-        visibilitychange: wake,
-        pageshow: wake,
-        pagehide: rest,
-      })
-    ) {
-      globalThis.addEventListener?.(type, listener, {
-        signal: this.#closing.signal,
-      });
+    const listeners = { online: wake, visibilitychange: wake, pageshow: wake, pagehide: rest };
+    for (const [type, listener] of Object.entries(listeners)) {
+      globalThis.addEventListener?.(type, listener, { signal: this.#closing.signal });
     }
     signal?.addEventListener("abort", () => this.close());
     if (signal?.aborted) this.close();
@@ -105,9 +77,7 @@ export class Gong extends EventTarget {
     signal?.throwIfAborted();
     let subscription = this.#subscriptions.get(channel);
     if (!subscription) {
-      if (this.transport !== "websocket") {
-        checkCount(this.#subscriptions.size + 1);
-      }
+      if (this.transport !== "websocket") checkCount(this.#subscriptions.size + 1);
       subscription = new Subscription(channel, since, history);
       this.#subscriptions.set(channel, subscription);
       this.#ask(subscription);
@@ -122,29 +92,13 @@ export class Gong extends EventTarget {
     return unsubscribe;
   }
 
-  /** @param {string} channel @param {unknown} data @param {PublishOptions} options @returns {Promise<Published>} */
-  async publish(
-    channel,
-    data,
-    { id = this.#name + createId(), signal, ...details } = {},
-  ) {
-    const time = AbortSignal.timeout(this.#options.timeout * 3);
-    const end = AbortSignal.any([
-      this.#closing.signal,
-      time,
-      ...(signal ? [signal] : []),
-    ]);
+  /** @param {string} channel @param {unknown} data @param {PublishOptions} options */
+  async publish(channel, data, { id = this.#name + createId(), signal = this.#closing.signal, ...details } = {}) {
+    const end = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#options.timeout * 3), signal]);
     end.throwIfAborted();
-    const content = data instanceof Uint8Array
-      ? { data: toBase64(data), encoding: "base64" }
-      : { data };
-    const sent = this.#send(
-      JSON.stringify({ channel, id, ...details, ...content }),
-      end,
-    );
-    const ended = new Promise((_, reject) =>
-      end.addEventListener("abort", () => reject(end.reason))
-    );
+    const content = data instanceof Uint8Array ? { data: toBase64(data), encoding: "base64" } : { data };
+    const sent = this.#send(JSON.stringify({ channel, id, ...details, ...content }), end);
+    const ended = new Promise((_, reject) => end.addEventListener("abort", () => reject(end.reason)));
     const { epoch, offset } = await Promise.race([sent, ended]);
     return { channel, id, epoch, offset };
   }
@@ -156,11 +110,10 @@ export class Gong extends EventTarget {
   }
 
   close() {
-    if (this.phase === "closed") return;
+    if (this.#closing.signal.aborted) return;
     this.#closing.abort(new GongError("closed", "The client was closed."));
     for (const { handlers } of this.#subscriptions.values()) handlers.clear();
     this.#subscriptions.clear();
-    clearTimeout(this.#probeTimer);
     this.#stop("closed");
   }
 
@@ -171,9 +124,7 @@ export class Gong extends EventTarget {
     this.#changing ??= Promise.resolve().then(() => {
       this.#changing = undefined;
       if (this.phase === "waiting" || this.phase === "closed") return;
-      if (!this.#link?.command || this.#subscriptions.size === 0) {
-        this.#start(this.#index);
-      }
+      if (!this.#link?.command || this.#subscriptions.size === 0) this.#start(this.#index);
     });
   }
 
@@ -181,20 +132,15 @@ export class Gong extends EventTarget {
     this.#index = index;
     this.#stop(this.#subscriptions.size > 0 ? "connecting" : "idle");
     if (this.phase === "idle") return;
-    const link = this.#link = new Link(() => this.#opened());
-    this.#serve(link, index).then((error) =>
-      this.#link === link && this.#ended(link, error)
-    );
+    const link = this.#link = new Link(() => this.#opened(link));
+    this.#serve(link, index).then((error) => this.#link === link && this.#ended(link, error));
   }
 
-  #opened() {
+  #opened(link) {
     this.#enter("open");
-    for (const subscription of this.#subscriptions.values()) {
-      this.#ask(subscription);
-    }
-    if (this.#index > 0) return this.#planProbe();
-    clearTimeout(this.#probeTimer);
-    this.#probeTimer = undefined;
+    for (const subscription of this.#subscriptions.values()) this.#ask(subscription);
+    if (this.#index > 0) this.#planProbe(link);
+    else this.#probeAt = 0;
   }
 
   #ended({ openedAt }, error) {
@@ -205,13 +151,12 @@ export class Gong extends EventTarget {
     }
     const next = (this.#index + 1) % this.#transports.length;
     // Another transport may be there, take the method, or need no history.
-    const isElsewhere = !openedAt &&
-      (next ? [404, 405, 409].includes(status) : status === 409);
+    const isElsewhere = !openedAt && (next ? [404, 405, 409].includes(status) : status === 409);
     if (!retry && !isElsewhere) {
       this.#stop("closed", { error });
       return this.#emit("error", { error });
     }
-    // These are the server's own words: the transport works.
+    // Then the server itself said so.
     const isReached = openedAt || retryAfter || status > 1006;
     if (next && !isReached) return this.#start(next);
     if (!isReached) this.#index = next;
@@ -230,16 +175,13 @@ export class Gong extends EventTarget {
   }
 
   /** What works is given up only when a better transport has been seen to get through. */
-  #planProbe() {
-    const longest = Math.min(
-      LONGEST_PROBE,
-      this.#options.timeout * 2 ** this.#probes,
-    );
-    this.#probeTimer ??= setTimeout(async () => {
-      this.#probeTimer = undefined;
+  #planProbe(link) {
+    const longest = Math.min(LONGEST_PROBE, this.#options.timeout * 2 ** this.#probes);
+    this.#probeAt ||= performance.now() + longest * (1 + Math.random());
+    this.#timer = setTimeout(async () => {
+      this.#probeAt = 0;
       this.#probes++;
-      const link = this.#link;
-      for (let index = 0; link?.openedAt && index < this.#index; index++) {
+      for (let index = 0; index < this.#index; index++) {
         const isThrough = await new Promise((resolve) => {
           const probe = new Link(() => resolve(true));
           link.signal.addEventListener("abort", () => probe.abort());
@@ -248,8 +190,8 @@ export class Gong extends EventTarget {
         if (this.#link !== link) return;
         if (isThrough) return this.#start(index);
       }
-      this.#planProbe();
-    }, longest * (1 + Math.random()));
+      this.#planProbe(link);
+    }, Math.max(0, this.#probeAt - performance.now()));
   }
 
   // The transports.
@@ -259,9 +201,9 @@ export class Gong extends EventTarget {
     const { timeout } = this.#options;
     const watch = setInterval(() => {
       const silence = performance.now() - link.spokeAt;
-      if (silence > (link.openedAt ? timeout * 6 : timeout)) {
-        link.abort(new GongError("timeout", "No answer came in time."));
-      } else if (silence > timeout * 3) link.command("ping", "{}");
+      const limit = link.openedAt ? timeout * 6 : timeout;
+      if (silence > limit) link.abort(new GongError("timeout", "No answer came in time."));
+      else if (silence > timeout * 3) link.command?.("ping", "{}");
     }, timeout / 4);
     const transport = this.#transports[index];
     try {
@@ -278,14 +220,9 @@ export class Gong extends EventTarget {
 
   #serveSocket(link) {
     const { WebSocket, headers } = this.#options;
-    const url = this.#locate("push", [["format", "json"]]).href.replace(
-      "http",
-      "ws",
-    );
+    const url = this.#locate("push", [["format", "json"]]).href.replace("http", "ws");
     // In browsers headers make it throw: other transports take them.
-    const socket = headers
-      ? new WebSocket(url, { headers })
-      : new WebSocket(url);
+    const socket = headers ? new WebSocket(url, { headers }) : new WebSocket(url);
     let id = 0;
     link.command = (name, body, answered) => {
       if (!link.openedAt) return;
@@ -295,20 +232,17 @@ export class Gong extends EventTarget {
     return new Promise((resolve, reject) => {
       link.signal.addEventListener("abort", () => {
         resolve(socket.close());
-        for (const answered of link.answered.values()) {
-          answered?.(undefined, asGongError());
-        }
+        for (const answered of link.answered.values()) answered?.(undefined, asGongError());
       });
       socket.onerror = () => {};
-      socket.onclose = ({ code, reason }) =>
-        reject(
-          new GongError("closed", reason || "It was closed.", {
-            status: code || 1006,
-          }),
-        );
+      socket.onclose = ({ code, reason }) => {
+        reject(new GongError("closed", reason || "The WebSocket was closed.", { status: code || 1006 }));
+      };
       socket.onmessage = ({ data }) => {
-        for (const line of data.split("\n")) {
-          this.#receive(link, JSON.parse(line));
+        try {
+          for (const line of data.split("\n")) this.#receive(link, JSON.parse(line));
+        } catch (error) {
+          reject(error);
         }
       };
     });
@@ -324,9 +258,7 @@ export class Gong extends EventTarget {
       const events = (rest + value).split(/\r?\n\r?\n/);
       rest = events.pop() ?? "";
       for (const event of events) {
-        const { data, id } = Object.fromEntries(
-          event.split(/\r?\n/).map((line) => line.split(/: ?(.*)/)),
-        );
+        const { data, id } = Object.fromEntries(event.split(/\r?\n/).map((line) => line.split(/: ?(.*)/)));
         if (data) this.#receive(link, JSON.parse(data));
         if (id) this.#advance(link, id);
       }
@@ -335,11 +267,10 @@ export class Gong extends EventTarget {
 
   async #servePolls(link) {
     for (;;) {
-      // The first is answered at once: the way is open, and this is where the channels stand.
-      const timeout = link.openedAt &&
-        Math.min(25, this.#options.timeout / 500);
-      const { publications, cursor, lost } =
-        await (await this.#get(link, "poll", [["timeout", timeout]])).json();
+      // The first is answered at once, with where the channels stand.
+      const timeout = link.openedAt && Math.min(25, this.#options.timeout / 500);
+      const response = await this.#get(link, "poll", [["timeout", timeout]]);
+      const { publications, cursor, lost } = await response.json();
       for (const line of publications) this.#receive(link, line);
       this.#advance(link, cursor, lost);
     }
@@ -349,43 +280,29 @@ export class Gong extends EventTarget {
     const all = [...this.#subscriptions.values()];
     checkCount(all.length);
     const history = all.find(({ position }) => !position)?.history;
-    // A request has one `history`: those that want another follow as soon as these have begun.
-    const named = all.filter((each) =>
-      each.position || each.history === history
-    );
+    // A request has one `history`: those that want another follow when these have begun.
+    const named = all.filter((each) => each.position || each.history === history);
     link.heard = new Map(named.map((each) => [each.channel, each]));
-    const since = named.filter(({ position }) => position).map((
-      { channel, since },
-    ) => `${channel}@${since}`).join();
+    const since = named.filter(({ since }) => since).map(({ channel, since }) => `${channel}@${since}`).join();
     const channels = named.map(({ channel }) => ["channel", channel]);
-    const url = this.#locate(path, [...parameters, ["history", history], [
-      "since",
-      since,
-    ], ...channels]);
+    const url = this.#locate(path, [...parameters, ["history", history], ["since", since], ...channels]);
     return this.#fetch(url, { cache: "no-store", signal: link.signal });
   }
 
   #locate(path, parameters) {
-    const given = [...parameters, ["echo", this.#options.echo ? "" : false]]
-      .filter(([, value]) => `${value ?? ""}`);
-    return new URL(`${path}?${new URLSearchParams(given)}`, this.#options.url);
+    const all = [...parameters, ["echo", this.#options.echo ? "" : false]];
+    const query = new URLSearchParams(all.filter(([, value]) => `${value ?? ""}`));
+    return new URL(`${path}?${query}`, this.#options.url);
   }
 
   /** @returns {Promise<any>} */
   async #fetch(url, init) {
     const { fetch, headers } = this.#options;
-    const response = await fetch(url, {
-      ...init,
-      headers: { ...headers, ...init.headers },
-    });
+    const response = await fetch(url, { ...init, headers: { ...headers, ...init.headers } });
     if (response.ok) return response;
-    const { status } = response;
-    const { code = "refused", detail = `The server answered ${status}.` } =
-      await response.json().catch(() => ({}));
-    throw new GongError(code, detail, {
-      status,
-      retryAfter: Number(response.headers.get("retry-after")) || 0,
-    });
+    const { status } = response, retryAfter = Number(response.headers.get("retry-after")) || 0;
+    const { code = "refused", detail = `The server answered ${status}.` } = await response.json().catch(() => ({}));
+    throw new GongError(code, detail, { status, retryAfter });
   }
 
   // What comes.
@@ -401,8 +318,8 @@ export class Gong extends EventTarget {
 
   #receive(link, line) {
     if (!this.#spoke(link)) return;
-    const { type, id } = line;
-    const subscription = link.heard.get(line.channel);
+    const { type, id, channel, messageId } = line;
+    const subscription = link.heard.get(channel);
     if (id) {
       link.answered.get(id)?.(line.ok, line.error && asGongError(line.error));
       link.answered.delete(id);
@@ -410,34 +327,19 @@ export class Gong extends EventTarget {
     else if (type === "signal") this.#emit("signal", readContent(line));
     else if (type === "close") link.abort(asGongError(line));
     else if (type === "subscribed") this.#tell(subscription, line);
-    else if (
-      !type && subscription?.moveTo(line) &&
-      (this.#options.echo || !line.messageId?.startsWith(this.#name))
-    ) {
-      const message = { ...line, ...readContent(line) };
-      // Each for itself: what one throws is reported, and the others hear all the same.
-      for (const entry of subscription.handlers) {
-        queueMicrotask(() =>
-          subscription.handlers.has(entry) && entry[0](message)
-        );
-      }
+    else if (!type && subscription?.moveTo(line) && (this.#options.echo || !messageId?.startsWith(this.#name))) {
+      const { handlers } = subscription, message = { ...line, ...readContent(line) };
+      // What one throws is reported, and the others hear all the same.
+      for (const entry of handlers) queueMicrotask(() => handlers.has(entry) && entry[0](message));
     }
   }
 
   /** Past what is not delivered too: one's own, say. */
   #advance(link, cursor, lost = []) {
     if (!this.#spoke(link)) return;
-    for (
-      const [, channel, epoch, offset] of cursor.matchAll(
-        /([^,@]+)@([^,:]+):(\d+)/g,
-      )
-    ) {
+    for (const [, channel, epoch, offset] of cursor.matchAll(/([^,@]+)@([^,:]+):(\d+)/g)) {
       const subscription = link.heard.get(channel);
-      const told = {
-        epoch,
-        offset: Number(offset),
-        recovered: !lost.includes(channel),
-      };
+      const told = { epoch, offset: Number(offset), recovered: !lost.includes(channel) };
       if (told.recovered && subscription?.position) subscription.moveTo(told);
       else this.#tell(subscription, told);
     }
@@ -445,17 +347,11 @@ export class Gong extends EventTarget {
 
   #tell(subscription, { epoch, offset, recovered }) {
     if (!subscription) return;
+    const { channel } = subscription;
     if (!recovered) subscription.position = undefined;
     subscription.moveTo({ epoch, offset });
-    this.#emit("subscribed", {
-      channel: subscription.channel,
-      epoch,
-      offset,
-      recovered,
-    });
-    if (this.#link && this.#link.heard.size < this.#subscriptions.size) {
-      this.#change();
-    }
+    this.#emit("subscribed", { channel, epoch, offset, recovered });
+    if (this.#link && this.#link.heard.size < this.#subscriptions.size) this.#change();
   }
 
   #enter(phase, details) {
@@ -463,8 +359,9 @@ export class Gong extends EventTarget {
     this.#emit("state", { phase, transport: this.transport, ...details });
   }
 
+  /** In the order of the messages. */
   #emit(type, details) {
-    this.dispatchEvent(Object.assign(new Event(type), details));
+    queueMicrotask(() => this.dispatchEvent(Object.assign(new Event(type), details)));
   }
 
   // What goes.
@@ -472,20 +369,13 @@ export class Gong extends EventTarget {
   #ask(subscription) {
     const link = this.#link;
     const { channel, since, history } = subscription;
-    link?.command?.(
-      "subscribe",
-      JSON.stringify(since ? { channel, since } : { channel, history }),
-      (ok, error) => {
-        if (
-          this.#link !== link ||
-          this.#subscriptions.get(channel) !== subscription
-        ) return;
-        if (ok) return link.heard.set(channel, subscription);
-        if (error.retry) return link.abort(error);
-        this.#forget(channel);
-        this.#emit("error", { error, channel });
-      },
-    );
+    link?.command?.("subscribe", JSON.stringify(since ? { channel, since } : { channel, history }), (ok, error) => {
+      if (this.#link !== link || this.#subscriptions.get(channel) !== subscription) return;
+      if (ok) return link.heard.set(channel, subscription);
+      if (error.retry) return link.abort(error);
+      this.#forget(channel);
+      this.#emit("error", { error, channel });
+    });
   }
 
   #forget(channel) {
@@ -498,56 +388,35 @@ export class Gong extends EventTarget {
   async #send(body, end) {
     const link = this.#link;
     if (Math.max(this.#posts, link?.answered.size ?? 0) >= MAX_UNANSWERED) {
-      throw new GongError(
-        "overloaded",
-        "Too many publications are unanswered.",
-      );
+      throw new GongError("overloaded", "Too many publications are unanswered.");
     }
-    // Nothing overtakes what waits to go by HTTP; what is long goes there, where the limit counts the data alone.
+    // Nothing overtakes what goes by HTTP, as long ones do: there the limit counts the data alone.
     if (link?.openedAt && link.command && !this.#posts && body.length < 8_000) {
       try {
         return await new Promise((resolve, reject) => {
-          link.command(
-            "publish",
-            body,
-            (ok, error) => ok ? resolve(ok) : reject(error),
-          );
+          link.command("publish", body, (ok, error) => ok ? resolve(ok) : reject(error));
         });
       } catch (error) {
         if (!error.retry) throw error;
       }
     }
     this.#posts++;
-    const post = this.#lastPost.then(() => this.#post(body, end)).finally(() =>
-      this.#posts--
-    );
+    const post = this.#lastPost.then(() => this.#post(body, end)).finally(() => this.#posts--);
     this.#lastPost = post.catch(() => {});
     return post;
   }
 
   async #post(body, end) {
+    const url = new URL("api/publish", this.#options.url);
+    const headers = { "content-type": "application/json" };
     for (let attempt = 0;; attempt++) {
       try {
-        const signal = AbortSignal.any([
-          end,
-          AbortSignal.timeout(this.#options.timeout),
-        ]);
-        const headers = { "content-type": "application/json" };
-        const response = await this.#fetch(
-          new URL("api/publish", this.#options.url),
-          {
-            method: "POST",
-            headers,
-            body,
-            signal,
-          },
-        );
+        const signal = AbortSignal.any([end, AbortSignal.timeout(this.#options.timeout)]);
+        const response = await this.#fetch(url, { method: "POST", headers, body, signal });
         return (await response.json()).positions[0];
       } catch (caught) {
         const error = asGongError(caught);
-        if (end.aborted || !error.retry || attempt === MAX_ATTEMPTS) {
-          throw error;
-        }
+        if (end.aborted || !error.retry) throw error;
         await new Promise((resolve) => {
           const timer = setTimeout(resolve, backoff(attempt, error.retryAfter));
           end.addEventListener("abort", () => resolve(clearTimeout(timer)));
@@ -599,16 +468,11 @@ class Subscription {
 }
 
 function backoff(attempt, retryAfter) {
-  return retryAfter * 1_000 +
-    Math.random() * Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempt);
+  return retryAfter * 1_000 + Math.random() * Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempt);
 }
 
 function checkCount(count) {
-  if (count > MAX_CHANNELS) {
-    throw new RangeError(
-      `at most ${MAX_CHANNELS} channels can be heard without a WebSocket`,
-    );
-  }
+  if (count > MAX_CHANNELS) throw new RangeError(`at most ${MAX_CHANNELS} channels can be heard without a WebSocket`);
 }
 
 function createId() {
@@ -619,29 +483,11 @@ function toBase64(bytes) {
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }
 
-function readContent(
-  {
-    data,
-    encoding,
-    contentType = typeof data === "string" ? "text/plain" : "application/json",
-  },
-) {
-  return {
-    data: encoding
-      ? Uint8Array.from(atob(data), (byte) => byte.charCodeAt(0))
-      : data,
-    contentType,
-  };
+function readContent({ data, encoding, contentType = typeof data === "string" ? "text/plain" : "application/json" }) {
+  return { data: encoding ? Uint8Array.from(atob(data), (byte) => byte.charCodeAt(0)) : data, contentType };
 }
 
-function asGongError(error) {
+function asGongError(error = { code: "network", message: "The connection was lost." }) {
   if (error instanceof GongError) return error;
-  if (error && !(error instanceof Error)) {
-    return new GongError(error.code, error.message, error);
-  }
-  return new GongError(
-    "network",
-    error?.message ?? "The connection was lost.",
-    { cause: error },
-  );
+  return new GongError(error instanceof Error ? "network" : error.code, error.message, /** @type {object} */ (error));
 }

@@ -3,14 +3,7 @@
  *
  * @module
  */
-import type {
-  GongError,
-  GongEvents,
-  GongOptions,
-  Message,
-  Phase,
-  Transport,
-} from "../../static/gong.d.ts";
+import type { GongError, GongEvents, GongOptions, Message, Phase, Transport } from "../../static/gong.d.ts";
 // @ts-types="../../static/gong.d.ts"
 import { Gong } from "../../static/gong.js";
 
@@ -69,8 +62,7 @@ export class Heard implements Disposable {
   ): Promise<GongEvents[Name]> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
-        () =>
-          reject(new Error(`no ${name}; states: ${this.states.join(", ")}`)),
+        () => reject(new Error(`no ${name}; states: ${this.states.join(", ")}`)),
         LONGEST,
       );
       const listener = (event: GongEvents[Name]) => {
@@ -97,9 +89,7 @@ export class Heard implements Disposable {
     while (this.messages.length < many) {
       if (performance.now() > end) {
         throw new Error(
-          `${this.messages.length} of ${many} messages; states: ${
-            this.states.join(", ")
-          }`,
+          `${this.messages.length} of ${many} messages; states: ${this.states.join(", ")}`,
         );
       }
       await new Promise((resolve) => setTimeout(resolve, 5));

@@ -69,9 +69,7 @@ export class FakeGong implements AsyncDisposable {
 
   publish(channel: string, data: unknown, more: Partial<Line> = {}): Line {
     const { lines } = this.#channel(channel);
-    const repeated = lines.find(({ messageId }) =>
-      messageId !== undefined && messageId === more.messageId
-    );
+    const repeated = lines.find(({ messageId }) => messageId !== undefined && messageId === more.messageId);
     if (repeated) return repeated;
     const line = {
       channel,
@@ -131,9 +129,7 @@ export class FakeGong implements AsyncDisposable {
     const { first, lines } = this.#channel(channel);
     const top = first + lines.length;
     const [epoch, offset] = since?.split(":") ?? [];
-    const from = since === undefined
-      ? Math.max(first, top - history)
-      : Number(offset);
+    const from = since === undefined ? Math.max(first, top - history) : Number(offset);
     const recovered = since === undefined ||
       epoch === this.epoch && from >= first && from <= top;
     const start = recovered ? from : top;
@@ -186,8 +182,7 @@ export class FakeGong implements AsyncDisposable {
 
   #socket(request: Request): Response {
     const { socket, response } = Deno.upgradeWebSocket(request);
-    const say = (line: unknown) =>
-      socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(line));
+    const say = (line: unknown) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(line));
     const listener = {
       channels: new Set<string>(),
       publish: say,
@@ -230,10 +225,7 @@ export class FakeGong implements AsyncDisposable {
     const encoder = new TextEncoder();
     let controller: ReadableStreamDefaultController<Uint8Array>;
     const positions = new Map<string, string>();
-    const write = (text: string) =>
-      this.cut(text).forEach((part) =>
-        controller.enqueue(encoder.encode(part))
-      );
+    const write = (text: string) => this.cut(text).forEach((part) => controller.enqueue(encoder.encode(part)));
     const cursor = () =>
       [...positions].map(([channel, position]) => `${channel}@${position}`)
         .join(",");
@@ -249,9 +241,7 @@ export class FakeGong implements AsyncDisposable {
         controller = created;
         write("retry: 1000\n\n");
         write(
-          `event: $welcome\ndata: ${
-            JSON.stringify({ type: "welcome", session: "s2", version: "0" })
-          }\n\n`,
+          `event: $welcome\ndata: ${JSON.stringify({ type: "welcome", session: "s2", version: "0" })}\n\n`,
         );
         const missed = [...channels].flatMap((channel) => {
           const { missed, ...told } = this.#read(
@@ -261,9 +251,7 @@ export class FakeGong implements AsyncDisposable {
           );
           positions.set(channel, `${told.epoch}:${told.offset}`);
           write(
-            `event: $subscribed\ndata: ${
-              JSON.stringify({ type: "subscribed", channel, ...told })
-            }\n\n`,
+            `event: $subscribed\ndata: ${JSON.stringify({ type: "subscribed", channel, ...told })}\n\n`,
           );
           return missed;
         });
@@ -303,9 +291,7 @@ export class FakeGong implements AsyncDisposable {
       if (
         publications.length > 0 || lost.length > 0 || left <= 0 || this.#isOver
       ) {
-        const next = reads.map(({ channel, epoch, offset, missed }) =>
-          `${channel}@${epoch}:${offset + missed.length}`
-        );
+        const next = reads.map(({ channel, epoch, offset, missed }) => `${channel}@${epoch}:${offset + missed.length}`);
         const answer = {
           publications,
           cursor: next.join(),
@@ -325,8 +311,6 @@ export class FakeGong implements AsyncDisposable {
 }
 
 function sinceOf(query: URLSearchParams, channel: string): string | undefined {
-  const part = query.get("since")?.split(",").find((part) =>
-    part.startsWith(`${channel}@`)
-  );
+  const part = query.get("since")?.split(",").find((part) => part.startsWith(`${channel}@`));
   return part?.slice(channel.length + 1);
 }

@@ -151,8 +151,7 @@ Deno.test("Gong keeps what works while it looks for something better in vain", a
   server.faults.set("push", "swallow");
   using heard = new Heard(server.url, { timeout: 50 });
   await heard.listen("a");
-  const looks = () =>
-    server.requests.filter((request) => request.includes("/push")).length;
+  const looks = () => server.requests.filter((request) => request.includes("/push")).length;
   while (looks() < 4) {
     const sent = server.publish("a", looks()).offset;
     await heard.count(sent);
@@ -183,9 +182,7 @@ Deno.test("Gong reads an event stream however it is cut, with any line ends", as
 Deno.test("Gong makes one request for all channels of a turn, and the next with those that are left", async () => {
   await using server = new FakeGong();
   using heard = new Heard(server.url, { transports: ["sse"] });
-  const ends = ["a", "b", "c"].map((channel) =>
-    heard.gong.subscribe(channel, heard.hear)
-  );
+  const ends = ["a", "b", "c"].map((channel) => heard.gong.subscribe(channel, heard.hear));
   await heard.event("subscribed", ({ channel }) => channel === "c");
   assertEquals(server.requests, [
     "GET /sse?format=json&channel=a&channel=b&channel=c",
