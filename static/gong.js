@@ -94,13 +94,15 @@ export class Gong extends EventTarget {
 
   /** @param {string} channel @param {unknown} data @param {PublishOptions} options */
   async publish(channel, data, { id = this.#name + createId(), signal = this.#closing.signal, ...details } = {}) {
-    const end = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#options.timeout * 3), signal]);
-    end.throwIfAborted();
+    const end = limit(this.#options.timeout * 3, this.#closing.signal, signal);
     const content = data instanceof Uint8Array ? { data: toBase64(data), encoding: "base64" } : { data };
-    const sent = this.#send(JSON.stringify({ channel, id, ...details, ...content }), end);
-    const ended = new Promise((_, reject) => end.addEventListener("abort", () => reject(end.reason)));
-    const { epoch, offset } = await Promise.race([sent, ended]);
-    return { channel, id, epoch, offset };
+    try {
+      const sent = this.#send(JSON.stringify({ channel, id, ...details, ...content }), end.signal);
+      const { epoch, offset } = await Promise.race([sent, rejection(end)]);
+      return { channel, id, epoch, offset };
+    } finally {
+      end.abort();
+    }
   }
 
   connect() {
@@ -207,9 +209,8 @@ export class Gong extends EventTarget {
     }, timeout / 4);
     const transport = this.#transports[index];
     try {
-      if (transport === "websocket") await this.#serveSocket(link);
-      else if (transport === "sse") await this.#serveStream(link);
-      else await this.#servePolls(link);
+      const serve = { websocket: this.#serveSocket, sse: this.#serveStream, polling: this.#servePolls }[transport];
+      await Promise.race([serve.call(this, link), rejection(link)]);
     } catch (error) {
       link.abort(asGongError(error));
     }
@@ -229,9 +230,9 @@ export class Gong extends EventTarget {
       link.answered.set(++id, answered);
       socket.send(`{"id":${id},"${name}":${body}}`);
     };
-    return new Promise((resolve, reject) => {
+    return new Promise((_, reject) => {
       link.signal.addEventListener("abort", () => {
-        resolve(socket.close());
+        socket.close();
         for (const answered of link.answered.values()) answered?.(undefined, asGongError());
       });
       socket.onerror = () => {};
@@ -251,6 +252,7 @@ export class Gong extends EventTarget {
   async #serveStream(link) {
     const { body } = await this.#get(link, "sse", [["format", "json"]]);
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+    link.signal.addEventListener("abort", () => reader.cancel().catch(() => {}));
     for (let rest = "";;) {
       const { value, done } = await reader.read();
       if (done) return;
@@ -410,17 +412,16 @@ export class Gong extends EventTarget {
     const url = new URL("api/publish", this.#options.url);
     const headers = { "content-type": "application/json" };
     for (let attempt = 0;; attempt++) {
+      const once = limit(this.#options.timeout, end);
       try {
-        const signal = AbortSignal.any([end, AbortSignal.timeout(this.#options.timeout)]);
-        const response = await this.#fetch(url, { method: "POST", headers, body, signal });
+        const response = await this.#fetch(url, { method: "POST", headers, body, signal: once.signal });
         return (await response.json()).positions[0];
       } catch (caught) {
         const error = asGongError(caught);
         if (end.aborted || !error.retry) throw error;
-        await new Promise((resolve) => {
-          const timer = setTimeout(resolve, backoff(attempt, error.retryAfter));
-          end.addEventListener("abort", () => resolve(clearTimeout(timer)));
-        });
+        await rejection(limit(backoff(attempt, error.retryAfter), end)).catch(() => {});
+      } finally {
+        once.abort();
       }
     }
   }
@@ -469,6 +470,20 @@ class Subscription {
 
 function backoff(attempt, retryAfter) {
   return retryAfter * 1_000 + Math.random() * Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempt);
+}
+
+/** Aborted with the signals or when the time is over; to abort it lets go of both. */
+function limit(time, ...signals) {
+  for (const signal of signals) signal.throwIfAborted();
+  const end = new AbortController();
+  const timer = setTimeout(() => end.abort(new GongError("timeout", "No answer came in time.")), time);
+  end.signal.addEventListener("abort", () => clearTimeout(timer));
+  for (const signal of signals) signal.addEventListener("abort", () => end.abort(signal.reason), end);
+  return end;
+}
+
+function rejection({ signal }) {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 }
 
 function checkCount(count) {

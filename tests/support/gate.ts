@@ -71,15 +71,40 @@ export class Gate implements AsyncDisposable {
         body: request.method === "POST" ? await request.bytes() : null,
         signal,
       });
-      return new Response(body?.pipeThrough(new TransformStream({ flush: done })) ?? null, {
-        status,
-        headers: answered,
-      });
+      return new Response(body && carryBody(body, signal, done), { status, headers: answered });
     } catch {
       done();
       return new Response("nobody there", { status: 502 });
     }
   }
+}
+
+/**
+ * The body until the signal is aborted. The signal of a `fetch` does not do: Deno 2.9.6 forgets it when the `Response` has
+ * been collected, though its body is still read.
+ */
+function carryBody(
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+  done: () => void,
+): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream({
+    start(controller) {
+      signal.addEventListener("abort", () => {
+        controller.close();
+        reader.cancel().catch(() => {});
+      });
+    },
+    async pull(controller) {
+      const { value, done: isOver } = await reader.read();
+      if (value) controller.enqueue(value);
+      if (!isOver) return;
+      done();
+      if (!signal.aborted) controller.close();
+    },
+    cancel: () => reader.cancel(),
+  });
 }
 
 function silentSocket(request: Request, signal: AbortSignal): Response {
