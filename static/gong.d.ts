@@ -162,6 +162,7 @@ export class GongError extends Error {
 
 /** The client. It is connected while it has a subscription. */
 export class Gong extends EventTarget {
+  /** @throws {TypeError} when `gong.js` is a local file and no `url` is given */
   constructor(options?: GongOptions);
   readonly phase: Phase;
   /** The transport in use, or tried next. */
@@ -180,8 +181,8 @@ export class Gong extends EventTarget {
    * Publishes over the WebSocket if it is open, otherwise over HTTP; again under the same id when no answer comes, up to
    * three times `timeout`. At most 1,000 may be unanswered.
    *
-   * @throws {GongError} the refusal
-   * @throws {DOMException} `TimeoutError`, or the reason of the signal
+   * @throws {GongError} the refusal, or `timeout`
+   * @throws the reason of the signal
    */
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published>;
   /** Connects now, whatever was planned, the best transport first; after a refusal too. */

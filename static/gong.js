@@ -5,8 +5,6 @@
 
 /** @import { GongOptions, Message, Phase, Position, PublishOptions, SubscribeOptions } from "./gong.d.ts" */
 
-/** Milliseconds. What lasts longer than `SETTLED` begins the waits anew. */
-const FIRST_WAIT = 1_000, LONGEST_WAIT = 30_000, LONGEST_PROBE = 600_000, SETTLED = 5_000;
 const MAX_CHANNELS = 32, MAX_UNANSWERED = 1_000;
 /** Refusals that do not pass, by status or, without one, by code. */
 const FINAL = /^(44?(?!08|29)\d\d|bad_request|unauthorized|forbidden|not_found|conflict|too_large|too_many|closed)$/;
@@ -54,15 +52,15 @@ export class Gong extends EventTarget {
     const { fetch, WebSocket } = globalThis;
     this.#options = { url: ".", echo: true, timeout: 10_000, fetch, WebSocket, ...options };
     this.#options.url = new URL(this.#options.url, import.meta.url).href;
+    if (!/^http/.test(this.#options.url)) throw new TypeError("`url` has to be that of the server");
     const { transports = ["websocket", "sse", "polling"], signal } = options;
     this.#transports = transports.filter((name) => name !== "websocket" || this.#options.WebSocket);
     const wake = () => this.phase === "waiting" && performance.now() >= this.#notBefore && this.#start(this.#index);
-    // A page in the back-forward cache must not hold a connection, and comes back without one.
-    const rest = () => this.#link && this.#stop("waiting");
-    const listeners = { online: wake, visibilitychange: wake, pageshow: wake, pagehide: rest };
-    for (const [type, listener] of Object.entries(listeners)) {
-      globalThis.addEventListener?.(type, listener, { signal: this.#closing.signal });
+    for (const type of ["online", "visibilitychange", "pageshow"]) {
+      globalThis.addEventListener?.(type, wake, this.#closing);
     }
+    // A page in the back-forward cache must not hold a connection.
+    globalThis.addEventListener?.("pagehide", () => this.#link && this.#stop("waiting"), this.#closing);
     signal?.addEventListener("abort", () => this.close());
     if (signal?.aborted) this.close();
   }
@@ -119,7 +117,7 @@ export class Gong extends EventTarget {
     this.#stop("closed");
   }
 
-  // How connections begin and end.
+  // Connections.
 
   /** A request cannot be given other channels: it is made anew, once for all changes of this turn. */
   #change() {
@@ -147,7 +145,8 @@ export class Gong extends EventTarget {
 
   #ended({ openedAt }, error) {
     const { retry, status, retryAfter } = error;
-    if (openedAt && performance.now() - openedAt > SETTLED) {
+    // A connection that lasts begins the waits anew.
+    if (openedAt && performance.now() - openedAt > 5_000) {
       this.#attempt = 0;
       if (this.#index === 0) this.#probes = 0;
     }
@@ -178,8 +177,8 @@ export class Gong extends EventTarget {
 
   /** What works is given up only when a better transport has been seen to get through. */
   #planProbe(link) {
-    const longest = Math.min(LONGEST_PROBE, this.#options.timeout * 2 ** this.#probes);
-    this.#probeAt ||= performance.now() + longest * (1 + Math.random());
+    const shortest = this.#options.timeout * 2 ** Math.min(6, this.#probes);
+    this.#probeAt ||= performance.now() + shortest * (1 + Math.random());
     this.#timer = setTimeout(async () => {
       this.#probeAt = 0;
       this.#probes++;
@@ -222,7 +221,7 @@ export class Gong extends EventTarget {
   #serveSocket(link) {
     const { WebSocket, headers } = this.#options;
     const url = this.#locate("push", [["format", "json"]]).href.replace("http", "ws");
-    // In browsers headers make it throw: other transports take them.
+    // In browsers headers make it throw.
     const socket = headers ? new WebSocket(url, { headers }) : new WebSocket(url);
     let id = 0;
     link.command = (name, body, answered) => {
@@ -237,7 +236,7 @@ export class Gong extends EventTarget {
       });
       socket.onerror = () => {};
       socket.onclose = ({ code, reason }) => {
-        reject(new GongError("closed", reason || "The WebSocket was closed.", { status: code || 1006 }));
+        reject(new GongError("closed", reason || "The connection was lost.", { status: code || 1006 }));
       };
       socket.onmessage = ({ data }) => {
         try {
@@ -282,7 +281,7 @@ export class Gong extends EventTarget {
     const all = [...this.#subscriptions.values()];
     checkCount(all.length);
     const history = all.find(({ position }) => !position)?.history;
-    // A request has one `history`: those that want another follow when these have begun.
+    // A request has one `history`: who wants another follows when these have begun.
     const named = all.filter((each) => each.position || each.history === history);
     link.heard = new Map(named.map((each) => [each.channel, each]));
     const since = named.filter(({ since }) => since).map(({ channel, since }) => `${channel}@${since}`).join();
@@ -366,7 +365,7 @@ export class Gong extends EventTarget {
     queueMicrotask(() => this.dispatchEvent(Object.assign(new Event(type), details)));
   }
 
-  // What goes.
+  // Publishing and subscribing.
 
   #ask(subscription) {
     const link = this.#link;
@@ -390,9 +389,9 @@ export class Gong extends EventTarget {
   async #send(body, end) {
     const link = this.#link;
     if (Math.max(this.#posts, link?.answered.size ?? 0) >= MAX_UNANSWERED) {
-      throw new GongError("overloaded", "Too many publications are unanswered.");
+      throw new GongError("overloaded", "Too many publications wait.");
     }
-    // Nothing overtakes what goes by HTTP, as long ones do: there the limit counts the data alone.
+    // Nothing overtakes what goes by HTTP, as what is long does: there the limit counts the data alone.
     if (link?.openedAt && link.command && !this.#posts && body.length < 8_000) {
       try {
         return await new Promise((resolve, reject) => {
@@ -427,7 +426,7 @@ export class Gong extends EventTarget {
   }
 }
 
-/** A connection, or the requests that take its place; aborted, it ends. */
+/** A connection, or the requests in its place, until it is aborted. */
 class Link extends AbortController {
   /** When its first words came, and its last. */
   openedAt = 0;
@@ -469,10 +468,10 @@ class Subscription {
 }
 
 function backoff(attempt, retryAfter) {
-  return retryAfter * 1_000 + Math.random() * Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempt);
+  return retryAfter * 1_000 + Math.random() * Math.min(30_000, 1_000 * 2 ** attempt);
 }
 
-/** Aborted with the signals or when the time is over; to abort it lets go of both. */
+/** Ends with the signals, or in time. */
 function limit(time, ...signals) {
   for (const signal of signals) signal.throwIfAborted();
   const end = new AbortController();
@@ -487,7 +486,7 @@ function rejection({ signal }) {
 }
 
 function checkCount(count) {
-  if (count > MAX_CHANNELS) throw new RangeError(`at most ${MAX_CHANNELS} channels can be heard without a WebSocket`);
+  if (count > MAX_CHANNELS) throw new RangeError(`at most ${MAX_CHANNELS} channels without a WebSocket`);
 }
 
 function createId() {

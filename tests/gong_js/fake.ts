@@ -24,7 +24,8 @@ interface Line {
 interface Listener {
   readonly channels: Set<string>;
   readonly publish: (line: Line) => void;
-  readonly end: () => void;
+  readonly end: (code: number, reason: string) => void;
+  readonly signal?: (data: unknown) => void;
 }
 
 /** Paths that can fail. */
@@ -36,10 +37,14 @@ export class FakeGong implements AsyncDisposable {
   readonly faults = new Map<Path, Fault>();
   /** Every request, as `GET /path?query`. */
   readonly requests: string[] = [];
+  /** What came as `Authorization`. */
+  readonly keys: string[] = [];
   /** Commands that came over WebSockets. */
   readonly commands: Record<string, unknown>[] = [];
   /** Commands that get no answer. */
   silent = new Set<string>();
+  /** Takes publications over WebSockets, but does not say so. */
+  mute = false;
   /** Refusals of `subscribe`, by channel. */
   readonly refused = new Map<string, { code: string; message: string }>();
   /** What a stream is cut into. */
@@ -95,10 +100,15 @@ export class FakeGong implements AsyncDisposable {
   }
 
   /** Ends every stream and socket. */
-  hangUp(): void {
-    for (const { end } of this.#listeners) end();
+  hangUp(code = 1012, reason = "restarts"): void {
+    for (const { end } of this.#listeners) end(code, reason);
     this.#listeners.clear();
     this.#wake();
+  }
+
+  /** Says something to every WebSocket. */
+  signal(data: unknown): void {
+    for (const { signal } of this.#listeners) signal?.(data);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -144,6 +154,8 @@ export class FakeGong implements AsyncDisposable {
   async #answer(request: Request): Promise<Response> {
     const url = new URL(request.url);
     this.requests.push(`${request.method} ${url.pathname}${url.search}`);
+    const key = request.headers.get("authorization");
+    if (key !== null) this.keys.push(key);
     const path = url.pathname.slice(url.pathname.lastIndexOf("/") + 1) as Path;
     const fault = this.faults.get(path);
     if (fault === "swallow") {
@@ -186,7 +198,8 @@ export class FakeGong implements AsyncDisposable {
     const listener = {
       channels: new Set<string>(),
       publish: say,
-      end: () => socket.close(1012, "restarts"),
+      end: (code: number, reason: string) => socket.close(code, reason),
+      signal: (data: unknown) => say({ type: "signal", data }),
     };
     socket.onopen = () => {
       this.#listeners.add(listener);
@@ -201,7 +214,7 @@ export class FakeGong implements AsyncDisposable {
       if (publish) {
         const { channel, data, id: messageId } = publish;
         const { epoch, offset } = this.publish(channel, data, { messageId });
-        say({ id, ok: { epoch, offset } });
+        if (!this.mute) say({ id, ok: { epoch, offset } });
       } else if (subscribe) {
         const { channel, since, history = 0 } = subscribe;
         const error = this.refused.get(channel);
