@@ -18,10 +18,10 @@ async function get(path: string, init?: RequestInit): Promise<Response> {
 /** Paths of every file below `static/`, and of the two pages. */
 function paths(): string[] {
   const files = [...Deno.readDirSync(STATIC)].map(({ name }) => name).filter((name) => !name.endsWith(".html"));
-  return ["/", "/admin", ...files.map((name) => isClient(name) ? `/${name}` : `/static/${name}`)];
+  return ["/", "/admin", ...files.map((name) => `/static/${name}`), "/gong.js", "/gong.d.ts"];
 }
 
-/** The client is at the root: whoever imports it finds the server beside it. */
+/** It is at the root too, where whoever imports it has the server beside it. */
 function isClient(path: string): boolean {
   return /\bgong\.(js|d\.ts)$/.test(path);
 }
