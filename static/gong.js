@@ -3,7 +3,7 @@
  * it repeats is dropped: so neither drops nor hops to another transport lose or double anything.
  */
 
-/** @import { GongOptions, Message, Phase, Position, PublishOptions, SubscribeOptions } from "./gong.d.ts" */
+/** @import { GongOptions, Message, Phase, PublishOptions, SubscribeOptions } from "./gong.d.ts" */
 
 const MAX_CHANNELS = 32, MAX_UNANSWERED = 1_000;
 /** Refusals that do not pass, by status or, without one, by code. */
@@ -227,7 +227,7 @@ export class Gong extends EventTarget {
     link.command = (name, body, answered) => {
       if (!link.openedAt) return;
       link.answered.set(++id, answered);
-      socket.send(`{"id":${id},"${name}":${body}}`);
+      if (socket.readyState === 1) socket.send(`{"id":${id},"${name}":${body}}`);
     };
     return new Promise((_, reject) => {
       link.signal.addEventListener("abort", () => {
@@ -280,9 +280,9 @@ export class Gong extends EventTarget {
   #get(link, path, parameters) {
     const all = [...this.#subscriptions.values()];
     checkCount(all.length);
-    const history = all.find(({ position }) => !position)?.history;
+    const history = all.find(({ since }) => !since)?.history;
     // A request has one `history`: who wants another follows when these have begun.
-    const named = all.filter((each) => each.position || each.history === history);
+    const named = all.filter((each) => each.since || each.history === history);
     link.heard = new Map(named.map((each) => [each.channel, each]));
     const since = named.filter(({ since }) => since).map(({ channel, since }) => `${channel}@${since}`).join();
     const channels = named.map(({ channel }) => ["channel", channel]);
@@ -341,7 +341,7 @@ export class Gong extends EventTarget {
     for (const [, channel, epoch, offset] of cursor.matchAll(/([^,@]+)@([^,:]+):(\d+)/g)) {
       const subscription = link.heard.get(channel);
       const told = { epoch, offset: Number(offset), recovered: !lost.includes(channel) };
-      if (told.recovered && subscription?.position) subscription.moveTo(told);
+      if (told.recovered && subscription?.since) subscription.moveTo(told);
       else this.#tell(subscription, told);
     }
   }
@@ -349,7 +349,7 @@ export class Gong extends EventTarget {
   #tell(subscription, { epoch, offset, recovered }) {
     if (!subscription) return;
     const { channel } = subscription;
-    if (!recovered) subscription.position = undefined;
+    if (!recovered) subscription.epoch = undefined;
     subscription.moveTo({ epoch, offset });
     this.#emit("subscribed", { channel, epoch, offset, recovered });
     if (this.#link && this.#link.heard.size < this.#subscriptions.size) this.#change();
@@ -444,25 +444,25 @@ class Link extends AbortController {
 
 class Subscription {
   handlers = new Set();
-  /** @type {Position | undefined} */
-  position;
+  epoch;
+  offset = 0;
 
   constructor(channel, since = "", history) {
     this.channel = channel;
     this.history = history;
     const [, epoch, offset] = /^(.+):(\d+)$/.exec(since) ?? [];
-    if (epoch) this.position = { epoch, offset: Number(offset) };
+    if (epoch) this.moveTo({ epoch, offset: Number(offset) });
   }
 
   get since() {
-    return this.position && `${this.position.epoch}:${this.position.offset}`;
+    return this.epoch && `${this.epoch}:${this.offset}`;
   }
 
   /** False when that has been heard already. */
   moveTo({ epoch, offset }) {
-    const at = this.position;
-    if (at && at.epoch === epoch && at.offset >= offset) return false;
-    this.position = { epoch, offset };
+    if (this.epoch === epoch && this.offset >= offset) return false;
+    this.epoch = epoch;
+    this.offset = offset;
     return true;
   }
 }

@@ -89,10 +89,11 @@ function carryBody(
   done: () => void,
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
+  let isGone = false;
   return new ReadableStream({
     start(controller) {
       signal.addEventListener("abort", () => {
-        controller.close();
+        if (!isGone) controller.close();
         reader.cancel().catch(() => {});
       });
     },
@@ -101,9 +102,13 @@ function carryBody(
       if (value) controller.enqueue(value);
       if (!isOver) return;
       done();
+      isGone = true;
       if (!signal.aborted) controller.close();
     },
-    cancel: () => reader.cancel(),
+    cancel: () => {
+      isGone = true;
+      return reader.cancel();
+    },
   });
 }
 
