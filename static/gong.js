@@ -202,8 +202,7 @@ export class Gong extends EventTarget {
     const { timeout } = this.#options;
     const watch = setInterval(() => {
       const silence = performance.now() - link.spokeAt;
-      const limit = link.openedAt ? timeout * 6 : timeout;
-      if (silence > limit) link.abort(new GongError("timeout", "No answer came in time."));
+      if (silence > timeout * (link.openedAt ? 6 : 1)) link.abort(new GongError("timeout", "No answer came in time."));
       else if (silence > timeout * 3) link.command?.("ping", "{}");
     }, timeout / 4);
     const transport = this.#transports[index];
@@ -220,7 +219,7 @@ export class Gong extends EventTarget {
 
   #serveSocket(link) {
     const { WebSocket, headers } = this.#options;
-    const url = this.#locate("push", [["format", "json"]]).href.replace("http", "ws");
+    const url = this.#locate("push?format=json").href.replace("http", "ws");
     // In browsers headers make it throw.
     const socket = headers ? new WebSocket(url, { headers }) : new WebSocket(url);
     let id = 0;
@@ -249,7 +248,7 @@ export class Gong extends EventTarget {
   }
 
   async #serveStream(link) {
-    const { body } = await this.#get(link, "sse", [["format", "json"]]);
+    const { body } = await this.#get(link, "sse?format=json");
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     link.signal.addEventListener("abort", () => reader.cancel().catch(() => {}));
     for (let rest = "";;) {
@@ -270,14 +269,14 @@ export class Gong extends EventTarget {
     for (;;) {
       // The first is answered at once, with where the channels stand.
       const timeout = link.openedAt && Math.min(25, this.#options.timeout / 500);
-      const response = await this.#get(link, "poll", [["timeout", timeout]]);
+      const response = await this.#get(link, `poll?timeout=${timeout}`);
       const { publications, cursor, lost } = await response.json();
       for (const line of publications) this.#receive(link, line);
-      this.#advance(link, cursor, lost);
+      this.#advance(link, cursor, lost, !timeout);
     }
   }
 
-  #get(link, path, parameters) {
+  #get(link, path) {
     const all = [...this.#subscriptions.values()];
     checkCount(all.length);
     const history = all.find(({ since }) => !since)?.history;
@@ -285,15 +284,14 @@ export class Gong extends EventTarget {
     const named = all.filter((each) => each.since || each.history === history);
     link.heard = new Map(named.map((each) => [each.channel, each]));
     const since = named.filter(({ since }) => since).map(({ channel, since }) => `${channel}@${since}`).join();
-    const channels = named.map(({ channel }) => ["channel", channel]);
-    const url = this.#locate(path, [...parameters, ["history", history], ["since", since], ...channels]);
+    const starts = [["since", since], ["history", history]].filter(([, value]) => value);
+    const url = this.#locate(path, [...named.map(({ channel }) => ["channel", channel]), ...starts]);
     return this.#fetch(url, { cache: "no-store", signal: link.signal });
   }
 
-  #locate(path, parameters) {
-    const all = [...parameters, ["echo", this.#options.echo ? "" : false]];
-    const query = new URLSearchParams(all.filter(([, value]) => `${value ?? ""}`));
-    return new URL(`${path}?${query}`, this.#options.url);
+  #locate(path, parameters = []) {
+    const query = new URLSearchParams([...parameters, ["echo", this.#options.echo]]);
+    return new URL(`${path}&${query}`, this.#options.url);
   }
 
   /** @returns {Promise<any>} */
@@ -336,13 +334,13 @@ export class Gong extends EventTarget {
   }
 
   /** Past what is not delivered too: one's own, say. */
-  #advance(link, cursor, lost = []) {
+  #advance(link, cursor, lost = [], isFirst = false) {
     if (!this.#spoke(link)) return;
     for (const [, channel, epoch, offset] of cursor.matchAll(/([^,@]+)@([^,:]+):(\d+)/g)) {
       const subscription = link.heard.get(channel);
       const told = { epoch, offset: Number(offset), recovered: !lost.includes(channel) };
-      if (told.recovered && subscription?.since) subscription.moveTo(told);
-      else this.#tell(subscription, told);
+      if (isFirst || !told.recovered) this.#tell(subscription, told);
+      else subscription?.moveTo(told);
     }
   }
 

@@ -185,14 +185,14 @@ Deno.test("Gong makes one request for all channels of a turn, and the next with 
   const ends = ["a", "b", "c"].map((channel) => heard.gong.subscribe(channel, heard.hear));
   await heard.event("subscribed", ({ channel }) => channel === "c");
   assertEquals(server.requests, [
-    "GET /sse?format=json&channel=a&channel=b&channel=c",
+    "GET /sse?format=json&channel=a&channel=b&channel=c&echo=true",
   ]);
   const again = heard.event("subscribed", ({ channel }) => channel === "d");
   ends[1]?.();
   heard.gong.subscribe("d", heard.hear);
   await again;
   assertEquals(server.requests.slice(1), [
-    "GET /sse?format=json&since=a%40e%3A0%2Cc%40e%3A0&channel=a&channel=c&channel=d",
+    "GET /sse?format=json&channel=a&channel=c&channel=d&since=a%40e%3A0%2Cc%40e%3A0&echo=true",
   ]);
   for (const end of [ends[0], ends[2]]) end?.();
   server.publish("d", "still heard");
