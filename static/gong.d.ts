@@ -174,6 +174,7 @@ export class Gong extends EventTarget {
    * reported as an uncaught error and keeps no other from hearing.
    *
    * @throws {RangeError} for more than 32 channels without a WebSocket
+   * @throws {TypeError} for a `since` that is no position
    * @throws the reason of a signal that is aborted, a {@linkcode GongError} when the client is closed
    */
   subscribe(channel: string, handler: (message: Message) => void, options?: SubscribeOptions): () => void;

@@ -228,6 +228,11 @@ Deno.test("Gong without a WebSocket begins with the next transport", async () =>
   assertEquals(heard.states, ["connecting sse", "open sse"]);
 });
 
+Deno.test("Gong.subscribe() takes no position that is none", () => {
+  using heard = new Heard("http://127.0.0.1:1/");
+  assertThrows(() => heard.gong.subscribe("a", heard.hear, { since: "41" }), TypeError, "`since`");
+});
+
 Deno.test("Gong that was not served wants to know where its server is", () => {
   assertThrows(() => new Gong(), TypeError, "`url`");
 });
