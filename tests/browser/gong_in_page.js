@@ -51,15 +51,13 @@ export function connect() {
   globalThis.gong.connect();
 }
 
-/** Publishes until it is told to stop. */
+/** Publishes one after the other until it is told to stop. */
 export function stream() {
-  let next = 0;
-  globalThis.stopped = new Promise((resolve) => {
-    const timer = setInterval(() => {
-      globalThis.gong.publish("a", ++next);
-      if (globalThis.isEnough) resolve(clearInterval(timer));
-    }, 5);
-  });
+  const publishAll = async () => {
+    let next = 0;
+    while (!globalThis.isEnough) await globalThis.gong.publish("a", ++next);
+  };
+  globalThis.stopped = publishAll();
 }
 
 /** How many it published. */

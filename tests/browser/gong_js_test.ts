@@ -56,7 +56,7 @@ async function hears(page: Page, expected: readonly unknown[]): Promise<void> {
 suite.test("Gong hops in a page to SSE, to polling and back to WebSocket in the midst of a stream, and hears each once", async ({ visit, use }) => {
   const gate = use(new Gate(server.url));
   const page = await visit(`${gate.url}/health`, { expected: CUT });
-  await page.evaluate(open, { file: "/gong.js", channel: "a", options: { timeout: 500 } });
+  await page.evaluate(open, { file: "/gong.js", channel: "a", options: { timeout: 1_000 } });
   await page.evaluate(stream);
   await reaches(page, "open websocket");
   gate.bar("/push", "swallow");
