@@ -13,7 +13,7 @@ import { bytes, count, set, visible } from "./text.js";
 const $ = (id) => document.getElementById(id);
 
 const query = new URLSearchParams(location.search);
-const channels = query.getAll("channel").filter((name) => name !== "");
+const channels = [...new Set(query.getAll("channel").filter((name) => name !== ""))];
 if (channels.length === 0) channels.push("broadcast");
 const [target] = channels;
 const named = channels.map(visible).join(", ");
@@ -75,6 +75,11 @@ function showState({ phase, error, delay }) {
   showComposer();
 }
 
+/** As soon as the last channel is heard. */
+function showOpen() {
+  if (gong.phase === "open") showState({ phase: "open" });
+}
+
 function showPlan(phase, error, delay = 0) {
   const due = performance.now() + delay;
   const why = `Closed: ${visible(describe(error))}.`;
@@ -98,7 +103,7 @@ function subscribed({ channel, recovered }) {
     list.note(Date.now(), `What came on ${visible(channel)} in the meantime is lost`);
     $("empty").hidden = true;
   }
-  showState({ phase: gong.phase });
+  showOpen();
 }
 
 /** A channel is refused; or, without a channel, the client. */
@@ -109,7 +114,7 @@ function refuse({ channel, error }) {
   if (refused.size === channels.length) return showState({ phase: "closed", error });
   list.note(Date.now(), `${visible(channel)} is not heard: ${visible(error.message)}`);
   $("empty").hidden = true;
-  showState({ phase: gong.phase });
+  showOpen();
 }
 
 /** Asks what this client may do here. */

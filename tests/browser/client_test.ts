@@ -58,7 +58,7 @@ suite.test("the client shows what every tab sends, its own too, with time, and t
 });
 
 suite.test("the client hears the channels of its address, and sends to the first", async ({ visit }) => {
-  const page = await opened(await visit(`${gong.url}/?channel=a:1&channel=b`));
+  const page = await opened(await visit(`${gong.url}/?channel=a:1&channel=b&channel=b`));
   await publish("of b", { channel: "b" });
   await shows(page, ["of b"]);
   await using other = await connect(`${gong.ws}/push?channel=a:1`);
