@@ -23,10 +23,11 @@ const PAGES: ReadonlyMap<string, string> = new Map([
     "admin.js",
     "api.js",
     "broadcast.js",
-    "connection.js",
     "favicon.svg",
     "feed.js",
     "figures.js",
+    "gong.d.ts",
+    "gong.js",
     "messages.js",
     "notify.js",
     "push.css",
@@ -38,13 +39,28 @@ const PAGES: ReadonlyMap<string, string> = new Map([
     "trace.js",
   ].map((file): [string, string] => [`/static/${file}`, file]),
   ["/favicon.ico", "favicon.svg"],
+  ["/gong.js", "gong.js"],
+  ["/gong.d.ts", "gong.d.ts"],
 ]);
+
+/**
+ * The client is for pages of any origin, and has nothing in it that is anybody's. Where its types are, Deno is told by
+ * `X-TypeScript-Types`; TypeScript finds them beside it.
+ */
+const PUBLIC: ReadonlyMap<string, Readonly<Record<string, string>>> = new Map(
+  ["gong.js", "gong.d.ts"].map((file) => [file, {
+    "access-control-allow-origin": "*",
+    "cross-origin-resource-policy": "cross-origin",
+    ...(file === "gong.js" ? { "x-typescript-types": "./gong.d.ts" } : {}),
+  }]),
+);
 
 const TYPES: ReadonlyMap<string, string> = new Map([
   ["html", "text/html; charset=utf-8"],
   ["js", "text/javascript; charset=utf-8"],
   ["css", "text/css; charset=utf-8"],
   ["svg", "image/svg+xml"],
+  ["ts", "application/typescript; charset=utf-8"],
 ]);
 
 /**
@@ -105,8 +121,7 @@ export function createPages({ config }: PagesOptions): (request: Request, url: U
       return problem(new GongError("method_not_allowed"), { allow: ["GET", "HEAD"] });
     }
     const { bytes, tag } = await content(file);
-    const headers = new Headers(SECURITY);
-    headers.set("content-type", typeOf(file));
+    const headers = new Headers({ ...SECURITY, ...PUBLIC.get(file), "content-type": typeOf(file) });
     if (url.pathname === "/admin") headers.set("cache-control", "no-store");
     else {
       headers.set("cache-control", "no-cache");

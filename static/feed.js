@@ -4,8 +4,8 @@
  * @module
  */
 
+import { Gong } from "./gong.js";
 import { call } from "./api.js";
-import { Connection } from "./connection.js";
 
 /** Silence of the channel, in milliseconds, after which the page asks; and how often it then does. */
 const SILENCE = 3_000;
@@ -19,10 +19,8 @@ const DRAW = 1_000;
  * `live` false means polling only: the channel is for keys that may do everything.
  */
 export class Feed {
-  /** Public id of the session behind the feed. */
-  session;
   #handlers;
-  #connection;
+  #gong;
   #ticker = 0;
   #heard = 0;
   #asked = 0;
@@ -39,14 +37,10 @@ export class Feed {
     this.#heard = 0;
     this.#handlers.state("connecting", "Connecting …");
     if (live) {
-      const url = new URL("push?format=json&channel=$admin", location.href);
-      url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-      this.#connection = new Connection(url, {
-        state: (state) => this.#state(state),
-        message: (data) => this.#message(data),
-        after: ({ code }) => [4401, 4403].includes(code) ? "stop" : "wait",
-      });
-      this.#connection.open();
+      const gong = this.#gong = new Gong({ url: location.href, transports: ["websocket", "sse"] });
+      gong.addEventListener("state", ({ phase }) => this.#gong === gong && this.#state(phase));
+      gong.addEventListener("error", () => this.#gong === gong && this.#state("closed"));
+      gong.subscribe("$admin", (message) => this.#message(message));
     }
     this.#ticker = setInterval(() => this.#tick(), 1_000);
     this.#tick();
@@ -55,29 +49,25 @@ export class Feed {
   stop() {
     clearInterval(this.#ticker);
     clearTimeout(this.#drawing);
-    this.#connection?.close();
-    this.#connection = this.session = undefined;
+    this.#gong?.close();
+    this.#gong = undefined;
     this.#drawing = this.#asked = 0;
   }
 
-  #state({ phase }) {
+  /** Public id of the session behind the feed. */
+  get session() {
+    return this.#gong?.session;
+  }
+
+  #state(phase) {
     if (phase === "open") return this.#handlers.state("open", "Live");
-    this.session = undefined;
     if (phase === "waiting") this.#handlers.state("waiting", "Not live, reconnecting …");
     if (phase === "closed") this.#handlers.state("waiting", "Not live, asking every 2 s");
   }
 
-  #message(data) {
-    if (typeof data !== "string") return;
-    for (const line of data.split("\n")) {
-      if (line === "") continue;
-      const value = JSON.parse(line);
-      if (value.type === "welcome") this.session = value.session;
-      else if (value.type === undefined && value.channel === "$admin") {
-        this.#heard = performance.now();
-        this.#draw({ stats: value.data?.stats, recent: value.data?.recent, time: value.time });
-      }
-    }
+  #message({ data, time }) {
+    this.#heard = performance.now();
+    this.#draw({ stats: data?.stats, recent: data?.recent, time });
   }
 
   #draw(newest) {
@@ -98,12 +88,12 @@ export class Feed {
     try {
       const [stats, { publications }] = await Promise.all([call("GET", "api/stats"), call("GET", "api/recent")]);
       if (ticker !== this.#ticker) return;
-      if (!this.#connection) this.#handlers.state("open", "Every 2 s");
+      if (!this.#gong) this.#handlers.state("open", "Every 2 s");
       this.#draw({ stats, recent: publications, time: Date.now() });
     } catch (error) {
       if (ticker !== this.#ticker) return;
       if (error.status === 401) this.#handlers.loggedOut();
-      else if (!this.#connection) this.#handlers.state("waiting", error.message);
+      else if (!this.#gong) this.#handlers.state("waiting", error.message);
     }
   }
 }

@@ -32,9 +32,9 @@ export class MessageList {
     new ResizeObserver(() => this.#following && this.follow()).observe(scroll);
   }
 
-  /** Shows a message that came now. */
-  add(text, { binary = false } = {}) {
-    this.#push({ text, binary, time: Date.now() });
+  /** Shows a message. */
+  add(text, { binary = false, time = Date.now() } = {}) {
+    this.#push({ text, binary, time });
   }
 
   /** Shows a remark between the messages. */

@@ -286,7 +286,7 @@ Deno.test("resolveConfig() always has /push among the paths, and refuses those o
   assertEquals(load({ args }).path, ["/a/b", "/push"]);
   assertEquals(load({ args: ["--path", "/ws"] }).path, ["/push", "/ws"]);
   assertEquals(defaultConfig({ path: ["/ws"] }).path, ["/push", "/ws"]);
-  for (const path of ["/", "/admin", "/api/publish", "/socket.io/", "/metrics", "/static/x"]) {
+  for (const path of ["/", "/admin", "/api/publish", "/socket.io/", "/metrics", "/static/x", "/gong.js"]) {
     assertStringIncludes(refusal({ args: ["--path", path] }), "is taken by the server itself");
   }
   for (const path of ["push", "//x", "/a/../b", "/a b", "/a?b", "/a#b", "/é"]) {

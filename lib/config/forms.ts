@@ -23,8 +23,8 @@ const SECRET = /^[!-+\--~]{1,256}$/;
 
 /** Paths that belong to the server, with everything below them. */
 const TAKEN = [
-  ...["/admin", "/api", "/health", "/iframe", "/metrics", "/poll", "/ready", "/session", "/socket.io", "/sse"],
-  ...["/static", "/stream"],
+  ...["/admin", "/api", "/gong.d.ts", "/gong.js", "/health", "/iframe", "/metrics", "/poll", "/ready", "/session"],
+  ...["/socket.io", "/sse", "/static", "/stream"],
 ];
 
 /**

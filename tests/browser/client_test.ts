@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Page } from "playwright-core";
 import { connect } from "../support/client.ts";
+import { Gate } from "../support/gate.ts";
 import { type Gong, startGong } from "../support/gong.ts";
 import {
   controlsOutside,
@@ -57,7 +58,7 @@ suite.test("the client shows what every tab sends, its own too, with time, and t
 });
 
 suite.test("the client hears the channels of its address, and sends to the first", async ({ visit }) => {
-  const page = await opened(await visit(`${gong.url}/?channel=a:1&channel=b`));
+  const page = await opened(await visit(`${gong.url}/?channel=a:1&channel=b&channel=b`));
   await publish("of b", { channel: "b" });
   await shows(page, ["of b"]);
   await using other = await connect(`${gong.ws}/push?channel=a:1`);
@@ -143,14 +144,33 @@ suite.test("the client comes back when the server does, on the same port, and sa
   const page = await opened(await visit(first.url, { expected: /WebSocket connection|net::ERR_/ }));
   await page.getByLabel("Message", { exact: true }).fill("a draft");
   await first.stop();
-  await says(page.locator("#state"), /^Closed: \d{4}, .+\. Reconnecting in \d+ s$/);
+  await says(page.locator("#state"), /^Closed: .+\. Reconnecting in \d+ s$/);
   assert(await page.getByRole("button", { name: "Send" }).isDisabled());
   const again = use(await startGong(["--isolates", "1", "--port", String(first.port)]));
   await opened(page);
-  await says(page.locator("#messages .note span"), /^Connection lost and back/);
+  await says(page.locator("#messages .note span"), "What came on broadcast in the meantime is lost");
   await publish("back", { to: again });
   await shows(page, ["back"]);
   assertEquals(await page.getByLabel("Message", { exact: true }).inputValue(), "a draft");
+});
+
+suite.test("the client shows what it missed, in order, and over which transport it hears", async ({ visit, use }) => {
+  const gate = use(new Gate(gong.url));
+  const page = await opened(await visit(gate.url, { expected: /WebSocket connection|net::ERR_|502/ }));
+  await says(page.locator("#state"), "Open, over WebSocket");
+  await publish("before");
+  await shows(page, ["before"]);
+  for (const path of ["/push", "/sse", "/poll"]) gate.bar(path);
+  await says(page.locator("#state"), /^Closed: .+\. Reconnecting in \d+ s$/);
+  for (const text of ["missed 1", "missed 2"]) await publish(text);
+  gate.barriers.delete("/sse");
+  await page.getByRole("button", { name: "Connect now" }).click();
+  await shows(page, ["before", "missed 1", "missed 2"]);
+  await says(page.locator("#state"), "Open, over Server-Sent Events");
+  await page.getByLabel("Message", { exact: true }).fill("over HTTP");
+  await page.getByRole("button", { name: "Send" }).click();
+  await shows(page, ["before", "missed 1", "missed 2", "over HTTP"]);
+  assertEquals(await page.locator("#messages .note").count(), 0);
 });
 
 suite.test("the client connects at once when the network or the reader comes back", async ({ visit }) => {

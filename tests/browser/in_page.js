@@ -26,12 +26,12 @@ export function groundColour() {
 export function setHidden(hidden) {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
   Object.defineProperty(document, "visibilityState", { configurable: true, get: () => hidden ? "hidden" : "visible" });
-  document.dispatchEvent(new Event("visibilitychange"));
+  document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
 }
 
 /** The event that a browser sends when the network is back, or when the reader is. */
 export function wake(event) {
-  (event === "online" ? globalThis : document).dispatchEvent(new Event(event));
+  (event === "online" ? globalThis : document).dispatchEvent(new Event(event, { bubbles: true }));
 }
 
 /** Every wait that is random takes its longest. */

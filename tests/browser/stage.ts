@@ -31,8 +31,6 @@ export interface Stage extends AsyncDisposable {
   readonly closed: string[];
   /** Requests for a page of sessions. */
   pages: number;
-  /** Sends a frame to every client of the plain door. */
-  say(data: string | Uint8Array<ArrayBuffer>): void;
   /** Closes every WebSocket. */
   hangUp(code: number, reason: string): void;
 }
@@ -44,7 +42,6 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
   const pages = createPages({ config });
   const metrics = new Metrics({ isolate: "0" });
   const admin = createAdmin({ config, auth, hub: { revoke: auth.revoke }, log: createLogger("admin"), metrics });
-  const plain = new Set<WebSocket>();
   const feeds = new Set<WebSocket>();
   const stage: Omit<Stage, "url" | typeof Symbol.asyncDispose> = {
     stats: {},
@@ -55,39 +52,35 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
     looked: [],
     closed: [],
     pages: 0,
-    say(data) {
-      for (const socket of plain) if (socket.readyState === WebSocket.OPEN) socket.send(data);
-    },
     hangUp(code, reason) {
-      for (const socket of [...plain, ...feeds]) socket.close(code, reason);
+      for (const socket of feeds) socket.close(code, reason);
     },
   };
 
-  function push(request: Request, url: URL): Response {
-    const grant = auth.identify(request, "127.0.0.1");
+  /** The JSON door, with the one channel that the stage has. */
+  function push(request: Request): Response {
+    auth.identify(request, "127.0.0.1");
     const { socket, response } = Deno.upgradeWebSocket(request);
-    if (url.searchParams.get("format") === "json") {
-      feeds.add(socket);
-      socket.onopen = () => feed(socket);
-      socket.onclose = () => feeds.delete(socket);
-      return response;
-    }
-    plain.add(socket);
-    const channel = url.searchParams.get("channel") ?? "broadcast";
+    feeds.add(socket);
+    socket.onopen = () => socket.send(JSON.stringify({ type: "welcome", session: "own", version: "0" }));
     socket.onmessage = ({ data }) => {
-      if (auth.may(grant, "publish", channel)) stage.say(data);
-      else socket.close(4403, "This is not allowed.");
+      const { id, subscribe } = JSON.parse(data);
+      const told = { epoch: "e", offset: 0, recovered: true };
+      socket.send(JSON.stringify({ id, ok: subscribe ? told : {} }));
+      if (!subscribe) return;
+      socket.send(JSON.stringify({ type: "subscribed", channel: subscribe.channel, ...told }));
+      if (subscribe.channel === "$admin") feed(socket);
     };
-    socket.onclose = () => plain.delete(socket);
+    socket.onclose = () => feeds.delete(socket);
     return response;
   }
 
   function feed(socket: WebSocket): void {
-    socket.send(JSON.stringify({ type: "welcome", session: "own", version: "0" }));
+    let offset = 0;
     const tick = () => {
       if (socket.readyState !== WebSocket.OPEN) return clearInterval(timer);
       const data = { stats: { time: Date.now(), ...stage.stats }, recent: stage.recent };
-      socket.send(JSON.stringify({ channel: "$admin", epoch: "e", offset: 1, time: Date.now(), data }));
+      socket.send(JSON.stringify({ channel: "$admin", epoch: "e", offset: ++offset, time: Date.now(), data }));
     };
     const timer = setInterval(tick, 1000);
     tick();
@@ -132,7 +125,7 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const url = new URL(request.url);
     try {
-      if (request.headers.has("upgrade")) return push(request, url);
+      if (request.headers.has("upgrade")) return push(request);
       return await pages(request, url) ?? await admin(request, url, "127.0.0.1") ?? await api(request, url) ??
         problem(new GongError("not_found"));
     } catch (error) {
