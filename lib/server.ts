@@ -58,12 +58,15 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
     return !(target instanceof URL && UNLIMITED.has(target.pathname)) && !buckets.take(address);
   }
 
-  function refuseFlood(request: Request, address: string): Response {
+  function refuseFlood(request: Request, target: URL | GongError, address: string): Response {
     const error = new GongError("rate_limited", undefined, { retryAfter: buckets.retryAfter(address) });
     metrics.count("gong_refused_total", { reason: error.code });
     // At info the log would be flooded too.
     log.debug("request.flood", { address, code: error.code, status: error.status });
-    return request.headers.has("upgrade") ? plainProblem(error) : problem(error);
+    if (request.headers.has("upgrade")) return plainProblem(error);
+    // Its page has to be able to read when to come back.
+    const origin = target instanceof URL ? auth.allowedOrigin(request, target) : undefined;
+    return allowOrigin(request, problem(error), origin);
   }
 
   async function route(request: Request, url: URL, address: string): Promise<Response> {
@@ -105,7 +108,7 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
     const remote = remoteAddr.transport === "tcp" ? remoteAddr.hostname : "";
     const address = addresses.of(remote, request.headers);
     const target = readTarget(request);
-    if (isFlood(target, address)) return refuseFlood(request, address);
+    if (isFlood(target, address)) return refuseFlood(request, target, address);
     let door: string | undefined;
     try {
       if (target instanceof GongError) throw target;

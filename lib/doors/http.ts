@@ -90,7 +90,8 @@ export class HttpCall {
 
   /** An answer of JSON that nobody keeps. */
   json(body: BodyInit | null, init: { status?: number; headers?: Readonly<Record<string, string>> } = {}): Response {
-    const headers = { ...HEADERS, "content-type": "application/json", ...init.headers };
+    const type = { "content-type": "application/json" };
+    const headers = { ...HEADERS, ...body === null ? {} : type, ...init.headers };
     return new Response(body, { ...init, headers });
   }
 }

@@ -64,6 +64,19 @@ Deno.test("--request-rate counts requests to doors", async () => {
   for (const { target } of HTTP_DOORS) await assertRefused(gong, target, 429, "rate_limited");
 });
 
+Deno.test("a page of an allowed origin may read that it asks too often, and when to come back", async () => {
+  const origin = "https://app.example.com";
+  await using gong = await startGong(["--isolates", "1", "--request-rate", "1", "--allow-origin", origin]);
+  for (;;) {
+    const response = await ask(gong, "/poll?channel=open.a&timeout=0", { headers: { Origin: origin } });
+    await response.body?.cancel();
+    assertEquals(response.headers.get("access-control-allow-origin"), origin);
+    if (response.status === 200) continue;
+    assertEquals([response.status, response.headers.get("retry-after")], [429, "1"]);
+    break;
+  }
+});
+
 for (const { name, target } of STREAMS) {
   Deno.test(`${target} ends a reader that is too slow, and others miss nothing`, async () => {
     await using gong = await startGong([
