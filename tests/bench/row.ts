@@ -1,0 +1,69 @@
+/**
+ * What a line of the table is, and how what it says is measured.
+ *
+ * @module
+ */
+import { faultsOf, isComplete, type Report } from "../support/load.ts";
+
+/** One line of the table. */
+export interface Row {
+  readonly name: string;
+  /** What is measured, with its unit. */
+  readonly what: string;
+  /** What Gong is measured beside. */
+  readonly beside: string;
+  /** How Gong was started. */
+  readonly settings: readonly string[];
+  /** What Gong has to reach. */
+  readonly bar: string;
+  /** Why it cannot be measured on this machine. */
+  missing?(): string | undefined;
+  measure(row: Row, rounds: number, tell: Tell): Promise<Result>;
+}
+
+/** Says how far it is. */
+export type Tell = (text: string) => void;
+
+/** What came of a row. */
+export interface Result {
+  /** One number a round. */
+  readonly beside: readonly number[];
+  readonly gong: readonly number[];
+  /** Gong's median beside the other's, in words. */
+  readonly comparison: string;
+  readonly passed: boolean;
+  /** What else went wrong. */
+  readonly faults: readonly string[];
+}
+
+/** The value that half of them do not exceed. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Two loads that are compared. */
+export interface Pair {
+  beside(): Promise<Report>;
+  gong(): Promise<Report>;
+  /** The number that is compared. */
+  figure(report: Report): number;
+}
+
+/** Measures one after the other, time and again, so that what else the machine does falls on both. */
+export async function alternate(rounds: number, tell: Tell, pair: Pair) {
+  const beside: number[] = [];
+  const gong: number[] = [];
+  const reports: Report[] = [];
+  const faults: string[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    beside.push(pair.figure(await pair.beside()));
+    const report = await pair.gong();
+    gong.push(pair.figure(report));
+    reports.push(report);
+    if (!isComplete(report)) faults.push(`round ${round}: ${JSON.stringify(faultsOf(report))}`);
+    tell(`round ${round} of ${rounds}: ${beside.at(-1)} beside Gong's ${gong.at(-1)}`);
+  }
+  return { beside, gong, reports, faults };
+}
