@@ -14,7 +14,7 @@ type Load = Omit<HttpLoadOptions, "url" | "server">;
 /** Seconds of load that are not measured: the engine compiles for a while. */
 const WARM_UP = 20;
 const BURST: Load = { door: "sse", subscribers: 1000, publishers: 50, rate: 0, count: 300 };
-const STEADY: Load = { door: "sse", subscribers: 1000, publishers: 1, rate: 20, duration: 5 };
+const STEADY: Load = { door: "sse", subscribers: 1000, publishers: 1, rate: 20, duration: 10 };
 const POLLS: Load = { door: "poll", subscribers: 300, publishers: 1, rate: 5, duration: 5 };
 
 /** The rows beside nchan. */
