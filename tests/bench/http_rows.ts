@@ -7,7 +7,7 @@ import type { Report } from "../support/load.ts";
 import { type HttpLoadOptions, runHttpLoad } from "./http/load.ts";
 import { missingNchan, startNchan } from "./nchan.ts";
 import { type Peer, startServer } from "./peers.ts";
-import { alternate, median, type Result, type Row, type Tell } from "./row.ts";
+import { alternate, faultsOfLoad, median, type Result, type Row, type Tell } from "./row.ts";
 
 type Load = Omit<HttpLoadOptions, "url" | "server">;
 
@@ -53,26 +53,32 @@ export const HTTP_ROWS: readonly Row[] = [
 async function measureBurst(row: Row, rounds: number, tell: Tell): Promise<Result> {
   await using one = await startNchan(1);
   await using two = await startNchan(2);
-  await using gong = await startServer(row.settings, "http");
+  await using gong = await startServer(row.settings, { door: "http" });
   const figure = ({ messagesPerSecond }: Report) => messagesPerSecond;
   // What is faster may change from one moment to the next: in each round it is the better of the two.
   async function better(): Promise<Report> {
     const [first, second] = [await runOn(one, BURST), await runOn(two, BURST)];
     return figure(first) > figure(second) ? first : second;
   }
-  const results = await alternate(rounds, tell, { beside: better, gong: () => runOn(gong, BURST), figure });
+  const results = await alternate(rounds, tell, {
+    beside: better,
+    gong: () => runOn(gong, BURST),
+    figure,
+    faults: faultsOfLoad,
+  });
   const ratio = median(results.gong) / median(results.beside);
   return { ...results, comparison: `${ratio.toFixed(1)} ×`, passed: ratio >= 6 };
 }
 
 async function measureCpu(row: Row, load: Load, most: number, rounds: number, tell: Tell): Promise<Result> {
   await using nchan = await startNchan(1);
-  await using gong = await startServer(row.settings, "http");
+  await using gong = await startServer(row.settings, { door: "http" });
   await runOn(nchan, { ...load, duration: WARM_UP });
   await runOn(gong, { ...load, duration: WARM_UP });
   const results = await alternate(rounds, tell, {
     beside: () => runOn(nchan, load),
     gong: () => runOn(gong, load),
+    faults: faultsOfLoad,
     figure: (report) => report.server?.cpuMicrosecondsPerMessage ?? NaN,
   });
   const ratio = median(results.gong) / median(results.beside);

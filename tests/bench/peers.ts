@@ -38,10 +38,14 @@ export async function startLoop(): Promise<Peer> {
 /**
  * Gong from source (or the binary named by `GONG_BINARY`), with `--dev` and its defaults but for `args`.
  *
- * @param door where its URL points to: the plain WebSocket door, or none, for plain HTTP
+ * @param options `door`: where its URL points to, the plain WebSocket door or none, for plain HTTP; `dir`: the folder that
+ * it is started in and may write to
  */
-export async function startServer(args: readonly string[], door: "push" | "http" = "push"): Promise<Peer> {
-  const gong = await startGong(["--log-level", "warning", ...args]);
+export async function startServer(
+  args: readonly string[],
+  { door = "push", dir }: { door?: "push" | "http"; dir?: string } = {},
+): Promise<Peer> {
+  const gong = await startGong(["--log-level", "warning", ...args], dir === undefined ? {} : { dir });
   return {
     name: "Gong",
     url: door === "push" ? `${gong.ws}/push` : gong.url,

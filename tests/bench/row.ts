@@ -43,27 +43,35 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** Two loads that are compared. */
-export interface Pair {
-  beside(): Promise<Report>;
-  gong(): Promise<Report>;
+/** Two measurements that are compared. */
+export interface Pair<T> {
+  beside(): Promise<T>;
+  gong(): Promise<T>;
   /** The number that is compared. */
-  figure(report: Report): number;
+  figure(measured: T): number;
+  /** What went wrong with what Gong did. */
+  faults(measured: T): string | undefined;
 }
 
 /** Measures one after the other, time and again, so that what else the machine does falls on both. */
-export async function alternate(rounds: number, tell: Tell, pair: Pair) {
+export async function alternate<T>(rounds: number, tell: Tell, pair: Pair<T>) {
   const beside: number[] = [];
   const gong: number[] = [];
-  const reports: Report[] = [];
+  const measured: T[] = [];
   const faults: string[] = [];
   for (let round = 1; round <= rounds; round++) {
     beside.push(pair.figure(await pair.beside()));
-    const report = await pair.gong();
-    gong.push(pair.figure(report));
-    reports.push(report);
-    if (!isComplete(report)) faults.push(`round ${round}: ${JSON.stringify(faultsOf(report))}`);
+    const own = await pair.gong();
+    gong.push(pair.figure(own));
+    measured.push(own);
+    const fault = pair.faults(own);
+    if (fault !== undefined) faults.push(`round ${round}: ${fault}`);
     tell(`round ${round} of ${rounds}: ${beside.at(-1)} beside Gong's ${gong.at(-1)}`);
   }
-  return { beside, gong, reports, faults };
+  return { beside, gong, measured, faults };
+}
+
+/** What went wrong in a load: everything has to arrive, once and in order. */
+export function faultsOfLoad(report: Report): string | undefined {
+  return isComplete(report) ? undefined : JSON.stringify(faultsOf(report));
 }

@@ -5,7 +5,7 @@
  */
 import { type LoadOptions, type Report, runLoad } from "../support/load.ts";
 import { type Peer, startLoop, startServer } from "./peers.ts";
-import { alternate, median, type Result, type Row, type Tell } from "./row.ts";
+import { alternate, faultsOfLoad, median, type Result, type Row, type Tell } from "./row.ts";
 
 type Load = Partial<LoadOptions>;
 
@@ -71,6 +71,7 @@ async function measureCpu(row: Row, load: Load, rounds: number, tell: Tell): Pro
   const results = await alternate(rounds, tell, {
     beside: () => runOn(loop, steady),
     gong: () => runOn(gong, { ...steady, ...load }),
+    faults: faultsOfLoad,
     figure: (report) => report.server?.cpuMicrosecondsPerMessage ?? NaN,
   });
   const ratio = median(results.gong) / median(results.beside);
@@ -84,6 +85,7 @@ async function measureBurst(row: Row, rounds: number, tell: Tell): Promise<Resul
   const results = await alternate(rounds, tell, {
     beside: () => runOn(loop, burst),
     gong: () => runOn(gong, { ...burst, format: "json" }),
+    faults: faultsOfLoad,
     figure: (report) => report.messagesPerSecond,
   });
   const ratio = median(results.gong) / median(results.beside);
@@ -105,9 +107,10 @@ async function measureKeepUp(row: Row, rounds: number, tell: Tell): Promise<Resu
   const results = await alternate(rounds, tell, {
     beside: () => runOn(loop, { ...steady, rate }),
     gong: () => runOn(gong, { ...steady, rate, format: "json" }),
+    faults: faultsOfLoad,
     figure: (report) => report.latency.p50,
   });
-  const late = results.reports.filter(({ seconds }) => seconds > steady.duration + 0.5);
+  const late = results.measured.filter(({ seconds }) => seconds > steady.duration + 0.5);
   const faults = late.map(({ seconds }) => `fell behind: ${steady.duration} s of messages took ${seconds} s`);
   return {
     ...results,
@@ -127,6 +130,7 @@ async function measureIdle(row: Row, rounds: number, tell: Tell): Promise<Result
   const results = await alternate(rounds, tell, {
     beside: () => measure(startLoop),
     gong: () => measure(() => startServer(row.settings)),
+    faults: faultsOfLoad,
     figure: (report) => report.server?.memoryPerConnection ?? NaN,
   });
   const more = median(results.gong) - median(results.beside);
