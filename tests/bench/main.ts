@@ -9,7 +9,7 @@
  * @module
  */
 import { parseFlags, UsageError } from "../../lib/flags.ts";
-import { median, type Result, type Row } from "./row.ts";
+import { columns, median, type Result, type Row } from "./row.ts";
 import { ROWS } from "./rows.ts";
 
 const encoder = new TextEncoder();
@@ -52,10 +52,11 @@ function render(measured: readonly Measured[]): string {
     isPassed(result) ? "PASS" : "FAIL",
     `${row.what} (${row.settings.join(" ")})`,
   ]);
-  const widths = head.map((_, column) => Math.max(...[head, ...lines].map((line) => line[column]!.length)));
-  const table = [head, ...lines].map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd());
   const faults = measured.flatMap(({ row, result }) => result.faults.map((fault) => `${row.name}: ${fault}`));
-  return [...table, ...faults].join("\n") + "\n";
+  const tables = measured.flatMap(({ row, result: { table } }) =>
+    table === undefined ? [] : `\n${row.name}:\n${table}`
+  );
+  return [columns([head, ...lines]), ...faults, ...tables].join("\n") + "\n";
 }
 
 interface Measured {

@@ -32,8 +32,16 @@ export interface Result {
   /** Gong's median beside the other's, in words. */
   readonly comparison: string;
   readonly passed: boolean;
+  /** A table of its own. */
+  readonly table?: string;
   /** What else went wrong. */
   readonly faults: readonly string[];
+}
+
+/** Columns of text, as wide as they have to be. */
+export function columns(lines: readonly (readonly string[])[]): string {
+  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
+  return lines.map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd()).join("\n");
 }
 
 /** The value that half of them do not exceed. */

@@ -1,3 +1,4 @@
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { fieldOf, statusOf, Tcp } from "./dial.ts";
 
 const encoder = new TextEncoder();
@@ -7,6 +8,7 @@ const decoder = new TextDecoder();
 export interface Answer {
   readonly status: number;
   readonly head: string;
+  /** Without its content coding. */
   readonly body: Uint8Array;
 }
 
@@ -28,7 +30,7 @@ export class Exchange {
     const head = await this.tcp.head();
     const status = statusOf(head);
     if (Number.isNaN(status)) throw new Error(`no HTTP: ${head.slice(0, 80)}`);
-    return { status, head, body: await this.#body(status, head) };
+    return { status, head, body: decompress(await this.#body(status, head), fieldOf(head, "content-encoding")) };
   }
 
   async #body(status: number, head: string): Promise<Uint8Array> {
@@ -67,4 +69,11 @@ export class Exchange {
   async #more(): Promise<void> {
     if (!await this.tcp.more()) throw new Error("the server hung up");
   }
+}
+
+function decompress(body: Uint8Array, coding: string | undefined): Uint8Array {
+  if (coding === undefined || body.length === 0) return body;
+  if (coding === "br") return brotliDecompressSync(body);
+  if (coding === "gzip") return gunzipSync(body);
+  throw new Error(`an answer in ${coding}`);
 }

@@ -9,6 +9,11 @@ import type { SpeakingLine } from "../../../lib/cli/bench/publishers.ts";
 import { statusOf, Tcp } from "./dial.ts";
 import { type Answer, Exchange } from "./exchange.ts";
 
+/** A line over a socket that counts. */
+export interface TcpLine extends Line {
+  readonly tcp: Tcp;
+}
+
 const encoder = new TextEncoder();
 const STATUS = /HTTP\/1\.1 (\d{3})/g;
 
@@ -18,7 +23,7 @@ const STATUS = /HTTP\/1\.1 (\d{3})/g;
  *
  * @throws {Error} when the server refuses
  */
-export async function openStream(url: URL, request: string, onData: OnData): Promise<Line> {
+export async function openStream(url: URL, request: string, onData: OnData): Promise<TcpLine> {
   const tcp = await Tcp.open(url);
   await tcp.write(encoder.encode(request));
   const head = await tcp.head();
@@ -49,15 +54,22 @@ async function readStream(tcp: Tcp, onData: OnData): Promise<string> {
  * Polls, again and again.
  *
  * @param request makes each request, from the answer to the one before
+ * @param every milliseconds from one request to the next, if not at once
  */
-export async function openPolls(url: URL, request: (last?: Answer) => string, onData: OnData): Promise<Line> {
+export async function openPolls(
+  url: URL,
+  request: (last?: Answer) => string,
+  onData: OnData,
+  every = 0,
+): Promise<TcpLine> {
   const exchange = await Exchange.open(url);
   async function read(): Promise<string> {
     let answer: Answer | undefined;
-    for (;;) {
+    for (let due = performance.now() + every;; due += every) {
       answer = await exchange.ask(request(answer));
       if (answer.status !== 200 && answer.status !== 304) return String(answer.status);
       onData(answer.body, 0, answer.body.length, true);
+      if (every > 0) await new Promise((resolve) => setTimeout(resolve, due - performance.now()));
     }
   }
   return lineOf(exchange.tcp, read());
@@ -83,9 +95,10 @@ export async function openPosts(url: URL, onRefused: (status: string) => void): 
   };
 }
 
-function lineOf(tcp: Tcp, reading: Promise<string>): Line {
+function lineOf(tcp: Tcp, reading: Promise<string>): TcpLine {
   const closed = reading.catch(() => "error").finally(() => tcp.close());
   return {
+    tcp,
     closed,
     async close() {
       tcp.close();
