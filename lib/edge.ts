@@ -23,6 +23,7 @@ import type { Link } from "./link.ts";
 import type { Fields, Logger } from "./log.ts";
 import { creditAfter, type EdgeMethods, fullError, type HubMethods } from "./methods.ts";
 import type { Histogram, Metrics } from "./metrics.ts";
+import { Pace } from "./edge/pace.ts";
 import { Registry } from "./edge/registry.ts";
 import type { CloseReason, Session, SessionHost, SessionLimits } from "./session.ts";
 import { Subscriptions } from "./edge/subscriptions.ts";
@@ -78,7 +79,9 @@ export class Edge implements SessionHost {
   readonly #sweep: ReturnType<typeof setInterval>;
   readonly #inbox: Inbox;
   readonly #flusher = new Flusher();
+  readonly #pace: Pace;
   #scheduled = false;
+  #flushing = false;
   /** Bytes of publications that the hub has not dealt with, as far as it has said. */
   #publishing = 0;
   #pressure = false;
@@ -93,6 +96,7 @@ export class Edge implements SessionHost {
     const { config, link, metrics } = options;
     this.#options = options;
     this.#turn = options.turn ?? new Turn();
+    this.#pace = new Pace(this.#turn);
     this.limits = {
       maxMessage: config.maxMessage,
       messages: { rate: config.messageRate, burst: config.messageRate * 2 },
@@ -192,6 +196,7 @@ export class Edge implements SessionHost {
   close(): void {
     clearInterval(this.#sweep);
     this.#flusher.close();
+    this.#pace.close();
     this.#resumes.close();
     this.#bus.close();
   }
@@ -240,7 +245,13 @@ export class Edge implements SessionHost {
 
   queue(session: Session): void {
     this.#flusher.add(session);
-    this.#schedule();
+    if (!this.#pace.isResting) return this.#schedule();
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#turn.end(() => {
+      this.#flushing = false;
+      this.#flusher.flush();
+    });
   }
 
   opened(session: Session): void {
@@ -367,11 +378,13 @@ export class Edge implements SessionHost {
     this.#scheduled = true;
     const handle = () => {
       this.#scheduled = false;
+      const before = this.#delivered.value;
       this.#takeInbox();
       this.#flusher.flush();
+      return this.#delivered.value - before;
     };
-    if (isRest) setImmediate(handle);
-    else this.#turn.end(handle);
+    if (isRest) setImmediate(() => this.#pace.run(handle));
+    else this.#pace.schedule(handle);
   }
 
   /** Delivers what the bus brought, a bounded part of it unless `all`. The rest follows in the next turn. */

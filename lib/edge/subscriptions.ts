@@ -163,7 +163,8 @@ export class Subscriptions {
     // Pages of other channels wait for room too, and whoever comes first takes it.
     while (!session.takes(sizes)) await session.room(sizes);
     if (this.#joining.get(session)?.get(channel) !== joining) return;
-    this.#deliver(session, this.#pack(session, channel, heard), heard);
+    // While it waited, the cursors on it may have become old.
+    this.#deliver(session, session.door.codec.stamp ? this.#pack(session, channel, heard) : parcel, heard);
     const { epoch, offset } = missed.at(-1)!;
     joining.position = { epoch, offset };
     await session.room(sizes);

@@ -1,14 +1,16 @@
 /**
- * `deno task bench`: Gong beside a bare `Deno.upgradeWebSocket` loop, both measured in turn by `gong bench`.
+ * `deno task bench`: Gong beside a bare `Deno.upgradeWebSocket` loop and beside nchan, measured in turn.
  *
  *     deno task bench [--rounds 5] [--row NAME]...
  *
- * Prints one table; exits 1 when a row misses its bar or a message was lost.
+ * Prints one table; exits 1 when a row misses its bar or a message was lost. What cannot be measured on a machine is left
+ * out with a word, but not where `CI` is set.
  *
  * @module
  */
 import { parseFlags, UsageError } from "../../lib/flags.ts";
-import { median, type Result, type Row, ROWS } from "./rows.ts";
+import { columns, median, type Result, type Row } from "./row.ts";
+import { ROWS } from "./rows.ts";
 
 const encoder = new TextEncoder();
 
@@ -38,36 +40,54 @@ function format(values: readonly number[]): string {
   return values.length === 1 ? show(low) : `${show(median(values))} (${show(low)}–${show(high)})`;
 }
 
-function render(rows: readonly { row: Row; result: Result }[]): string {
-  const head = ["row", "loop", "Gong", "", "bar", "", "measured (Gong's settings)"];
-  const lines = rows.map(({ row, result }) => [
+function render(measured: readonly Measured[]): string {
+  const head = ["row", "beside", "", "Gong", "", "bar", "", "measured (Gong's settings)"];
+  const lines = measured.map(({ row, result }) => [
     row.name,
-    format(result.loop),
+    row.beside,
+    format(result.beside),
     format(result.gong),
     result.comparison,
     row.bar,
-    result.passed && result.faults.length === 0 ? "PASS" : "FAIL",
+    isPassed(result) ? "PASS" : "FAIL",
     `${row.what} (${row.settings.join(" ")})`,
   ]);
-  const widths = head.map((_, column) => Math.max(...[head, ...lines].map((line) => line[column]!.length)));
-  const table = [head, ...lines].map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd());
-  const faults = rows.flatMap(({ row, result }) => result.faults.map((fault) => `${row.name}: ${fault}`));
-  return [...table, ...faults].join("\n") + "\n";
+  const faults = measured.flatMap(({ row, result }) => result.faults.map((fault) => `${row.name}: ${fault}`));
+  const tables = measured.flatMap(({ row, result: { table } }) =>
+    table === undefined ? [] : `\n${row.name}:\n${table}`
+  );
+  return [columns([head, ...lines]), ...faults, ...tables].join("\n") + "\n";
+}
+
+interface Measured {
+  readonly row: Row;
+  readonly result: Result;
+}
+
+function isPassed({ passed, faults }: Result): boolean {
+  return passed && faults.length === 0;
 }
 
 async function main(args: readonly string[]): Promise<number> {
   const { rows, rounds } = parseArguments(args);
-  const results: { row: Row; result: Result }[] = [];
+  const measured: Measured[] = [];
+  const skipped: string[] = [];
   for (const row of rows) {
     tell(`${row.name}: ${row.what}\n`);
-    const result = await row.measure(row, rounds, (text) => tell(`  ${text}\n`));
-    results.push({ row, result });
+    const missing = row.missing?.();
+    if (missing !== undefined) {
+      skipped.push(`${row.name}: not measured: ${missing}`);
+      continue;
+    }
+    measured.push({ row, result: await row.measure(row, rounds, (text) => tell(`  ${text}\n`)) });
   }
   print(
-    `Gong beside a bare loop of one isolate: Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores, ` +
-      `median of ${rounds} (lowest–highest), servers in turn\n\n${render(results)}`,
+    `Gong beside others: Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores, ` +
+      `median of ${rounds} (lowest–highest), servers in turn\n\n${render(measured)}`,
   );
-  return results.every(({ result }) => result.passed && result.faults.length === 0) ? 0 : 1;
+  for (const line of skipped) print(`${line}\n`);
+  const isWhole = skipped.length === 0 || !Deno.env.has("CI");
+  return isWhole && measured.every(({ result }) => isPassed(result)) ? 0 : 1;
 }
 
 if (import.meta.main) {

@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { PartCommand, PartMessage, PartOptions, PartProgress, PartResult } from "./part.ts";
 
+const WORKER = new URL("./worker.ts", import.meta.url);
 const NOTHING: PartProgress = { connected: 0, heard: 0, published: 0, delivered: 0, duplicated: 0, ended: 0 };
 
 /** One isolate of the generator, seen from the one that leads. */
@@ -11,8 +12,8 @@ export class Member {
   readonly #waiting = new Map<PartCommand, PromiseWithResolvers<PartResult | undefined>>();
   #failure: Error | undefined;
 
-  constructor(options: PartOptions) {
-    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: options });
+  constructor(options: PartOptions, entry: URL) {
+    this.#worker = new Worker(entry, { workerData: options });
     this.#worker.on("message", (message: PartMessage) => {
       if ("progress" in message) {
         this.progress = message.progress;
@@ -56,14 +57,14 @@ export class Crew {
   }
 
   /** Starts the isolates; the connections of the subscribers are shared out evenly. */
-  static start(load: PartOptions["load"], run: string): Crew {
+  static start(load: PartOptions["load"], run: string, entry = WORKER): Crew {
     const { subscribers, workers } = load;
     const members = Array.from({ length: workers }, (_, index) => {
       const connections = Math.floor((subscribers + index) / workers);
-      return new Member({ load, run, role: "subscribers", connections });
+      return new Member({ load, run, role: "subscribers", connections }, entry);
     });
     if (load.publishers === 0) return new Crew(members, undefined);
-    return new Crew(members, new Member({ load, run, role: "publishers", connections: load.publishers }));
+    return new Crew(members, new Member({ load, run, role: "publishers", connections: load.publishers }, entry));
   }
 
   get members(): readonly Member[] {

@@ -38,6 +38,8 @@ export interface LoadHooks {
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Called once when everybody is connected and the first message is about to be sent. */
   readonly onStart?: () => void;
+  /** The entry of its isolates, for wires other than the WebSocket's. */
+  readonly worker?: URL;
 }
 
 /**
@@ -57,7 +59,7 @@ export async function runLoad(
   };
   if (load.size < MARK_BYTES) throw new RangeError(`a message has at least ${MARK_BYTES} bytes`);
   if (load.publishers > MAX_PUBLISHERS) throw new RangeError(`there are at most ${MAX_PUBLISHERS} publishers`);
-  const crew = Crew.start(load, createRunName());
+  const crew = Crew.start(load, createRunName(), hooks.worker);
   try {
     return await lead(crew, load, hooks);
   } finally {

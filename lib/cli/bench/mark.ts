@@ -41,6 +41,12 @@ export function now(): number {
   return (performance.timeOrigin + performance.now()) * 1000;
 }
 
+/** What stands before and after each message, ASCII. */
+export interface Envelope {
+  readonly before: string;
+  readonly after: string;
+}
+
 /** Makes the messages of one publisher: always the same bytes but for the digits. */
 export class MarkWriter {
   readonly #bytes: Uint8Array<ArrayBuffer>;
@@ -48,9 +54,8 @@ export class MarkWriter {
 
   /**
    * @param size bytes of a message, at least {@linkcode MARK_BYTES}
-   * @param envelope what stands before and after each message, ASCII
    */
-  constructor(run: string, size: number, envelope: { before: string; after: string } = { before: "", after: "" }) {
+  constructor(run: string, size: number, envelope: Envelope = { before: "", after: "" }) {
     const filler = "x".repeat(size - MARK_BYTES);
     const text = envelope.before + run + "0".repeat(MARK_BYTES - NAME) + filler + envelope.after;
     this.#bytes = new TextEncoder().encode(text);

@@ -46,6 +46,14 @@ export interface PartResult extends PartProgress {
   readonly refused: ReadonlyMap<string, number>;
 }
 
+/** One connection of the generator, whatever its wire. */
+export interface Line {
+  /** Resolves once it is over, to the close code, or to a word when there was none. */
+  readonly closed: Promise<string>;
+  /** Ends it, and resolves when it is over or `limit` has. */
+  close(limit: Promise<void>): Promise<void>;
+}
+
 /** One share of a load, in whichever isolate. */
 export interface Part {
   /** Opens its connections; those that fail are counted. */

@@ -1,9 +1,18 @@
-import { type Connection, openConnection } from "./connection.ts";
+import { openConnection } from "./connection.ts";
 import { BUFFER_BYTES, concat, encodeFrame, OPCODES } from "./frames.ts";
 import { Histogram } from "./histogram.ts";
-import { MarkWriter, MAX_MESSAGES, now, PROBE } from "./mark.ts";
-import { envelopeOf, publisherUrl } from "./options.ts";
-import { countUp, delay, forEach, type Part, type PartOptions, type PartProgress, type PartResult } from "./part.ts";
+import { type Envelope, MarkWriter, MAX_MESSAGES, now, PROBE } from "./mark.ts";
+import { envelopeOf, type LoadOptions, publisherUrl } from "./options.ts";
+import {
+  countUp,
+  delay,
+  forEach,
+  type Line,
+  type Part,
+  type PartOptions,
+  type PartProgress,
+  type PartResult,
+} from "./part.ts";
 
 const HANDSHAKES_AT_ONCE = 64;
 const TIMEOUT = 30_000;
@@ -14,9 +23,25 @@ const PIECE = 64 * 1024;
 /** A refusal of the JSON door, whose answers are few: a command without an id is answered only when it fails. */
 const REFUSAL = /"error":\{"code":"([a-z_]+)"/g;
 
+/** A connection that publishes. */
+export interface SpeakingLine extends Line {
+  /** Queues bytes; resolves when the socket has taken them and all before. Never rejects: see `closed`. */
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+}
+
+/** How messages are published on one wire. */
+export interface PublishingWire {
+  /** What stands around each message. */
+  envelope(load: LoadOptions): Envelope;
+  /** What is written for a message in its envelope, which is good until the next one only. */
+  encode(message: Uint8Array): Uint8Array<ArrayBuffer>;
+  /** @param onRefused told the server's code of a message that it did not take */
+  open(options: PartOptions, onRefused: (code: string) => void): Promise<SpeakingLine>;
+}
+
 interface Publisher {
   readonly index: number;
-  readonly connection: Connection;
+  readonly connection: SpeakingLine;
   open: boolean;
   sent: number;
 }
@@ -24,6 +49,7 @@ interface Publisher {
 /** The connections that publish. */
 export class Publishers implements Part {
   readonly #options: PartOptions;
+  readonly #wire: PublishingWire;
   readonly #writer: MarkWriter;
   readonly #publishers: Publisher[] = [];
   readonly #failed = new Map<string, number>();
@@ -34,9 +60,10 @@ export class Publishers implements Part {
   #firstSent = 0;
   #finishing = false;
 
-  constructor(options: PartOptions) {
+  constructor(options: PartOptions, wire: PublishingWire = WEBSOCKET) {
     this.#options = options;
-    this.#writer = new MarkWriter(options.run, options.load.size, envelopeOf(options.load));
+    this.#wire = wire;
+    this.#writer = new MarkWriter(options.run, options.load.size, wire.envelope(options.load));
   }
 
   async connect(): Promise<void> {
@@ -45,15 +72,8 @@ export class Publishers implements Part {
   }
 
   async #connectOne(index: number): Promise<void> {
-    const { load } = this.#options;
-    const { apiKey, caCerts } = load;
-    const options = { url: publisherUrl(load), apiKey, caCerts, timeout: TIMEOUT, buffer: BUFFER_BYTES.busy };
     try {
-      const connection = await openConnection(options, (bytes, start, end, last) => {
-        if (load.format === "plain") return end;
-        if (last) this.#hear(bytes.subarray(start, end));
-        return start;
-      });
+      const connection = await this.#wire.open(this.#options, (code) => countUp(this.#refused, code));
       const publisher = { index, connection, open: true, sent: 0 };
       this.#publishers.push(publisher);
       connection.closed.then((reason) => {
@@ -65,11 +85,6 @@ export class Publishers implements Part {
     } catch (error) {
       countUp(this.#failed, error instanceof Error ? error.message : String(error));
     }
-  }
-
-  #hear(message: Uint8Array): void {
-    const text = new TextDecoder().decode(message);
-    for (const [, code] of text.matchAll(REFUSAL)) countUp(this.#refused, code!);
   }
 
   async probe(): Promise<void> {
@@ -125,7 +140,7 @@ export class Publishers implements Part {
   }
 
   #frame(publisher: number, sequence: number): Uint8Array<ArrayBuffer> {
-    return encodeFrame(OPCODES.text, this.#writer.write(publisher, sequence, now()));
+    return this.#wire.encode(this.#writer.write(publisher, sequence, now()));
   }
 
   progress(): PartProgress {
@@ -158,4 +173,22 @@ export class Publishers implements Part {
       refused: this.#refused,
     };
   }
+}
+
+const WEBSOCKET: PublishingWire = {
+  envelope: envelopeOf,
+  encode: (message) => encodeFrame(OPCODES.text, message),
+  open({ load }, onRefused) {
+    const { apiKey, caCerts } = load;
+    const options = { url: publisherUrl(load), apiKey, caCerts, timeout: TIMEOUT, buffer: BUFFER_BYTES.busy };
+    return openConnection(options, (bytes, start, end, last) => {
+      if (load.format === "plain") return end;
+      if (last) { for (const code of refusalsIn(bytes.subarray(start, end))) onRefused(code); }
+      return start;
+    });
+  },
+};
+
+function refusalsIn(message: Uint8Array): string[] {
+  return [...new TextDecoder().decode(message).matchAll(REFUSAL)].map(([, code]) => code!);
 }

@@ -1,20 +1,33 @@
-import { type Connection, openConnection } from "./connection.ts";
-import { BUFFER_BYTES, FrameReader } from "./frames.ts";
+import { openConnection } from "./connection.ts";
+import { BUFFER_BYTES, FrameReader, type OnData } from "./frames.ts";
 import { Heard, Listener } from "./listener.ts";
 import { createRunName, MarkWriter, now } from "./mark.ts";
 import { subscriberUrl } from "./options.ts";
-import { countUp, delay, forEach, type Part, type PartOptions, type PartProgress, type PartResult } from "./part.ts";
+import {
+  countUp,
+  delay,
+  forEach,
+  type Line,
+  type Part,
+  type PartOptions,
+  type PartProgress,
+  type PartResult,
+} from "./part.ts";
 
 const HANDSHAKES_AT_ONCE = 64;
 const TIMEOUT = 30_000;
 /** Milliseconds for the closing handshakes. */
 const CLOSING = 2_000;
 
+/** Opens a connection that listens. */
+export type OpenListening = (options: PartOptions, onData: OnData) => Promise<Line>;
+
 /** The connections of one isolate that listen, and what they have heard. */
 export class Subscribers implements Part {
   readonly #options: PartOptions;
   readonly #heard: Heard;
-  readonly #open = new Map<Connection, Listener>();
+  readonly #openOne: OpenListening;
+  readonly #open = new Map<Line, Listener>();
   readonly #failed = new Map<string, number>();
   readonly #closed = new Map<string, number>();
   #connected = 0;
@@ -22,9 +35,10 @@ export class Subscribers implements Part {
   #receivedByEnded = 0;
   #finishing = false;
 
-  constructor(options: PartOptions) {
+  constructor(options: PartOptions, open: OpenListening = openWebSocket) {
     const { size, publishers } = options.load;
     this.#options = options;
+    this.#openOne = open;
     this.#heard = new Heard(options.run, size, publishers);
     if (publishers > 0) warmUp();
   }
@@ -34,13 +48,9 @@ export class Subscribers implements Part {
   }
 
   async #connectOne(): Promise<void> {
-    const { load } = this.#options;
     const listener = new Listener(this.#heard);
-    const { apiKey, caCerts, publishers } = load;
-    const buffer = publishers === 0 ? BUFFER_BYTES.idle : BUFFER_BYTES.busy;
-    const options = { url: subscriberUrl(load), apiKey, caCerts, timeout: TIMEOUT, buffer };
     try {
-      const connection = await openConnection(options, listener.onData);
+      const connection = await this.#openOne(this.#options, listener.onData);
       this.#connected += 1;
       this.#open.set(connection, listener);
       connection.closed.then((reason) => {
@@ -51,7 +61,7 @@ export class Subscribers implements Part {
     }
   }
 
-  #end(connection: Connection, { tally }: Listener, reason: string): void {
+  #end(connection: Line, { tally }: Listener, reason: string): void {
     this.#open.delete(connection);
     this.#ended += 1;
     this.#receivedByEnded += tally.received;
@@ -95,6 +105,12 @@ export class Subscribers implements Part {
       refused: new Map(),
     };
   }
+}
+
+function openWebSocket({ load }: PartOptions, onData: OnData): Promise<Line> {
+  const { apiKey, caCerts, publishers } = load;
+  const buffer = publishers === 0 ? BUFFER_BYTES.idle : BUFFER_BYTES.busy;
+  return openConnection({ url: subscriberUrl(load), apiKey, caCerts, timeout: TIMEOUT, buffer }, onData);
 }
 
 /** Reads some thousand messages of its own, so that the first of a short run do not meet code that is still interpreted. */
