@@ -1,36 +1,26 @@
 /**
- * What a worker isolate owns: its sessions, the channels they hear, and the way from the bus to their sockets.
+ * What a worker isolate owns: its sessions, what they ask of the hub, and what the hub asks of them.
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Outcome } from "./audience.ts";
 import type { Auth, Grant } from "./auth.ts";
-import { BusReceiver, bytesPerTurn } from "./bus.ts";
 import { sizeOf } from "./bytes.ts";
-import { decodeBatch, readBatchHead } from "./codecs/batch.ts";
 import type { Config } from "./config.ts";
 import type { Door, SubscribeAnswer } from "./door.ts";
+import { Admission } from "./edge/admission.ts";
+import { Delivery } from "./edge/delivery.ts";
+import { Registry } from "./edge/registry.ts";
 import { GongError } from "./errors.ts";
-import { Fanout } from "./edge/fanout.ts";
-import { Flusher } from "./edge/flusher.ts";
 import { ADMIN_CHANNEL } from "./globs.ts";
 import { compileHistory } from "./history_limits.ts";
-import { Hosting } from "./edge/hosting.ts";
-import { Inbox } from "./edge/inbox.ts";
 import type { Link } from "./link.ts";
 import type { Fields, Logger } from "./log.ts";
-import { creditAfter, type EdgeMethods, fullError, type HubMethods } from "./methods.ts";
-import type { Histogram, Metrics } from "./metrics.ts";
-import { Pace } from "./edge/pace.ts";
-import { Registry } from "./edge/registry.ts";
+import { creditAfter, type EdgeMethods, type HubMethods } from "./methods.ts";
+import type { Metrics } from "./metrics.ts";
 import type { CloseReason, Session, SessionHost, SessionLimits } from "./session.ts";
-import { Subscriptions } from "./edge/subscriptions.ts";
-import { Tracer } from "./edge/tracer.ts";
 import { Turn } from "./turn.ts";
-import { Resumes } from "./edge/resumes.ts";
-import type { Data, Draft, Position, Publication, PublishResult, Start } from "./types.ts";
+import type { Data, Draft, PublishResult, Start } from "./types.ts";
 
 /** How long what is queued to a session that ends may take to leave, in seconds; of a drain, the first so much. */
 const LINGER = 5;
@@ -65,93 +55,27 @@ export class Edge implements SessionHost {
   readonly limits: SessionLimits;
   readonly registry: Registry;
   readonly #options: EdgeOptions;
-  readonly #bus: BusReceiver;
   readonly #limitsOf: ReturnType<typeof compileHistory>;
-  readonly #hosting: Hosting;
-  readonly #resumes: Resumes;
-  readonly #fanout: Fanout;
-  readonly #turn: Turn;
-  readonly #subscriptions: Subscriptions;
-  readonly #tracer: Tracer;
-  readonly #delivered: { value: number };
-  readonly #gaps: { value: number };
-  readonly #latency: Histogram;
+  readonly #admission = new Admission();
+  readonly #delivery: Delivery;
   readonly #sweep: ReturnType<typeof setInterval>;
-  readonly #inbox: Inbox;
-  readonly #flusher = new Flusher();
-  readonly #pace: Pace;
-  #scheduled = false;
-  #flushing = false;
   /** Bytes of publications that the hub has not dealt with, as far as it has said. */
   #publishing = 0;
-  #pressure = false;
-  /** No room for any more sessions, or for more of these addresses. */
-  #isFull = false;
   #isExhausted = false;
-  readonly #full = new Set<string>();
-  /** How long that may take, in seconds, once it has begun. */
+  /** How long the drain may take, in seconds, once it has begun. */
   #draining: number | undefined;
 
   constructor(options: EdgeOptions) {
-    const { config, link, metrics } = options;
+    const { config, metrics, turn = new Turn() } = options;
     this.#options = options;
-    this.#turn = options.turn ?? new Turn();
-    this.#pace = new Pace(this.#turn);
     this.limits = {
       maxMessage: config.maxMessage,
       messages: { rate: config.messageRate, burst: config.messageRate * 2 },
       outbox: config.outbox,
     };
     this.#limitsOf = compileHistory(config);
-    this.#inbox = new Inbox({
-      outbox: config.outbox,
-      busLag: config.busLag,
-      acknowledge: (last) => link.notify("acknowledge", last),
-    });
-    this.#delivered = metrics.counter("gong_delivered_total");
-    this.#gaps = metrics.counter("gong_bus_gaps_total");
-    this.#latency = metrics.histogram("gong_publish_to_write_seconds");
     this.registry = new Registry(options.number, metrics, Math.min(config.ping * 1000, STUCK));
-    this.#fanout = new Fanout({ outbox: config.outbox, position: (channel) => this.#hosting.position(channel) });
-    this.#resumes = new Resumes({
-      rate: config.resumeRate,
-      read: (request) => link.request("subscribe", request),
-      onRefused: () => metrics.count("gong_refused_total", { reason: "overloaded" }),
-    });
-    this.#hosting = new Hosting({
-      read: (...order) => this.#resumes.read(...order),
-      limit: { bytes: bytesPerTurn(config.outbox) },
-      pause: () => new Promise((resolve) => setImmediate(resolve)),
-      seen: () => this.#bus.last,
-      release: (channel) => link.notify("unsubscribe", channel),
-      live: (publications) => this.#deliver(publications),
-      lost: (channel, position) => this.#lose(channel, position),
-      isHeard: (channel) => this.#fanout.has(channel),
-    });
-    this.#tracer = new Tracer({
-      deliver: (publications) => this.#fanout.deliver(publications),
-      tell: (counts) => link.notify("traced", counts),
-      turn: this.#turn,
-    });
-    this.#subscriptions = new Subscriptions({
-      hosting: this.#hosting,
-      fanout: this.#fanout,
-      max: config.maxSubscriptions,
-      outbox: config.outbox,
-      onMissed: (outcome, publications) => {
-        this.#count(outcome);
-        this.#tracer.missed(publications, outcome.dropped === 0);
-      },
-    });
-    this.#bus = new BusReceiver(options.busName, options.last, {
-      batch: (batch) => {
-        this.#inbox.add(batch);
-        this.#schedule();
-      },
-      replay: (from) => link.request("replay", from),
-      gap: () => this.#gaps.value++,
-      lost: () => this.#loseBatches(),
-    });
+    this.#delivery = new Delivery({ ...options, turn });
     this.#sweep = setInterval(() => this.#sweepOut(), config.ping * 1000);
   }
 
@@ -162,10 +86,7 @@ export class Edge implements SessionHost {
    * @throws {GongError} `going_away`, `overloaded` or `too_many`
    */
   checkRoom(address: string): void {
-    if (this.#draining !== undefined) throw new GongError("going_away", undefined, { retryAfter: 1 });
-    if (this.#pressure) throw new GongError("overloaded", "The server is short of memory.", { retryAfter: 5 });
-    if (this.#isFull) throw fullError();
-    if (this.#full.has(address)) throw fullError(address);
+    this.#admission.check(address);
   }
 
   /** Whether what is published to the channel can be read afterwards. */
@@ -195,10 +116,7 @@ export class Edge implements SessionHost {
 
   close(): void {
     clearInterval(this.#sweep);
-    this.#flusher.close();
-    this.#pace.close();
-    this.#resumes.close();
-    this.#bus.close();
+    this.#delivery.close();
   }
 
   // What sessions ask.
@@ -232,26 +150,19 @@ export class Edge implements SessionHost {
   }
 
   subscribe(session: Session, channel: string, start: Start | undefined, answer?: SubscribeAnswer): void {
-    this.#subscriptions.begin(session, channel, start, answer);
+    this.#delivery.subscriptions.begin(session, channel, start, answer);
   }
 
   unsubscribe(session: Session, channel: string): void {
-    this.#subscriptions.end(session, channel);
+    this.#delivery.subscriptions.end(session, channel);
   }
 
   cursor(session: Session): string {
-    return this.#subscriptions.cursor(session);
+    return this.#delivery.subscriptions.cursor(session);
   }
 
   queue(session: Session): void {
-    this.#flusher.add(session);
-    if (!this.#pace.isResting) return this.#schedule();
-    if (this.#flushing) return;
-    this.#flushing = true;
-    this.#turn.end(() => {
-      this.#flushing = false;
-      this.#flusher.flush();
-    });
+    this.#delivery.queue(session);
   }
 
   opened(session: Session): void {
@@ -261,7 +172,7 @@ export class Edge implements SessionHost {
   }
 
   leave(session: Session, reason: CloseReason, code: number): void {
-    this.#subscriptions.endAll(session);
+    this.#delivery.subscriptions.endAll(session);
     this.registry.leave(session, reason);
     this.#options.link.notify("release", session.id);
     const { id, door, address } = session.options;
@@ -292,10 +203,7 @@ export class Edge implements SessionHost {
     const { auth, metrics } = this.#options;
     const { registry } = this;
     return {
-      remind: (last) => {
-        this.#inbox.acknowledge();
-        this.#bus.remind(last);
-      },
+      remind: (last) => this.#delivery.remind(last),
       beat: () => this.#checkStuck(),
       samples: () => {
         this.#checkStuck();
@@ -318,8 +226,8 @@ export class Edge implements SessionHost {
       credit: (bytes) => void (this.#publishing -= bytes),
       block: ({ address, until }) => auth.block(address, until),
       revoke: (login) => this.#revoke(login),
-      full: ({ isFull, address }) => this.#setFull(isFull, address),
-      pressure: (on) => void (this.#pressure = on),
+      full: ({ isFull, address }) => this.#admission.setFull(isFull, address),
+      pressure: (on) => void (this.#admission.isPressed = on),
       shed: (bytes) => registry.shed(bytes),
       drain: (seconds) => this.#drain(seconds),
     };
@@ -346,12 +254,6 @@ export class Edge implements SessionHost {
     this.#options.link.notify("exhausted", bytes);
   }
 
-  #setFull(isFull: boolean, address?: string): void {
-    if (address === undefined) this.#isFull = isFull;
-    else if (isFull) this.#full.add(address);
-    else this.#full.delete(address);
-  }
-
   #signal(ids: readonly string[] | "all", data: Data, contentType: string): number {
     let reached = 0;
     for (const session of ids === "all" ? this.registry.all() : new Set(ids.map((id) => this.registry.get(id)))) {
@@ -364,66 +266,11 @@ export class Edge implements SessionHost {
 
   async #drain(seconds: number): Promise<void> {
     this.#draining = seconds;
+    this.#admission.isDraining = true;
     const stopped = this.#options.stop?.();
     for (const session of [...this.registry.all()]) session.close("going_away");
     await this.registry.empty(seconds);
     if (stopped) await Promise.race([stopped, delay(LAST_ANSWERS)]);
-  }
-
-  // From the bus to the sockets.
-
-  /** What this turn brings is handled at its end; what is too much for it, in the next. */
-  #schedule(isRest = false): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    const handle = () => {
-      this.#scheduled = false;
-      const before = this.#delivered.value;
-      this.#takeInbox();
-      this.#flusher.flush();
-      return this.#delivered.value - before;
-    };
-    if (isRest) setImmediate(() => this.#pace.run(handle));
-    else this.#pace.schedule(handle);
-  }
-
-  /** Delivers what the bus brought, a bounded part of it unless `all`. The rest follows in the next turn. */
-  #takeInbox(all = false): void {
-    const batches = this.#inbox.take(all);
-    if (batches.length === 0) return;
-    if (!this.#inbox.isEmpty) this.#schedule(true);
-    const publications: Publication[] = [];
-    for (const batch of batches) decodeBatch(batch, (channel) => this.#hosting.has(channel), publications);
-    this.#hosting.receive(publications);
-    this.#inbox.delivered(batches);
-    if (publications.length === 0) return;
-    const { born } = readBatchHead(batches[0]!);
-    const waited = performance.timeOrigin + performance.now() - born;
-    this.#latency.observe(Math.max(0, waited) / 1000, publications.length);
-  }
-
-  /** What came before the loss is delivered first: the channels stand behind it. */
-  #loseBatches(): void {
-    this.#takeInbox(true);
-    this.#hosting.repairAll();
-  }
-
-  #lose(channel: string, position: Position): void {
-    this.#options.log.warning("channel.lost", { epoch: position.epoch, offset: position.offset });
-    this.#fanout.moved(channel, position);
-    for (const session of [...this.#fanout.listeners(channel)]) session.door.lost(session, channel, position);
-  }
-
-  #deliver(publications: readonly Publication[]): void {
-    if (!this.#fanout.has(ADMIN_CHANNEL)) return this.#count(this.#tracer.deliver(publications));
-    // Who looks at the figures is not in them.
-    this.#fanout.deliver(publications.filter(({ channel }) => channel === ADMIN_CHANNEL));
-    this.#count(this.#tracer.deliver(publications.filter(({ channel }) => channel !== ADMIN_CHANNEL)));
-  }
-
-  #count({ delivered, dropped }: Outcome): void {
-    this.#delivered.value += delivered;
-    if (dropped > 0) this.#options.metrics.count("gong_dropped_total", { reason: "slow" }, dropped);
   }
 
   #sweepOut(): void {
