@@ -1,6 +1,6 @@
 /**
- * Gong's client, as `gong.d.ts` describes it. A connection begins at the position of the last publication heard, and what
- * it repeats is dropped: so neither drops nor hops to another transport lose or double anything.
+ * Gong's client, as `gong.d.ts` describes it. Each connection begins behind the last publication heard, and what is heard
+ * again is dropped: so nothing is lost or doubled.
  */
 
 /** @import { GongOptions, Message, Phase, PublishOptions, SubscribeOptions } from "./gong.d.ts" */
@@ -143,7 +143,6 @@ export class Gong extends EventTarget {
 
   #ended({ openedAt }, error) {
     const { retry, status, retryAfter } = error;
-    // A connection that lasts begins the waits anew.
     if (openedAt && performance.now() - openedAt > 5_000) {
       this.#attempt = 0;
       if (this.#index === 0) this.#probes = 0;
@@ -155,7 +154,6 @@ export class Gong extends EventTarget {
       this.#stop("closed", { error });
       return this.#emit("error", { error });
     }
-    // Then the server itself said so.
     const isReached = openedAt || retryAfter || status > 1006;
     if (next && !isReached) return this.#start(next);
     if (!isReached) this.#index = next;
@@ -193,7 +191,6 @@ export class Gong extends EventTarget {
     }, Math.max(0, this.#probeAt - performance.now()));
   }
 
-  /** Until the link ends; then why. */
   async #serve(link, index) {
     const { timeout } = this.#options;
     const watch = setInterval(() => {
@@ -354,7 +351,6 @@ export class Gong extends EventTarget {
     this.#emit("state", { phase, transport: this.transport, ...details });
   }
 
-  /** In the order of the messages. */
   #emit(type, details) {
     queueMicrotask(() => this.dispatchEvent(Object.assign(new Event(type), details)));
   }
@@ -383,7 +379,7 @@ export class Gong extends EventTarget {
     if (Math.max(this.#posts, link?.answered.size ?? 0) >= 1_000) {
       throw new GongError("overloaded", "Too many publications wait.");
     }
-    // Nothing overtakes what goes by HTTP, as what is long does: there the limit counts the data alone.
+    // What is long goes by HTTP, where the limit counts the data alone, and nothing overtakes it.
     if (link?.openedAt && link.command && !this.#posts && body.length < 8_000) {
       try {
         return await new Promise((resolve, reject) => {
@@ -420,7 +416,6 @@ export class Gong extends EventTarget {
 
 /** A connection, or the requests in its place, until it is aborted. */
 class Link extends AbortController {
-  /** When its first words came, and its last. */
   openedAt = 0;
   spokeAt = performance.now();
   /** What it may bring. @type {Map<string, Subscription>} */
@@ -451,7 +446,6 @@ class Subscription {
     return this.epoch && `${this.epoch}:${this.offset}`;
   }
 
-  /** False when that has been heard already. */
   moveTo({ epoch, offset }) {
     if (this.epoch === epoch && this.offset >= offset) return false;
     this.epoch = epoch;
@@ -464,7 +458,6 @@ function backoff(attempt, retryAfter) {
   return retryAfter * 1_000 + Math.random() * Math.min(30_000, 1_000 * 2 ** attempt);
 }
 
-/** Ends with the signals, or in time. */
 function limit(time, ...signals) {
   for (const signal of signals) signal.throwIfAborted();
   const end = new AbortController();
