@@ -67,6 +67,7 @@ function pageOf(callback: string, ping: number): string {
 <script>
 let at, over = false, leaving = false, heard = Date.now();
 function push(line, cursor) {
+  document.currentScript?.remove();
   if (cursor) at = cursor;
   if (line.type === "close") over = !line.retry;
   ${callback}(line);

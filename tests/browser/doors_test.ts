@@ -151,6 +151,8 @@ suite.test("the hidden iframe brings hostile texts as they are, and runs none of
   await untilTold(page, (lines) => lines.filter(({ type }) => type === undefined).length === texts.length * 2);
   const heard = await ofType(page, undefined);
   assertEquals(heard.map(({ data }) => data), texts.flatMap((text) => [text, { [text]: text }]));
+  const [, frame] = page.frames();
+  assertEquals(await frame!.evaluate("document.scripts.length"), 1, "nothing of a message stays in the page");
 });
 
 suite.test("the hidden iframe stays as it is while nothing but heartbeats comes", async ({ visit, use }) => {
