@@ -75,7 +75,7 @@ export class Edge implements SessionHost {
     };
     this.#limitsOf = compileHistory(config);
     this.registry = new Registry(options.number, metrics, Math.min(config.ping * 1000, STUCK));
-    this.#delivery = new Delivery({ ...options, turn });
+    this.#delivery = new Delivery({ ...options, turn, sessions: () => this.registry.size });
     this.#sweep = setInterval(() => this.#sweepOut(), config.ping * 1000);
   }
 

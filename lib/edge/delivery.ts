@@ -36,6 +36,8 @@ export interface DeliveryOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly turn: Turn;
+  /** How many sessions there are. */
+  readonly sessions: () => number;
 }
 
 /** From the bus to the sockets. */
@@ -144,7 +146,7 @@ export class Delivery {
       const before = this.#delivered.value;
       this.#takeInbox();
       this.#flusher.flush();
-      return this.#delivered.value - before;
+      return Math.min(this.#delivered.value - before, this.#options.sessions());
     };
     if (isRest) setImmediate(() => this.#pace.run(handle));
     else this.#pace.schedule(handle);
