@@ -46,11 +46,13 @@ export class Accounts {
 
   /** Takes over what the store has, and of what it has not those channels that have no publication. */
   load(): void {
+    // When this throws, the next one takes over what is here now.
+    const found = [...this.#store.load()];
     const before = this.#channels.values();
     this.#figures.reset();
     this.#channels = new Map();
     this.#aging = this.#newAging();
-    for (const kept of this.#store.load()) this.#add(kept);
+    for (const kept of found) this.#add(kept);
     for (const { name, epoch, hosted } of before) {
       const channel = this.#channels.get(name) ?? this.#create(name, epoch);
       if (hosted) this.host(channel);
