@@ -156,7 +156,8 @@ export class Ledger implements Broker {
   /** Gives back what is too old, if the store can. Who reads is answered in any case. */
   #tidy(channel: Channel, now: number): void {
     this.#attempt(() => {
-      while (this.#accounts.expire(now, MANY) === MANY);
+      // What a lasting store reads has expired, whether it is a place already or not: the rest has time.
+      while (this.#accounts.expire(now, MANY) === MANY && !this.#store.isLasting);
       this.#accounts.dropAged(channel, now);
     });
   }

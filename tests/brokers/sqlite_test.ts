@@ -126,6 +126,39 @@ Deno.test("createSqliteBroker() starts new epochs for an older copy that was put
   }
 });
 
+Deno.test("createSqliteBroker() ends what was to be kept for a longer time than its channel's, when that is kept longer", async () => {
+  await using folder = new SqliteFolder();
+  let now = 1_700_000_000_000;
+  const file = folder.newFile();
+  const first = folder.open(file, () => {}, { historyAge: 10, now: () => now });
+  await first.publish([{ ...draft("a", "1"), ttl: 20 }, draft("a", "2")]);
+  await first.close();
+  const second = folder.open(file, () => {}, { historyAge: 100, now: () => now });
+  const data = async () => (await second.read("a", { last: 5 })).publications.map(({ data }) => data);
+  now += 19_999;
+  assertEquals(await data(), ["1", "2"]);
+  now += 1;
+  assertEquals(await data(), ["", "2"]);
+});
+
+Deno.test("createSqliteBroker() shows as over what is over, and gives back only so much of it in one reading", async () => {
+  await using folder = new SqliteFolder();
+  let now = 1_700_000_000_000;
+  const broker = folder.open(folder.newFile(), () => {}, {
+    historyCount: 20_000,
+    historyBytes: 1 << 30,
+    now: () => now,
+  });
+  await broker.publish(Array.from({ length: 12_000 }, (_, n) => ({ ...draft("a", `${n}`.padEnd(100)), ttl: 1 })));
+  const { bytes } = broker.stats();
+  now += 1000;
+  const { publications } = await broker.read("a", { last: 20_000 });
+  assertEquals(publications.filter(({ expired, data }) => expired && data === "").length, 12_000);
+  assertEquals(broker.stats().bytes, bytes - 10_000 * 100, "more would keep everybody waiting");
+  await broker.read("a", { last: 1 });
+  assertEquals(broker.stats().bytes, bytes - 12_000 * 100);
+});
+
 Deno.test("createSqliteBroker() keeps file and log within bounds, whatever comes", async () => {
   await using folder = new SqliteFolder();
   const file = folder.newFile();

@@ -116,11 +116,9 @@ export class Numbering {
     const publication = toPublication(draft, { epoch, offset }, time);
     this.#publications.push(publication);
     const { id, publisher = "", ttl } = draft;
-    this.#accounts.add(
-      channel,
-      ttl === 0 ? toPlace(publication) : publication,
-      ttl === undefined || ttl >= channel.limits.age ? undefined : time + Math.ceil(ttl * 1000),
-    );
+    // Of age it may go before; but whoever opens the store again may keep it for longer.
+    const expires = ttl === undefined ? undefined : time + Math.ceil(ttl * 1000);
+    this.#accounts.add(channel, ttl === 0 ? toPlace(publication) : publication, expires);
     if (id !== undefined) this.#accounts.addId(channel, { publisher, id, offset, digest, time, bytes: idBytes });
     return { epoch, offset };
   }

@@ -57,7 +57,7 @@ export interface Weight {
  * {@linkcode rollback} and {@linkcode load}. What is read takes in what was changed since.
  */
 export interface Store {
-  /** What was committed is still there for the next process. */
+  /** What was committed is still there for the next process; and what has expired is read as a place at once. */
   readonly isLasting: boolean;
   /** What it has, the channels that were longest unused first. */
   load(): Iterable<KeptChannel>;
