@@ -15,11 +15,22 @@ export function brokerFiles(broker: string): { path: string; bytes: number }[] {
 }
 
 /** A file of SQLite, what that keeps beside it, and what we do. */
-export function listFiles(path: string): { path: string; bytes: number }[] {
+export function listFiles(name: string): { path: string; bytes: number }[] {
+  const path = followLink(name);
   return [path, `${path}-wal`, `${path}-shm`, `${path}-run`].flatMap((path) => {
     const bytes = sizeOfFile(path);
     return bytes === undefined ? [] : [{ path, bytes }];
   });
+}
+
+/** What a link leads to, if it is one and that is there: beside it SQLite keeps the rest. Any other path is as it was. */
+export function followLink(path: string): string {
+  try {
+    return Deno.lstatSync(path).isSymlink ? Deno.realPathSync(path) : path;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return path;
+    throw error;
+  }
 }
 
 export function sizeOfFile(path: string): number | undefined {

@@ -155,6 +155,25 @@ Deno.test("openFile() refuses a torn file whose log is still there, and changes 
   again.close();
 });
 
+Deno.test("openFile() takes a link for what it leads to, its log and its mode too", async () => {
+  await using folder = new SqliteFolder();
+  const modes = (path: string) => listFiles(path).map(({ path }) => (Deno.statSync(path).mode ?? 0) & 0o777);
+  const [target, link] = [folder.newFile(), `${folder.path}/link.db`];
+  Deno.symlinkSync(target, link);
+  const { db, close } = openFile(link, { schema: SCHEMA });
+  db.exec("INSERT INTO a VALUES (2)");
+  assertEquals(listFiles(link).map(({ path }) => path), [target, `${target}-wal`, `${target}-run`]);
+  assertEquals(modes(target), [0o600, 0o600, 0o600]);
+  const emptied = folder.copy(target);
+  close();
+  Deno.truncateSync(emptied, 0);
+  Deno.removeSync(link);
+  Deno.symlinkSync(emptied, link);
+  const before = snapshot(folder.path);
+  assertStringIncludes(refusal(link), "is damaged: it is empty, and its log is not");
+  assertEquals(snapshot(folder.path), before);
+});
+
 Deno.test("openFile() says what is wrong with a path", async () => {
   await using folder = new SqliteFolder();
   assertStringIncludes(refusal(folder.path), "is a folder");

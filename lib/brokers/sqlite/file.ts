@@ -4,7 +4,7 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
-import { BrokerFileError, listFiles, sizeOfFile, statFile } from "../files.ts";
+import { BrokerFileError, followLink, listFiles, sizeOfFile, statFile } from "../files.ts";
 import { APPLICATION, checkFile, PATIENCE } from "./check.ts";
 import { newMark, readMark, writeMark } from "./witness.ts";
 
@@ -55,9 +55,10 @@ export function openFile(name: string, options: FileOptions): OpenFile {
   }
 }
 
-function open(path: string, name: string, options: FileOptions): OpenFile {
+function open(given: string, name: string, options: FileOptions): OpenFile {
   const { schema, sync = "normal", bootTime = bootOfMachine } = options;
-  makeFile(path, name);
+  makeFile(given, name);
+  const path = followLink(given);
   if (sizeOfFile(path) || sizeOfFile(`${path}-wal`)) checkFile(path, name, options);
   for (const file of listFiles(path)) narrow(file.path);
   const db = new DatabaseSync(path);
@@ -87,12 +88,8 @@ function makeFile(path: string, name: string): void {
   if (info?.isDirectory) throw new BrokerFileError(`${name} is a folder, not a file`);
   if (info && !info.isFile) throw new BrokerFileError(`${name} is no file`);
   if (!info && sizeOfFile(`${path}-wal`)) throw new BrokerFileError(`${name} is missing, and its log is there`);
-  try {
-    if (!info) Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
-  } catch (error) {
-    // Another was quicker: who has it will be seen.
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-  }
+  // Another may be quicker: who has it will be seen.
+  if (!info) Deno.openSync(path, { write: true, create: true, mode: 0o600 }).close();
 }
 
 function narrow(path: string): void {
