@@ -50,6 +50,7 @@ export function createSqliteBroker(announce: Announce, options: SqliteBrokerOpti
     schema: SCHEMA,
     findFault,
     onLack: (db) => renewEpochs(db, newEpoch),
+    progressOf: lastUse,
   });
   try {
     return new Ledger(new SqliteStore(file), announce, { atomic: true, survives: "process" }, { ...options, newEpoch });
@@ -62,6 +63,11 @@ export function createSqliteBroker(announce: Announce, options: SqliteBrokerOpti
 function renewEpochs(db: DatabaseSync, newEpoch: () => string): void {
   const update = db.prepare("UPDATE channels SET epoch = ? WHERE number = ?");
   for (const { number } of db.prepare("SELECT number FROM channels").all()) update.run(newEpoch(), number!);
+}
+
+/** Whatever is committed is a use of channels, each with a number of its own. */
+function lastUse(db: DatabaseSync): number {
+  return Number(db.prepare("SELECT max(used) AS used FROM channels").get()!.used ?? 0);
 }
 
 class SqliteStore implements Store {
@@ -181,6 +187,7 @@ class SqliteStore implements Store {
     if (!this.#isChanging) return;
     this.#sql.commit.run();
     this.#isChanging = false;
+    this.#file.note(this.#lastUse);
     if (this.#owed <= OWED) return;
     this.#owing.clear();
     this.#owed = 0;

@@ -1,7 +1,8 @@
 import { DatabaseSync } from "node:sqlite";
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { BrokerFileError, listFiles } from "../../lib/brokers/files.ts";
 import { openFile } from "../../lib/brokers/sqlite/file.ts";
+import { newMark, writeWitness } from "../../lib/brokers/sqlite/witness.ts";
 import { SqliteFolder } from "../support/sqlite.ts";
 
 const SCHEMA = ["CREATE TABLE a (n INTEGER); INSERT INTO a VALUES (1)"];
@@ -172,6 +173,16 @@ Deno.test("openFile() takes a link for what it leads to, its log and its mode to
   const before = snapshot(folder.path);
   assertStringIncludes(refusal(link), "is damaged: it is empty, and its log is not");
   assertEquals(snapshot(folder.path), before);
+});
+
+Deno.test("writeWitness() leaves nothing behind when it cannot put it in its place", async () => {
+  await using folder = new SqliteFolder();
+  const file = folder.newFile();
+  Deno.mkdirSync(`${file}-run/x`, { recursive: true });
+  for (let times = 0; times < 3; times++) {
+    assertThrows(() => writeWitness(file, { mark: newMark(), progress: 1 }, true));
+  }
+  assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["1.db-run"]);
 });
 
 Deno.test("openFile() says what is wrong with a path", async () => {

@@ -126,6 +126,29 @@ Deno.test("createSqliteBroker() starts new epochs for an older copy that was put
   }
 });
 
+Deno.test("createSqliteBroker() starts new epochs for a copy that was made while it was open, in the same run too", async () => {
+  for (const how of ["closed", "killed"]) {
+    await using folder = new SqliteFolder();
+    let now = 1_700_000_000_000;
+    const file = folder.newFile();
+    const first = folder.open(file, () => {}, { now: () => now });
+    await first.publish([draft("a", "1"), draft("b", "1")]);
+    const backup = folder.copy(file);
+    now += 1000;
+    await first.publish([draft("a", "2")]);
+    const [lost] = await first.publish([draft("a", "3")]);
+    if (how === "closed") await first.close();
+    const left = how === "closed" ? file : folder.copy(file);
+    for (const suffix of ["", "-wal"]) await Deno.copyFile(backup + suffix, left + suffix);
+    const restored = folder.open(left);
+    const { top } = await restored.read("a");
+    assertEquals(top.offset, 1);
+    assert(top.epoch !== (lost as Position).epoch, `no offset is used twice in an epoch (${how})`);
+    await restored.close();
+    assertEquals((await folder.open(left).read("a")).top, top, "once is enough");
+  }
+});
+
 Deno.test("createSqliteBroker() ends what was to be kept for a longer time than its channel's, when that is kept longer", async () => {
   await using folder = new SqliteFolder();
   let now = 1_700_000_000_000;

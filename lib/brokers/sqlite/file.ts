@@ -6,7 +6,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { BrokerFileError, followLink, listFiles, sizeOfFile, statFile } from "../files.ts";
 import { APPLICATION, checkFile, PATIENCE } from "./check.ts";
-import { newMark, readMark, writeMark } from "./witness.ts";
+import { newMark, readWitness, type Witness, writeWitness } from "./witness.ts";
 
 /** What {@linkcode openFile} may be told. */
 export interface FileOptions {
@@ -21,6 +21,10 @@ export interface FileOptions {
    * an older copy was put in its place.
    */
   readonly onLack?: (db: DatabaseSync) => void;
+  /** A number that grows with what is committed. */
+  readonly progressOf?: (db: DatabaseSync) => number;
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly now?: () => number;
   /** Pages of 4 KiB that the file may have, as if the disk were full then: for tests. Default: no bound. */
   readonly maxPages?: number;
   /** When the machine was started, in milliseconds since 1970. Default: by its uptime. */
@@ -30,12 +34,16 @@ export interface FileOptions {
 /** A file that is open. */
 export interface OpenFile {
   readonly db: DatabaseSync;
+  /** Notes now and then beside the file how far it has come: an older copy in its place has not. */
+  note(progress: number): void;
   /** Notes that nothing is missing, and closes it. */
   close(): void;
 }
 
 /** Clocks are set: boots that lie less apart are one, in milliseconds. */
 const STEP = 10_000;
+/** How often it is noted how far the file has come, in milliseconds: younger copies are not told from it. */
+const NOTED = 1000;
 /** What the log of changes may hold before it goes into the file, and keep then, in bytes. */
 const WAL = 8 << 20;
 
@@ -71,15 +79,38 @@ function open(given: string, name: string, options: FileOptions): OpenFile {
     );
     migrate(db, schema);
     const run = { sync, boot: Math.round(bootTime()), mark: newMark() };
-    if (begin(db, run, readMark(path))) options.onLack?.(db);
+    const progress = options.progressOf?.(db) ?? 0;
+    if (begin(db, run, readWitness(path), progress)) options.onLack?.(db);
     db.exec(`COMMIT; PRAGMA synchronous = ${sync}`);
-    writeMark(path, run.mark);
+    writeWitness(path, { mark: run.mark, progress }, true);
     if (options.maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${options.maxPages}`);
-    return { db, close: () => close(db) };
+    return toOpenFile(db, path, run, options);
   } catch (error) {
     db.close();
     throw error;
   }
+}
+
+function toOpenFile(db: DatabaseSync, path: string, { mark, sync }: Run, options: FileOptions): OpenFile {
+  const { progressOf, now = Date.now } = options;
+  let noted = -Infinity;
+  const note = (progress: number) => {
+    // Once it is not noted, the next time will do.
+    noted = now();
+    try {
+      writeWitness(path, { mark, progress }, sync === "full");
+    } catch {
+      // The disk is full, perhaps.
+    }
+  };
+  return {
+    db,
+    note(progress) {
+      // Clocks are set back, too.
+      if (Math.abs(now() - noted) >= NOTED) note(progress);
+    },
+    close: () => close(db, () => note(progressOf?.(db) ?? 0)),
+  };
 }
 
 /** SQLite itself would make it readable for everybody. */
@@ -108,25 +139,26 @@ function migrate(db: DatabaseSync, schema: readonly string[]): void {
 
 /** One time that it was open. */
 interface Run {
-  readonly sync: string;
+  readonly sync: "normal" | "full";
   readonly boot: number;
   readonly mark: string;
 }
 
 /** Notes that it is open, and tells whether something may be missing of the last time that it was. */
-function begin(db: DatabaseSync, { sync, boot, mark }: Run, witness: string | undefined): boolean {
+function begin(db: DatabaseSync, { sync, boot, mark }: Run, witness: Witness | undefined, progress: number): boolean {
   const last = db.prepare("SELECT * FROM run").get() as Run & { open: number } | undefined;
   db.exec("DELETE FROM run");
   db.prepare("INSERT INTO run VALUES (1, ?, ?, ?)").run(sync, boot, mark);
   if (last === undefined) return false;
   const wasCut = last.open === 1 && last.sync !== "full" && Math.abs(last.boot - boot) > STEP;
-  return wasCut || last.mark !== witness;
+  return wasCut || last.mark !== witness?.mark || progress < witness.progress;
 }
 
-function close(db: DatabaseSync): void {
+function close(db: DatabaseSync, note: () => void): void {
   try {
     // What came before reaches the disk no later than this does.
     db.exec("PRAGMA synchronous = FULL; UPDATE run SET open = 0");
+    note();
   } catch {
     // It counts as open then, and the next opening does without.
   }
