@@ -92,6 +92,9 @@ class SqliteStore implements Store {
     this.#sql = prepareStatements(file.db);
     this.#weights = new SqliteWeights(file.db);
     this.#ids = new SqliteIds(file.db);
+    // Who had it open before may have been killed.
+    for (const { number } of this.#sql.owing.iterate()) this.#owing.add(Number(number));
+    if (this.#owing.size > 0) this.#owed = Infinity;
   }
 
   *load(): Iterable<KeptChannel> {

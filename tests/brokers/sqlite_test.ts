@@ -203,6 +203,19 @@ Deno.test("createSqliteBroker() keeps file and log within bounds, whatever comes
   assertEquals(names, ["1.db", "1.db-run"], "a closed one has no log");
 });
 
+Deno.test("createSqliteBroker() takes out of the file what an opening before it had no more time to", async () => {
+  await using folder = new SqliteFolder();
+  const options = { historyCount: 2 };
+  const broker = folder.open(folder.newFile(), () => {}, options);
+  for (let n = 1; n <= 10; n++) await broker.publish([draft("a", `${n}`), draft("b", `${n}`)]);
+  const file = folder.copy(folder.fileOf(broker));
+  const again = folder.open(file, () => {}, options);
+  assertEquals((await again.read("a", { last: 5 })).publications.map(({ data }) => data), ["9", "10"]);
+  await again.close();
+  using db = new DatabaseSync(file, { readOnly: true });
+  assertEquals(db.prepare("SELECT DISTINCT data FROM publications").all().map(({ data }) => data), ["9", "10"]);
+});
+
 Deno.test("createSqliteBroker() refuses what a full file has no room for, whole, and goes on when there is room", async () => {
   await using folder = new SqliteFolder();
   let now = 1_700_000_000_000;

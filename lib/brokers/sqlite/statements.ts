@@ -26,6 +26,9 @@ export function prepareStatements(db: DatabaseSync) {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     trim: db.prepare(`
       DELETE FROM publications WHERE channel = ? AND offset < (SELECT first FROM channels WHERE number = ?)`),
+    owing: db.prepare(`
+      SELECT number FROM channels WHERE EXISTS (
+        SELECT 1 FROM publications WHERE channel = channels.number AND publications.offset < first)`),
     clear: db.prepare("DELETE FROM publications WHERE channel = ?"),
     page: prepareArrays(db, `SELECT ${COLUMNS} ${page}`),
     sizes: prepareArrays(db, `SELECT bytes ${page}`),
