@@ -185,6 +185,24 @@ Deno.test("writeWitness() leaves nothing behind when it cannot put it in its pla
   assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["1.db-run"]);
 });
 
+Deno.test("openFile() removes what one that was killed meanwhile left, and nothing else", async () => {
+  await using folder = new SqliteFolder();
+  const file = fileWithRows(folder);
+  const code = `import { openFile } from ${JSON.stringify(import.meta.resolve("../../lib/brokers/sqlite/file.ts"))};
+    openFile(${JSON.stringify(file)}, { schema: ${
+    JSON.stringify(SCHEMA)
+  }, findFault: () => Deno.kill(Deno.pid, "SIGKILL") });`;
+  const { signal } = await new Deno.Command(Deno.execPath(), { args: ["eval", code], stderr: "null" }).output();
+  assertEquals(signal, "SIGKILL");
+  const id = crypto.randomUUID();
+  const others = [`${file}-check`, `${file}-check-1`, `${file}2-check-${id}`, `${file}-check-${id}.db`];
+  for (const path of [...others, `${file}-run-${id}`]) Deno.writeTextFileSync(path, "");
+  const names = () => [...Deno.readDirSync(folder.path)].map(({ name }) => `${folder.path}/${name}`).sort();
+  assert(names().length > others.length + 3, "the killed one left something");
+  openFile(file, { schema: SCHEMA }).close();
+  assertEquals(names(), [file, `${file}-run`, ...others].sort());
+});
+
 Deno.test("openFile() says what is wrong with a path", async () => {
   await using folder = new SqliteFolder();
   assertStringIncludes(refusal(folder.path), "is a folder");

@@ -6,6 +6,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { BrokerFileError, followLink, listFiles, sizeOfFile, statFile } from "../files.ts";
 import { APPLICATION, checkFile, PATIENCE } from "./check.ts";
+import { removeLeftovers } from "./leftovers.ts";
 import { newMark, readWitness, type Witness, writeWitness } from "./witness.ts";
 
 /** What {@linkcode openFile} may be told. */
@@ -82,6 +83,7 @@ function open(given: string, name: string, options: FileOptions): OpenFile {
     const progress = options.progressOf?.(db) ?? 0;
     if (begin(db, run, readWitness(path), progress)) options.onLack?.(db);
     db.exec(`COMMIT; PRAGMA synchronous = ${sync}`);
+    removeLeftovers(path);
     writeWitness(path, { mark: run.mark, progress }, true);
     if (options.maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${options.maxPages}`);
     return toOpenFile(db, path, run, options);
