@@ -55,3 +55,17 @@ Deno.test("the memory broker forgets channels that were only listened to before 
   }
   assertEquals((await broker.read("kept")).top, top);
 });
+
+Deno.test("the memory broker lets go what is too old in parts, whoever publishes", async () => {
+  let now = 1_700_000_000_000;
+  const broker = createMemoryBroker(() => {}, { historyAge: 10, now: () => now });
+  const draft = (channel: string) => ({ channel, data: "x", contentType: "text/plain" });
+  for (let n = 0; n < 25; n++) await broker.publish(Array.from({ length: 1000 }, () => draft(`c${n}`)));
+  now += 10_001;
+  const left: number[] = [];
+  for (let n = 0; n < 3; n++) {
+    await broker.publish([draft("a")]);
+    left.push(broker.stats().publications);
+  }
+  assertEquals(left, [15_001, 5002, 3]);
+});

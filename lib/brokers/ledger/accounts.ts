@@ -16,6 +16,8 @@ import type { Channel, KeptChannel, KnownId, Store } from "./store.ts";
 const REMEMBERED = 300;
 /** What is looked at in one go when room is needed. */
 const MANY = 1000;
+/** Publications too old that go in one go, and what else of the channel is too old: everybody waits meanwhile. */
+const AGED = 10_000;
 
 /** What {@linkcode Accounts} keep to. */
 export interface AccountsOptions {
@@ -169,13 +171,16 @@ export class Accounts {
       const channel = this.#channels.get(name);
       if (channel) this.#figures.freeIds(channel, bytes);
     }
-    for (let looked = 0; looked < most; looked++) {
+    let aged = 0;
+    for (let looked = 0; looked < most && aged < AGED; looked++) {
       const channel = this.#aging.take(now);
       if (!channel) break;
       found++;
       channel.isAging = false;
       if (this.#channels.get(channel.name) !== channel) continue;
+      aged -= channel.first;
       this.dropAged(channel, now);
+      aged += channel.first;
       if (channel.first <= channel.offset) this.#awaitAge(channel, this.#store.weigh(channel, channel.first).time);
     }
     return found > 0;
