@@ -38,6 +38,11 @@ export interface Result {
   readonly faults: readonly string[];
 }
 
+/** Gong's part of the other in the same round, the median of all rounds: what disturbs one round disturbs both in it. */
+export function ratioOf({ beside, gong }: { beside: readonly number[]; gong: readonly number[] }): number {
+  return median(gong.map((own, round) => own / beside[round]!));
+}
+
 /** Columns of text, as wide as they have to be. */
 export function columns(lines: readonly (readonly string[])[]): string {
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
