@@ -9,6 +9,7 @@ import { Budget } from "./budget.ts";
 import { BusSender, bytesPerTurn } from "./bus.ts";
 import { sizeOf } from "./bytes.ts";
 import type { Config } from "./config.ts";
+import { packHistory } from "./codecs/page.ts";
 import { Directory } from "./hub/directory.ts";
 import { GongError } from "./errors.ts";
 import { ADMIN_CHANNEL } from "./globs.ts";
@@ -189,7 +190,9 @@ export class Hub {
         this.#traces.settled(drafts, results);
         return results;
       },
-      subscribe: ({ channel, start, after, limit }) => this.#subscribe(edge, channel, start, after, limit),
+      subscribe: async ({ channel, start, after, limit }) => {
+        return packHistory(await this.#subscribe(edge, channel, start, after, limit));
+      },
       unsubscribe: (channel) => this.#unhost(edge, channel),
       admit: ({ id, address }) => this.#guard.admit(edge, id, address),
       release: (id) => this.#guard.release(edge, id),
@@ -209,7 +212,7 @@ export class Hub {
       samples: () => directory.samples(),
       readiness: () => directory.readiness(),
       recent: () => this.recent(),
-      history: ({ channel, start, limit }) => this.#read(channel, start, limit),
+      history: async ({ channel, start, limit }) => packHistory(await this.#read(channel, start, limit)),
       publication: (id) => this.#traces.get(id),
       traced: (counts) => this.#traces.count(counts),
       failedAuth: (address) => {

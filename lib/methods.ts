@@ -4,12 +4,12 @@
  * @module
  */
 import type { Replay } from "./bus.ts";
+import type { PackedHistory } from "./codecs/page.ts";
 import { GongError } from "./errors.ts";
 import type {
   Data,
   Draft,
   Glimpse,
-  History,
   PageLimit,
   Position,
   PublishResult,
@@ -60,6 +60,13 @@ export interface TraceCount extends Position {
   readonly slow: number;
 }
 
+/** A page of a channel's history, for somebody who does not listen. */
+export interface HistoryRequest {
+  readonly channel: string;
+  readonly start: Start;
+  readonly limit: PageLimit;
+}
+
 /** What an edge asks of the hub. */
 export interface HubMethods {
   /** The edge's listener is open, at the start or again. */
@@ -74,7 +81,9 @@ export interface HubMethods {
    * answer's `from` is where the channel stood after the batch numbered `after`, so that what the edge has not seen is not
    * missed.
    */
-  subscribe(order: { channel: string; start: Start | undefined; after: number; limit: PageLimit }): Promise<History>;
+  subscribe(
+    order: { channel: string; start: Start | undefined; after: number; limit: PageLimit },
+  ): Promise<PackedHistory>;
   unsubscribe(channel: string): void;
   /** Counts a session in, over all edges; refused when there is no room. */
   admit(session: { id: string; address: string }): void;
@@ -88,7 +97,7 @@ export interface HubMethods {
   samples(payload: null): Promise<Sample[]>;
   readiness(payload: null): Readiness;
   recent(payload: null): Glimpse[];
-  history(order: { channel: string; start: Start; limit: PageLimit }): Promise<History>;
+  history(order: HistoryRequest): Promise<PackedHistory>;
   publication(id: string): Trace[] | undefined;
   /** What became of traced publications in one turn. */
   traced(counts: readonly TraceCount[]): void;

@@ -165,6 +165,11 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     });
   }
 
+  /** Whether somebody waits until there is room. */
+  get isAwaited(): boolean {
+    return this.#waiting !== undefined;
+  }
+
   get outlet(): Outlet {
     return this.#carrier.outlet;
   }

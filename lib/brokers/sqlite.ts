@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { MESSAGE_OVERHEAD } from "../bytes.ts";
+import { MESSAGE_OVERHEAD, sizeOf } from "../bytes.ts";
 import type { Announce, Broker, PageLimit, Publication } from "../types.ts";
 import { BrokerFileError } from "./files.ts";
 import { Ledger, type LedgerOptions, randomEpoch } from "./ledger.ts";
@@ -34,6 +34,8 @@ interface Entry {
 
 /** Bytes of publications that are gone and still in the file: to delete some at once costs less than one after the other. */
 const OWED = 256 << 10;
+/** Publications that are read in one go where the bytes count. */
+const SLICE = 256;
 
 /**
  * Keeps channels in a file of SQLite: what was acknowledged survives the end of the process, and with `sync: "full"` that
@@ -147,10 +149,23 @@ class SqliteStore implements Store {
     return this.#weights.weigh(this.#entry(channel).number, offset);
   }
 
+  /** In slices, as nobody knows beforehand how many are within the limit. */
   read(channel: Channel, first: number, limit: PageLimit, now: number): Publication[] {
+    const { count = Infinity, bytes = Infinity } = limit;
     const { number } = this.#entry(channel);
-    const rows = this.#sql.page.all(number, first, this.#pageSize(number, first, limit)) as unknown as Row[];
-    return decodeRows(channel.name, channel.epoch, rows, now);
+    const slice = bytes === Infinity ? Infinity : SLICE;
+    const page: Publication[] = [];
+    for (let size = 0; page.length < count;) {
+      const most = Math.min(slice, count - page.length);
+      const rows = this.#sql.page.all(number, first + page.length, most === Infinity ? -1 : most) as unknown as Row[];
+      for (const publication of decodeRows(channel.name, channel.epoch, rows, now)) {
+        size += sizeOf(publication);
+        if (size > bytes && page.length > 0) return page;
+        page.push(publication);
+      }
+      if (rows.length < most) break;
+    }
+    return page;
   }
 
   *expire(now: number, most: number): Iterable<Freed & { offset: number }> {
@@ -240,15 +255,5 @@ class SqliteStore implements Store {
       this.#entries.set(name, entry);
     }
     return entry;
-  }
-
-  /** How many of the next publications are within the limit, at least one. */
-  #pageSize(number: number, first: number, { count = Infinity, bytes = Infinity }: PageLimit): number {
-    if (bytes === Infinity) return count === Infinity ? -1 : count;
-    const most = Math.min(count, Math.ceil(bytes / MESSAGE_OVERHEAD) + 1);
-    const sizes = this.#sql.sizes.all(number, first, most) as unknown as [bytes: number][];
-    let size = 0;
-    const end = sizes.findIndex(([own], index) => (size += own) > bytes && index > 0);
-    return end < 0 ? sizes.length : end;
   }
 }

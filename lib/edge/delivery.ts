@@ -8,6 +8,7 @@ import { setImmediate } from "node:timers";
 import type { Outcome } from "../audience.ts";
 import { BusReceiver, bytesPerTurn } from "../bus.ts";
 import { decodeBatch, readBatchHead } from "../codecs/batch.ts";
+import { unpackHistory } from "../codecs/page.ts";
 import type { Config } from "../config.ts";
 import { ADMIN_CHANNEL } from "../globs.ts";
 import type { Link } from "../link.ts";
@@ -22,6 +23,7 @@ import { Flusher } from "./flusher.ts";
 import { Hosting } from "./hosting.ts";
 import { Inbox } from "./inbox.ts";
 import { Pace } from "./pace.ts";
+import { ReadAhead } from "./read_ahead.ts";
 import { Resumes } from "./resumes.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Tracer } from "./tracer.ts";
@@ -49,6 +51,7 @@ export class Delivery {
   readonly #inbox: Inbox;
   readonly #hosting: Hosting;
   readonly #resumes: Resumes;
+  readonly #ahead: ReadAhead;
   readonly #fanout: Fanout;
   readonly #tracer: Tracer;
   readonly #flusher = new Flusher();
@@ -72,11 +75,17 @@ export class Delivery {
     this.#fanout = new Fanout({ outbox: config.outbox, position: (channel) => this.#hosting.position(channel) });
     this.#resumes = new Resumes({
       rate: config.resumeRate,
-      read: (request) => link.request("subscribe", request),
+      read: async (request) => unpackHistory(await link.request("subscribe", request)),
       onRefused: () => metrics.count("gong_refused_total", { reason: "overloaded" }),
     });
-    this.#hosting = new Hosting({
+    this.#ahead = new ReadAhead({
       read: (...order) => this.#resumes.read(...order),
+      peek: async (request) => unpackHistory(await link.request("history", request)),
+      most: config.outbox,
+      mayPeek: () => this.#resumes.takeSpare(),
+    });
+    this.#hosting = new Hosting({
+      read: (...order) => this.#ahead.read(...order),
       limit: { bytes: bytesPerTurn(config.outbox) },
       pause: () => new Promise((resolve) => setImmediate(resolve)),
       seen: () => this.#bus.last,
@@ -134,6 +143,7 @@ export class Delivery {
     this.#flusher.close();
     this.#pace.close();
     this.#resumes.close();
+    this.#ahead.close();
     this.#bus.close();
   }
 

@@ -7,15 +7,21 @@ import type { Session } from "../session.ts";
 
 /** When a socket that held all it may is tried again, in milliseconds: Deno does not tell when it has sent something. */
 const RETRY = 10;
+/** The same where a page of history waits for it, doubled as long as that does not go. */
+const FIRST_RETRY = 1;
 
 /** Who of an edge's sessions waits to be flushed. */
 export class Flusher {
   #sessions = new Set<Session>();
   #retry: ReturnType<typeof setTimeout> | undefined;
+  /** When that is, by `performance.now()`. */
+  #due = Infinity;
+  #wait = FIRST_RETRY;
   #closed = false;
 
   add(session: Session): void {
     this.#sessions.add(session);
+    if (session.isAwaited) this.#wait = FIRST_RETRY;
   }
 
   /** Flushes everybody; who is left with something is tried again, with the next turn or soon. */
@@ -23,16 +29,31 @@ export class Flusher {
     const sessions = this.#sessions;
     if (sessions.size === 0) return;
     this.#sessions = new Set();
-    for (const session of sessions) if (!session.flush()) this.#sessions.add(session);
-    if (this.#sessions.size === 0 || this.#closed) return;
-    this.#retry ??= setTimeout(() => {
-      this.#retry = undefined;
-      this.flush();
-    }, RETRY);
+    let isAwaited = false;
+    let hasMoved = false;
+    for (const session of sessions) {
+      const wasAwaited = session.isAwaited;
+      if (!session.flush()) this.#sessions.add(session);
+      if (session.isAwaited) isAwaited = true;
+      else if (wasAwaited) hasMoved = true;
+    }
+    this.#wait = hasMoved ? FIRST_RETRY : Math.min(this.#wait * 2, RETRY);
+    if (this.#sessions.size > 0) this.#tryAgain(isAwaited ? this.#wait : RETRY);
   }
 
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retry);
+  }
+
+  #tryAgain(wait: number): void {
+    const due = performance.now() + wait;
+    if (this.#closed || due >= this.#due) return;
+    clearTimeout(this.#retry);
+    this.#due = due;
+    this.#retry = setTimeout(() => {
+      this.#due = Infinity;
+      this.flush();
+    }, wait);
   }
 }

@@ -219,7 +219,7 @@ export class Hosting {
       const page = await read(request, () => !isVoid(), true).catch(() => undefined);
       if (isVoid()) return;
       if (!page) return void setTimeout(() => isVoid() || this.#repair(hosted), retry);
-      if (!page.recovered || !endsEarly(page)) return this.#resume(hosted, page, held, first);
+      if (!isAmid(page)) return this.#resume(hosted, page, held, first);
       for (const publication of page.publications) this.#advance(hosted, publication);
       // Whatever came live until now is in what is read next.
       held.length = 0;
@@ -277,7 +277,7 @@ export class Hosting {
         // To ask for another page is to host the channel, which may have been given up.
         if (isVoid()) return;
         const reading = readingOf(page, joining.start);
-        if (!page.recovered || !endsEarly(page)) {
+        if (!isAmid(page)) {
           joining.read = reading;
           break;
         }
@@ -344,9 +344,9 @@ export class Hosting {
 }
 
 /** Whether there is more after the page. */
-function endsEarly({ top, publications }: History): boolean {
+export function isAmid({ top, publications, recovered }: History): boolean {
   const last = publications.at(-1);
-  return last !== undefined && last.offset < top.offset;
+  return recovered && last !== undefined && last.offset < top.offset;
 }
 
 function readingOf({ top, from, publications, recovered }: History, start: Start | undefined): Reading {

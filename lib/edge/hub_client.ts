@@ -1,3 +1,4 @@
+import { unpackHistory } from "../codecs/page.ts";
 import type { Link } from "../link.ts";
 import type { HubMethods } from "../methods.ts";
 import type { HubClient } from "../types.ts";
@@ -13,7 +14,7 @@ export function createHubClient(link: Link<HubMethods>): HubClient {
     samples: () => link.request("samples", null),
     readiness: () => link.request("readiness", null),
     recent: () => link.request("recent", null),
-    history: (channel, start, limit) => link.request("history", { channel, start, limit }),
+    history: async (channel, start, limit) => unpackHistory(await link.request("history", { channel, start, limit })),
     publication: (id) => link.request("publication", id),
     failedAuth: (address) => link.notify("failedAuth", address),
     revoke: (login) => link.notify("revoke", login),

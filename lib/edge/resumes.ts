@@ -73,6 +73,11 @@ export class Resumes {
     return await answer.promise;
   }
 
+  /** Counts a read that need not be, if nobody waits and there is room. */
+  takeSpare(): boolean {
+    return this.#urgent.size === 0 && this.#waiting.size === 0 && this.#bucket.take();
+  }
+
   close(): void {
     clearTimeout(this.#timer);
   }

@@ -40,7 +40,7 @@ const ANSWER = 1000;
 /** Publications of a page at most. */
 const PAGE = 1000;
 /** An outbox has room for at least so many pages. */
-const PARTS = 4;
+const PARTS = 2;
 
 /** All subscriptions of an edge. */
 export class Subscriptions {

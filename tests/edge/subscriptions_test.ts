@@ -418,7 +418,8 @@ Deno.test("who resumes many channels and takes nothing holds pages of a few outb
   channels.forEach((channel, id) => socket.say(say({ id, subscribe: { channel, history: 50 } })));
   await stage.edge.hub.readiness();
   await stage.publish("b", "later");
-  assert(bytes > outbox / 2 && bytes < outbox * 5, `${bytes}`);
+  // Of these, an outbox is read ahead, whoever it is for.
+  assert(bytes > outbox / 2 && bytes < outbox * 6, `${bytes}`);
 });
 
 Deno.test("last words for which the socket has no room now leave as soon as it has", async () => {

@@ -31,7 +31,6 @@ export function prepareStatements(db: DatabaseSync) {
         SELECT 1 FROM publications WHERE channel = channels.number AND publications.offset < first)`),
     clear: db.prepare("DELETE FROM publications WHERE channel = ?"),
     page: prepareArrays(db, `SELECT ${COLUMNS} ${page}`),
-    sizes: prepareArrays(db, `SELECT bytes ${page}`),
     expired: db.prepare(`
       SELECT channel AS number, name, publications.offset, publications.bytes
       FROM publications JOIN channels ON channels.number = channel WHERE expires <= ? ORDER BY expires LIMIT ?`),
