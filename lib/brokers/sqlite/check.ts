@@ -8,8 +8,8 @@ import { BrokerFileError, sizeOfFile } from "../files.ts";
 
 /** "Gong" in ASCII, where SQLite files say whose they are. */
 export const APPLICATION = 0x476f6e67;
-/** How long whoever has the file open may take to close it, in milliseconds. */
-export const PATIENCE = 1000;
+/** How long one try waits for whoever has the file open to close it, in milliseconds. */
+export const PATIENCE = 250;
 /** The least that a database can be, in bytes. */
 const SHORTEST = 512;
 

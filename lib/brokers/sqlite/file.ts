@@ -41,6 +41,8 @@ export interface OpenFile {
   close(): void;
 }
 
+/** Two that open it at the same moment may each keep the other out, so each lets go and tries again. */
+const TRIES = 4;
 /** Clocks are set: boots that lie less apart are one, in milliseconds. */
 const STEP = 10_000;
 /** How often it is noted how far the file has come, in milliseconds: younger copies are not told from it. */
@@ -57,11 +59,24 @@ const WAL = 8 << 20;
 export function openFile(name: string, options: FileOptions): OpenFile {
   // Neither ":memory:" nor "file:" is anything special.
   const path = name.startsWith("/") ? name : `./${name}`;
-  try {
-    return open(path, name, options);
-  } catch (error) {
-    throw error instanceof BrokerFileError ? error : new BrokerFileError(explain(name, error), { cause: error });
+  for (let left = TRIES;; left--) {
+    try {
+      return open(path, name, options);
+    } catch (error) {
+      if (error instanceof BrokerFileError) throw error;
+      if (left === 1 || !isLocked(error)) throw new BrokerFileError(explain(name, error), { cause: error });
+      sleep(Math.random() * PATIENCE);
+    }
   }
+}
+
+function isLocked(error: unknown): boolean {
+  return error instanceof Error && /is locked/.test(error.message);
+}
+
+/** There is nothing else to do yet. */
+function sleep(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
 function open(given: string, name: string, options: FileOptions): OpenFile {
@@ -178,7 +193,7 @@ function explain(name: string, error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) return `this user may not write ${name}`;
   if (error instanceof Deno.errors.NotFound) return `${name}: there is no such folder`;
   const message = error instanceof Error ? error.message : String(error);
-  if (/is locked/.test(message)) return `${name} is in use by another Gong, or another program`;
+  if (isLocked(error)) return `${name} is in use by another Gong, or another program`;
   if (/not a database/.test(message)) return `${name} is not a file of Gong`;
   if (/malformed/.test(message)) return `${name} is damaged: ${message}`;
   if (/readonly/.test(message)) return `${name} cannot be written`;
