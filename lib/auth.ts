@@ -5,19 +5,22 @@
  */
 import type { Config, Scope } from "./config.ts";
 import { GongError } from "./errors.ts";
-import { compileGlobs, isReserved } from "./globs.ts";
+import type { Grant } from "./auth/grant.ts";
 import { createKeys, findKey } from "./auth/keys.ts";
-import type { Grant, HashedKey } from "./auth/keys.ts";
+import type { HashedKey } from "./auth/keys.ts";
 import { createLogins } from "./auth/login.ts";
 import { createOrigins, requestUrl } from "./auth/origins.ts";
 import type { OriginSettings } from "./auth/origins.ts";
+import { type ChannelAction, createRights, type RightsSettings } from "./auth/rights.ts";
 
-export type { Grant } from "./auth/keys.ts";
+export type { Grant, User } from "./auth/grant.ts";
+export type { ChannelAction, Verdict } from "./auth/rights.ts";
 
 /** The settings that decide who may do what. */
 export type AuthSettings =
   & OriginSettings
-  & Pick<Config, "apiKey" | "publicChannels" | "allowPublish" | "adminSession">;
+  & RightsSettings
+  & Pick<Config, "apiKey" | "adminSession">;
 
 /** What {@linkcode createAuth} needs besides the config. */
 export interface AuthOptions {
@@ -56,8 +59,8 @@ export interface Auth {
    * `rate_limited`: any key from a blocked address; `forbidden`, `misdirected`, `bad_request`: the origin check.
    */
   identify(request: Request, address: string): Grant | undefined;
-  /** Whether the grant, or nobody, may do this to the channel. See the table at {@linkcode createAuth}. */
-  may(grant: Grant | undefined, action: "subscribe" | "publish", channel: string): boolean;
+  /** Whether the grant, or nobody, may do this to the channel: the table at {@linkcode createRights}. */
+  may(grant: Grant | undefined, action: ChannelAction, channel: string): boolean;
   /** Whether the grant, or nobody, has the scope; as for {@linkcode Auth.require}. */
   has(grant: Grant | undefined, scope: Scope): boolean;
   /**
@@ -86,16 +89,7 @@ const DEV: Grant = { name: "dev", scopes: ["admin"] };
 const BEARER = /^Bearer +(\S+)$/i;
 
 /**
- * The one place of verdicts. What {@linkcode Auth.may} says, per row the first column that applies:
- *
- * | channel       | action    | nobody, `stats` key         | `publish` key               | `admin` key or login, `dev` |
- * | ------------- | --------- | --------------------------- | --------------------------- | --------------------------- |
- * | ordinary      | subscribe | if among `publicChannels`   | if among `publicChannels`   | yes                         |
- * | ordinary      | publish   | if among `allowPublish`     | yes                         | yes                         |
- * | reserved, `$` | subscribe | no                          | no                          | yes                         |
- * | reserved, `$` | publish   | no                          | no                          | no: only the server does    |
- *
- * With `dev` and no keys configured a key is not looked at: there is none that could be right.
+ * The one place of verdicts. With `dev` and no keys configured a key is not looked at: there is none that could be right.
  *
  * @throws {RangeError} for a `secret` under 16 bytes.
  * @throws {SyntaxError} for a key or a glob, {@linkcode TypeError} for a URL, that a loaded config cannot have.
@@ -106,14 +100,9 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
   const keys = createKeys(config.apiKey);
   const logins = createLogins({ config, keys, secret, now });
   const origins = createOrigins(config);
-  const isPublic = compileGlobs(config.publicChannels);
-  const isOpen = compileGlobs(config.allowPublish);
+  const { has, judge } = createRights(config);
   const blocked = new Map<string, number>();
   const ignoresKeys = config.dev && keys.length === 0;
-
-  function has(grant: Grant | undefined, scope: Scope): boolean {
-    return config.dev || (grant?.scopes.some((held) => held === scope || held === "admin") ?? false);
-  }
 
   function checkKey(secret: string, address: string): HashedKey {
     const wait = (blocked.get(address) ?? 0) - now();
@@ -147,11 +136,7 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
       if (cookie === undefined || url === undefined || !origins.isOwn(request, url)) return undefined;
       return logins.verify(cookie);
     },
-    may(grant, action, channel) {
-      if (isReserved(channel)) return action === "subscribe" && has(grant, "admin");
-      if (action === "publish") return isOpen(channel) || has(grant, "publish");
-      return isPublic(channel) || has(grant, "admin");
-    },
+    may: (grant, action, channel) => judge(grant, action, channel).allowed,
     has,
     require(grant, scope) {
       if (config.dev) return { ...grant, ...DEV };

@@ -5,7 +5,7 @@
  */
 
 export { type ApiKey, parseApiKey } from "./config/forms.ts";
-export { type HistoryRule, parseHistory } from "./config/history.ts";
+export { type ChannelRule, type ChannelSettings, parseRule, type Presence, type Who } from "./config/rule.ts";
 export { defaultConfig, loadConfig, resolveConfig, type Resolved } from "./config/load.ts";
 export { type Option, OPTIONS } from "./config/options.ts";
 export { type Config, ConfigError, type Env, type Scope } from "./config/schema.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ErrorCode, GongError } from "./errors.ts";
-import type { Data, Draft, Position, Publication, Start } from "./types.ts";
+import type { Asked, Data, Draft, PageRequest, Position, PresencePage, Publication, Signal, Start } from "./types.ts";
 
 /** How publications look on one wire. Encoded once for all sessions that share it. */
 export interface Codec {
@@ -27,10 +27,18 @@ export interface SubscribeAnswer {
   refused(error: GongError): void;
 }
 
+/** Data and what kind it is. */
+export type Content = Pick<Signal, "data" | "contentType">;
+
+/** Who is sent a signal. */
+export type SignalTarget = { readonly sessions: readonly string[] } | { readonly users: readonly string[] };
+
 /** What a door may do with a session. */
 export interface DoorSession {
   /** Its public id. */
   readonly id: string;
+  /** Whose it is, if anybody's. */
+  readonly user: string | undefined;
   /** The channels that it was opened with; the first is where a door without words for it publishes. */
   readonly named: readonly string[];
   /** Bytes that one message may have. */
@@ -67,6 +75,39 @@ export interface DoorSession {
    */
   subscribe(channel: string, start?: Start, answer?: SubscribeAnswer): void;
   unsubscribe(channel: string): void;
+  /**
+   * Makes it the user's of the token, or goes on with a newer one of the same user: what the new one does not allow is
+   * unsubscribed. Resolves to who that is and, in milliseconds since 1970, until when.
+   *
+   * @throws {GongError} `unauthorized`; `conflict`: it is another's
+   */
+  authenticate(token: string): Promise<{ readonly user: string; readonly until: number }>;
+  /**
+   * A message to sessions, best effort; resolves to how many it was queued to.
+   *
+   * @throws {GongError} `forbidden`
+   */
+  send(target: SignalTarget, content: Content): Promise<number>;
+  /**
+   * A question to sessions, of which the first answers.
+   *
+   * @param seconds how long to wait
+   * @throws {GongError} `forbidden`; `not_found`: nobody is there; `timeout`; `too_many` questions at once
+   */
+  ask(target: SignalTarget, content: Content, seconds: number): Promise<Asked>;
+  /** Answers a question. @throws {GongError} `not_found` when nobody waits for it any more */
+  answer(reply: string, content: Content): Promise<void>;
+  /** Who hears the channel. @throws {GongError} `forbidden`, also where presence is off */
+  presence(channel: string, page: PageRequest): Promise<PresencePage>;
+  /**
+   * Does something now, and again every so many seconds, until {@linkcode stop}, another `every` or its end. What it
+   * throws or rejects with is told by the door's `refused`.
+   */
+  every(seconds: number, action: () => unknown): void;
+  /** Ends what {@linkcode every} began; returns whether there was something. */
+  stop(): boolean;
+  /** A command was refused by an answer: it is counted. */
+  countRefusal(code: ErrorCode): void;
   /** Queues one frame, or one line of a frame, to this client alone. */
   write(data: Data): void;
   /** Ends it with the code's close code; what is queued is still sent. */
@@ -104,7 +145,9 @@ export interface Door {
   /** What lies between the session's position and this one is gone for good; it hears the channel from here on. */
   lost(session: DoorSession, channel: string, position: Position): void;
   /** A message to this session alone, unnumbered. */
-  signal(session: DoorSession, data: Data, contentType: string): void;
+  signal(session: DoorSession, signal: Signal): void;
+  /** The session does not hear the channel any more: by the operator, or since its rights have changed. */
+  unsubscribed(session: DoorSession, channel: string): void;
   /** Its sessions come and go with every request: the log tells of them only at `debug`. */
   readonly isBrief?: true;
   /** Written every `ping` seconds, so that nobody in between takes the connection for dead. */

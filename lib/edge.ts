@@ -7,20 +7,20 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Auth, Grant } from "./auth.ts";
 import { sizeOf } from "./bytes.ts";
 import type { Config } from "./config.ts";
-import type { Door, SubscribeAnswer } from "./door.ts";
+import type { Content, Door, SignalTarget, SubscribeAnswer } from "./door.ts";
 import { Admission } from "./edge/admission.ts";
 import { Delivery } from "./edge/delivery.ts";
 import { Registry } from "./edge/registry.ts";
-import { GongError } from "./errors.ts";
-import { ADMIN_CHANNEL } from "./globs.ts";
-import { compileHistory } from "./history_limits.ts";
+import { type ErrorCode, GongError } from "./errors.ts";
+import { ADMIN_CHANNEL } from "./reserved.ts";
+import { compileHistory } from "./channel_rules.ts";
 import type { Link } from "./link.ts";
 import type { Fields, Logger } from "./log.ts";
 import { creditAfter, type EdgeMethods, type HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
 import type { CloseReason, Session, SessionHost, SessionLimits } from "./session.ts";
 import { Turn } from "./turn.ts";
-import type { Data, Draft, PublishResult, Start } from "./types.ts";
+import type { Asked, Draft, PageRequest, PresencePage, PublishResult, Signal, Start } from "./types.ts";
 
 /** How long what is queued to a session that ends may take to leave, in seconds; of a drain, the first so much. */
 const LINGER = 5;
@@ -122,7 +122,7 @@ export class Edge implements SessionHost {
   // What sessions ask.
 
   may(session: Session, action: "subscribe" | "publish", channel: string): boolean {
-    return this.#options.auth.may(session.options.grant, action, channel);
+    return this.#options.auth.may(session.grant, action, channel);
   }
 
   async publish(draft: Draft): Promise<PublishResult> {
@@ -155,6 +155,30 @@ export class Edge implements SessionHost {
 
   unsubscribe(session: Session, channel: string): void {
     this.#delivery.subscriptions.end(session, channel);
+  }
+
+  authenticate(_session: Session, _token: string): Promise<{ readonly user: string; readonly until: number }> {
+    throw new GongError("internal", "unfinished");
+  }
+
+  send(_session: Session, _target: SignalTarget, _content: Content): Promise<number> {
+    throw new GongError("internal", "unfinished");
+  }
+
+  ask(_session: Session, _target: SignalTarget, _content: Content, _seconds: number): Promise<Asked> {
+    throw new GongError("internal", "unfinished");
+  }
+
+  answer(_session: Session, _reply: string, _content: Content): Promise<void> {
+    throw new GongError("internal", "unfinished");
+  }
+
+  presence(_session: Session, _channel: string, _page: PageRequest): Promise<PresencePage> {
+    throw new GongError("internal", "unfinished");
+  }
+
+  countRefusal(code: ErrorCode): void {
+    this.#options.metrics.count("gong_refused_total", { reason: code });
   }
 
   cursor(session: Session): string {
@@ -218,7 +242,11 @@ export class Edge implements SessionHost {
         session?.closeWith(code, reason, "forbidden");
         return session !== undefined;
       },
-      signal: ({ sessions, data, contentType }) => this.#signal(sessions, data, contentType),
+      signal: ({ sessions, signal }) => this.#signal(sessions, signal),
+      answer: unfinished,
+      disconnect: unfinished,
+      subscribeSessions: unfinished,
+      unsubscribeSessions: unfinished,
       refused: ({ session: id, refusal }) => {
         const session = registry.get(id);
         session?.door.refused(session, GongError.fromRefusal(refusal));
@@ -241,7 +269,7 @@ export class Edge implements SessionHost {
   /** What a login has opened ends with it. */
   #endLogins(hasEnded: (grant: Grant) => boolean): void {
     for (const session of [...this.registry.all()]) {
-      const { grant } = session.options;
+      const { grant } = session;
       if (grant && hasEnded(grant)) session.close("unauthorized", "The login has ended.");
     }
   }
@@ -254,11 +282,11 @@ export class Edge implements SessionHost {
     this.#options.link.notify("exhausted", bytes);
   }
 
-  #signal(ids: readonly string[] | "all", data: Data, contentType: string): number {
+  #signal(ids: readonly string[] | "all", signal: Signal): number {
     let reached = 0;
     for (const session of ids === "all" ? this.registry.all() : new Set(ids.map((id) => this.registry.get(id)))) {
       if (!session) continue;
-      session.door.signal(session, data, contentType);
+      session.door.signal(session, signal);
       reached++;
     }
     return reached;
@@ -281,6 +309,10 @@ export class Edge implements SessionHost {
     this.#endLogins(({ until = Infinity }) => until <= now);
     this.#options.log.debug("sessions.sweep", { sessions: this.registry.size, dead: dead.length });
   }
+}
+
+function unfinished(): never {
+  throw new GongError("internal", "unfinished");
 }
 
 function tooMuch(): GongError {

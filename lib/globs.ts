@@ -12,9 +12,6 @@ const MAX_LENGTH = 128;
 /** What {@linkcode isChannelName} wants, to be told to whoever wrote another. */
 export const CHANNEL_GRAMMAR = "1 to 128 of `A-Z a-z 0-9 _ . : / % ~ = + ! -`";
 
-/** The admin page's live feed: numbered by the hub, never stored, in no figure. */
-export const ADMIN_CHANNEL = "$admin";
-
 /** Whether the text is a name a channel can have: 1 to 128 characters of the grammar, a reserved one included. */
 export function isChannelName(name: string): boolean {
   return name.length <= MAX_LENGTH && CHANNEL.test(name);

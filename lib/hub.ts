@@ -12,7 +12,7 @@ import type { Config } from "./config.ts";
 import { packHistory } from "./codecs/page.ts";
 import { Directory } from "./hub/directory.ts";
 import { GongError } from "./errors.ts";
-import { ADMIN_CHANNEL } from "./globs.ts";
+import { ADMIN_CHANNEL } from "./reserved.ts";
 import { Guard } from "./hub/guard.ts";
 import { Intake } from "./hub/intake.ts";
 import { Link, type Port } from "./link.ts";
@@ -47,6 +47,10 @@ export interface HubOptions {
 
 /** Ended admin logins that an edge which starts later is told of. */
 const MAX_REVOKED = 10_000;
+
+function unfinished(): never {
+  throw new GongError("internal", "unfinished");
+}
 
 /** For what a broker has said nothing of. */
 const INTERNAL = { error: new GongError("internal").toRefusal() };
@@ -206,6 +210,22 @@ export class Hub {
         return replay;
       },
       signal: (order) => directory.signal(order),
+      signalUsers: unfinished,
+      answer: unfinished,
+      reach: unfinished,
+      presence: unfinished,
+      totals: unfinished,
+      users: unfinished,
+      user: unfinished,
+      identify: unfinished,
+      present: unfinished,
+      disconnect: unfinished,
+      subscribeSessions: unfinished,
+      unsubscribeSessions: unfinished,
+      listSchedules: unfinished,
+      getSchedule: unfinished,
+      putSchedule: unfinished,
+      cancelSchedule: unfinished,
       listSessions: (page) => directory.list(page),
       getSession: (id) => directory.get(id),
       closeSession: (order) => directory.close(order),

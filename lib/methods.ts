@@ -7,19 +7,28 @@ import type { Replay } from "./bus.ts";
 import type { PackedHistory } from "./codecs/page.ts";
 import { GongError } from "./errors.ts";
 import type {
-  Data,
   Draft,
   Glimpse,
   PageLimit,
+  PageRequest,
   Position,
+  PresencePage,
   PublishResult,
   Readiness,
   Refusal,
   Sample,
+  Schedule,
+  ScheduleOrder,
+  SchedulePage,
+  Selector,
   SessionInfo,
   SessionPage,
+  Signal,
   Start,
+  Totals,
   Trace,
+  UserInfo,
+  UserPage,
 } from "./types.ts";
 
 /** What the hub asks of an edge. */
@@ -33,7 +42,13 @@ export interface EdgeMethods {
   sessions(page: { after?: string; limit: number }): { sessions: SessionInfo[]; total: number };
   session(id: string): SessionInfo | undefined;
   closeSession(order: { id: string; code: number; reason: string }): boolean;
-  signal(order: { sessions: readonly string[] | "all"; data: Data; contentType: string }): number;
+  signal(order: { sessions: readonly string[] | "all"; signal: Signal }): number;
+  /** The answer to a question of one of the edge's sessions; false when nobody waits for it. */
+  answer(order: { reply: string; signal: Signal }): boolean;
+  /** Closes sessions, those of the ids or those that hear the channel; answers how many. */
+  disconnect(order: { sessions: Chosen; reason: string }): number;
+  subscribeSessions(order: { sessions: Chosen; channel: string }): number;
+  unsubscribeSessions(order: { sessions: Chosen; channel: string }): number;
   block(order: { address: string; until: number }): void;
   revoke(login: string): void;
   /** There is no room any more, or room again, for this address, or, without one, for anybody. */
@@ -49,6 +64,9 @@ export interface EdgeMethods {
   /** Accept nothing more, close every session with 1001 and resolve when they are gone or the seconds are over. */
   drain(seconds: number): Promise<void>;
 }
+
+/** Sessions by their ids, or those that hear a channel. */
+export type Chosen = readonly string[] | { readonly channel: string };
 
 /** What an edge did with a traced publication since it last said so. */
 export interface TraceCount extends Position {
@@ -86,11 +104,31 @@ export interface HubMethods {
   ): Promise<PackedHistory>;
   unsubscribe(channel: string): void;
   /** Counts a session in, over all edges; refused when there is no room. */
-  admit(session: { id: string; address: string }): void;
+  admit(session: { id: string; address: string; user?: string; info?: string }): void;
+  /** A session that was admitted is this user's now, or the user's info has changed. */
+  identify(session: { id: string; user: string; info?: string }): void;
+  /** A session that was admitted hears a channel from now on, or does not any more. Of channels with presence. */
+  present(change: { session: string; channel: string; isThere: boolean }): void;
   release(id: string): void;
   acknowledge(number: number): void;
   replay(from: number): Replay;
-  signal(order: { sessions: readonly string[] | "all"; data: Data; contentType: string }): Promise<number>;
+  signal(order: { sessions: readonly string[] | "all"; signal: Signal }): Promise<number>;
+  /** Puts a question to every session of the users; answers how many those were. */
+  signalUsers(order: { users: readonly string[]; signal: Signal }): Promise<number>;
+  /** Hands the answer to the edge whose session has asked; false when nobody waits for it. */
+  answer(order: { reply: string; signal: Signal }): Promise<boolean>;
+  reach(users: readonly string[]): number;
+  presence(order: PageRequest & { channel: string }): PresencePage;
+  totals(payload: null): Totals;
+  users(page: PageRequest & { prefix?: string }): UserPage;
+  user(id: string): UserInfo | undefined;
+  disconnect(order: { selector: Selector; reason: string }): Promise<number>;
+  subscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
+  unsubscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
+  listSchedules(page: PageRequest & { creator?: string }): SchedulePage;
+  getSchedule(id: string): Schedule | undefined;
+  putSchedule(order: { order: ScheduleOrder; replace: boolean }): Promise<{ schedule: Schedule; created: boolean }>;
+  cancelSchedule(id: string): Promise<boolean>;
   listSessions(page: { limit: number; after?: string }): Promise<SessionPage>;
   getSession(id: string): Promise<SessionInfo | undefined>;
   closeSession(order: { id: string; code: number; reason: string }): Promise<boolean>;

@@ -7,11 +7,21 @@ import type { Audience, Listener, Parcel } from "./audience.ts";
 import type { Grant } from "./auth.ts";
 import { byteLength } from "./bytes.ts";
 import type { Carrier, CarrierEvents } from "./carrier.ts";
-import type { Door, DoorSession, SubscribeAnswer } from "./door.ts";
+import type { Content, Door, DoorSession, SignalTarget, SubscribeAnswer } from "./door.ts";
 import { type ErrorCode, ERRORS, GongError } from "./errors.ts";
 import { type RateLimits, TokenBucket } from "./rates.ts";
 import { Outbox, type Outlet } from "./outbox.ts";
-import type { Data, Draft, Position, PublishResult, SessionInfo, Start } from "./types.ts";
+import type {
+  Asked,
+  Data,
+  Draft,
+  PageRequest,
+  Position,
+  PresencePage,
+  PublishResult,
+  SessionInfo,
+  Start,
+} from "./types.ts";
 
 /** What a session asks of the edge that owns it. */
 export interface SessionHost {
@@ -24,6 +34,12 @@ export interface SessionHost {
   post(session: Session, draft: Draft): void;
   subscribe(session: Session, channel: string, start: Start | undefined, answer?: SubscribeAnswer): void;
   unsubscribe(session: Session, channel: string): void;
+  authenticate(session: Session, token: string): Promise<{ readonly user: string; readonly until: number }>;
+  send(session: Session, target: SignalTarget, content: Content): Promise<number>;
+  ask(session: Session, target: SignalTarget, content: Content, seconds: number): Promise<Asked>;
+  answer(session: Session, reply: string, content: Content): Promise<void>;
+  presence(session: Session, channel: string, page: PageRequest): Promise<PresencePage>;
+  countRefusal(code: ErrorCode): void;
   /** Where it stands in each channel, as a cursor. */
   cursor(session: Session): string;
   /** The session has queued something: flush it at the end of this turn, and again until nothing is left. */
@@ -79,6 +95,8 @@ interface Waiting {
 /** One client. */
 export class Session implements DoorSession, Listener, CarrierEvents {
   readonly options: SessionOptions;
+  /** Who it is, as it was last known. */
+  grant: Grant | undefined;
   /** When it connected, in milliseconds since 1970. */
   readonly since = Date.now();
   /** Channels it hears now, in the order of subscribing; shared with all who hear the same. */
@@ -104,6 +122,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   constructor(host: SessionHost, options: SessionOptions) {
     this.#host = host;
     this.options = options;
+    this.grant = options.grant;
     this.#carrier = options.carrier;
     this.outbox = new Outbox(options.carrier, host.limits.outbox);
     options.carrier.listen(this);
@@ -111,6 +130,10 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   get id(): string {
     return this.options.id;
+  }
+
+  get user(): string | undefined {
+    return this.grant?.user?.id;
   }
 
   get door(): Door {
@@ -182,9 +205,10 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   info(edge: number): SessionInfo {
     const { id, door, address, userAgent } = this.options;
-    const { channels, since, pending } = this;
+    const { channels, since, pending, user } = this;
     const delivered = this.#delivered + this.#shared.publications;
-    return { id, door: door.name, address, userAgent, channels, since, pending, delivered, edge };
+    const who = user === undefined ? {} : { user };
+    return { id, door: door.name, address, userAgent, ...who, channels, since, pending, delivered, edge };
   }
 
   get maxMessage(): number {
@@ -217,8 +241,10 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   /** Says whose it is, whatever it says itself. */
   #sign(draft: Draft): Draft {
-    const { id, grant } = this.options;
-    return grant === undefined ? { ...draft, from: id } : { ...draft, from: id, publisher: grant.name };
+    const { id, grant, user } = this;
+    if (grant === undefined) return { ...draft, from: id };
+    const signed = { ...draft, from: id, publisher: grant.name };
+    return user === undefined ? signed : { ...signed, user };
   }
 
   subscribe(channel: string, start?: Start, answer?: SubscribeAnswer): void {
@@ -228,6 +254,38 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   unsubscribe(channel: string): void {
     this.#host.unsubscribe(this, channel);
+  }
+
+  authenticate(token: string): Promise<{ readonly user: string; readonly until: number }> {
+    return this.#host.authenticate(this, token);
+  }
+
+  send(target: SignalTarget, content: Content): Promise<number> {
+    return this.#host.send(this, target, content);
+  }
+
+  ask(target: SignalTarget, content: Content, seconds: number): Promise<Asked> {
+    return this.#host.ask(this, target, content, seconds);
+  }
+
+  answer(reply: string, content: Content): Promise<void> {
+    return this.#host.answer(this, reply, content);
+  }
+
+  presence(channel: string, page: PageRequest): Promise<PresencePage> {
+    return this.#host.presence(this, channel, page);
+  }
+
+  every(_seconds: number, _action: () => unknown): void {
+    throw new GongError("internal", "unfinished");
+  }
+
+  stop(): boolean {
+    throw new GongError("internal", "unfinished");
+  }
+
+  countRefusal(code: ErrorCode): void {
+    this.#host.countRefusal(code);
   }
 
   write(data: Data): void {

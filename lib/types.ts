@@ -63,6 +63,23 @@ export interface Refusal {
   readonly retryAfter?: number;
 }
 
+/** A message to a session alone: unnumbered, best effort. */
+export interface Signal {
+  readonly data: Data;
+  readonly contentType: string;
+  /** Public id and user of the session that sent it, if one did. */
+  readonly from?: string;
+  readonly user?: string;
+  /** Whoever has this may answer it, once: a secret of the session that asks. */
+  readonly reply?: string;
+}
+
+/** What came of a question: how many sessions it was put to, and what the first of them answered. */
+export interface Asked {
+  readonly reached: number;
+  readonly answer: Signal;
+}
+
 /** What became of one draft: where it went (`repeated`: where it had gone before), or why it was refused. */
 export type PublishResult = Position & { readonly repeated?: true } | { readonly error: Refusal };
 
@@ -89,6 +106,20 @@ export interface History {
   readonly recovered: boolean;
 }
 
+/** A value under a key that is kept beside the channels; without a value, the key goes. */
+export interface RecordChange {
+  readonly key: string;
+  readonly value?: string;
+}
+
+/** How drafts are published. */
+export interface PublishOptions {
+  /** All drafts or none. */
+  readonly atomic?: boolean;
+  /** Changed in the same step as the drafts, which are atomic then: all of it, or nothing. */
+  readonly records?: readonly RecordChange[];
+}
+
 /** What a broker can do beyond the least. A missing capability is refused in the door's words, never imitated. */
 export interface BrokerCapabilities {
   /** `publish(..., { atomic: true })`: all drafts or none. */
@@ -107,11 +138,17 @@ export interface BrokerCapabilities {
  * A draft with an `id` that its `publisher` has used in the channel within five minutes is not published again: the
  * result is the first position, `repeated`; with other content it is refused with `conflict`. What cannot be stored is
  * refused with `overloaded`, and no number is used for it.
+ *
+ * Records survive what channels survive.
  */
 export interface Broker {
   readonly capabilities: BrokerCapabilities;
   /** One result per draft, in order. With `atomic` either all are taken or every result is the same refusal. */
-  publish(drafts: readonly Draft[], options?: { atomic?: boolean }): Promise<PublishResult[]>;
+  publish(drafts: readonly Draft[], options?: PublishOptions): Promise<PublishResult[]>;
+  /** The records whose keys begin with the prefix, by their keys. */
+  records(prefix: string): Promise<ReadonlyMap<string, string>>;
+  /** Changes records, all or none. @throws {GongError} `overloaded` when that cannot be stored */
+  record(changes: readonly RecordChange[]): Promise<void>;
   /**
    * What came after the start, and the top, as of one instant. Without a start: no publications, only the top.
    * `{ last }` starts so many before the top, or at the oldest that is kept; that is always `recovered`.
@@ -156,6 +193,109 @@ export interface SessionPage {
   /** All sessions there are, not only those of this page. */
   readonly total: number;
   /** Give as `after` to get the next page; absent on the last. */
+  readonly next?: string;
+}
+
+/** One session that hears a channel, as others may see it. */
+export interface Present {
+  readonly session: string;
+  readonly user?: string;
+  /** JSON that the user's token brought. */
+  readonly info?: string;
+  /** When it joined, in milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** Who hears a channel: how many, and one page of them in the order of their joining. */
+export interface PresencePage {
+  /** Sessions. */
+  readonly count: number;
+  /** Distinct users among them. */
+  readonly users: number;
+  readonly present: readonly Present[];
+  /** Give as `after` to get the next page; absent on the last. */
+  readonly next?: string;
+}
+
+/** How many there are, over all isolates. */
+export interface Totals {
+  /** Sockets and requests that are open, also those that were closed and do not go. */
+  readonly connections: number;
+  readonly sessions: number;
+  /** Distinct ones. */
+  readonly users: number;
+}
+
+/** A user who is connected. */
+export interface UserInfo {
+  readonly user: string;
+  readonly info?: string;
+  /** Ids, at most 100. */
+  readonly sessions: readonly string[];
+  /** All sessions of the user. */
+  readonly count: number;
+}
+
+/** One page of users, in the order of their ids. */
+export interface UserPage {
+  readonly users: readonly UserInfo[];
+  /** All users there are that match. */
+  readonly total: number;
+  readonly next?: string;
+}
+
+/** A question for one page, of what comes after something. */
+export interface PageRequest {
+  readonly limit: number;
+  readonly after?: string;
+}
+
+/** Which sessions an order of the operator is about: of a user, one, or those that hear a channel. */
+export type Selector =
+  | { readonly user: string }
+  | { readonly session: string }
+  | { readonly channel: string };
+
+/** When a schedule fires: once, at a time in milliseconds since 1970; every so many seconds; or by a cron line in a zone. */
+export type When =
+  | { readonly at: number }
+  | { readonly every: number }
+  | { readonly cron: string; readonly zone: string };
+
+/** What somebody wants to be published later. */
+export interface ScheduleOrder {
+  readonly id: string;
+  /** Name of the key that made it; its rights count when it fires. */
+  readonly creator: string;
+  readonly when: When;
+  /** Channels, those of users too. */
+  readonly channels: readonly string[];
+  /** Everything of the drafts but channel, id and publisher. */
+  readonly message: Omit<Draft, "channel" | "id" | "publisher">;
+}
+
+/** A schedule, and what has become of it. */
+export interface Schedule extends ScheduleOrder {
+  /** When it was made or replaced, in milliseconds since 1970. */
+  readonly created: number;
+  /** When it fires next; absent when it does not any more. */
+  readonly next?: number;
+  /** The last time that it fired. */
+  readonly last?: {
+    /** When it was due, and when it fired. */
+    readonly due: number;
+    readonly time: number;
+    /** It could not fire in time, since no server was running. */
+    readonly late?: true;
+    /** The code of the refusal, if it was not published. */
+    readonly refused?: string;
+  };
+}
+
+/** One page of schedules, in the order of their ids. */
+export interface SchedulePage {
+  readonly schedules: readonly Schedule[];
+  readonly total: number;
   readonly next?: string;
 }
 
@@ -212,7 +352,32 @@ export interface HubClient {
   /** Numbers, stores and announces; resolves when that is done. One result per draft, in order. */
   publish(drafts: readonly Draft[], options?: { atomic?: boolean }): Promise<PublishResult[]>;
   /** Best-effort message to sessions by id, or to all; resolves to how many it was queued to. */
-  signal(sessions: readonly string[] | "all", message: { data: Data; contentType: string }): Promise<number>;
+  signal(sessions: readonly string[] | "all", signal: Signal): Promise<number>;
+  /** How many sessions there are of these users. */
+  reach(users: readonly string[]): Promise<number>;
+  /** Who hears the channel. */
+  presence(channel: string, page: PageRequest): Promise<PresencePage>;
+  totals(): Promise<Totals>;
+  /** Users whose id begins with `prefix`. */
+  users(page: PageRequest & { readonly prefix?: string }): Promise<UserPage>;
+  /** A user and its sessions, as the operator sees them; undefined when none is connected. */
+  user(id: string): Promise<UserInfo | undefined>;
+  /** Closes the sessions with `forbidden`; resolves to how many. */
+  disconnect(selector: Selector, reason: string): Promise<number>;
+  /** Has the sessions hear the channel, whatever their rights; resolves to how many do that did not. */
+  subscribeSessions(selector: Selector, channel: string): Promise<number>;
+  /** Has the sessions hear it no more; resolves to how many did. */
+  unsubscribeSessions(selector: Selector, channel: string): Promise<number>;
+  listSchedules(page: PageRequest & { readonly creator?: string }): Promise<SchedulePage>;
+  getSchedule(id: string): Promise<Schedule | undefined>;
+  /**
+   * Makes a schedule, or replaces one; `created` is whether there was none.
+   *
+   * @throws {GongError} `conflict` unless `replace`, when there is one of the id; `too_many`; `overloaded`
+   */
+  putSchedule(order: ScheduleOrder, options: { replace: boolean }): Promise<{ schedule: Schedule; created: boolean }>;
+  /** False when there is none of the id. */
+  cancelSchedule(id: string): Promise<boolean>;
   listSessions(options: { limit: number; after?: string }): Promise<SessionPage>;
   getSession(id: string): Promise<SessionInfo | undefined>;
   /** Closes one session; false when there is none of that id. */

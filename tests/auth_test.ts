@@ -15,6 +15,10 @@ const DEFAULTS: AuthSettings = {
   apiKey: ["app:publish:p-old", "app:publish:p-new", "graph:stats:s-key", "ops:admin:a-key"],
   publicChannels: ["broadcast", "news:*"],
   allowPublish: ["wall"],
+  rule: [],
+  historyCount: 10,
+  historyBytes: 1000,
+  historyAge: 60,
   adminSession: 3_600,
 };
 const SECRET = new Uint8Array(32).fill(7);

@@ -69,7 +69,7 @@ function sample({ key, kind, choices = [] }: Option): [text: string, value: unkn
     publicChannels: ["news:*", ["news:*"]],
     allowPublish: ["chat/*", ["chat/*"]],
     broker: ["sqlite:gong.db", "sqlite:gong.db"],
-    history: ["room:*  count=5 age=120", ["room:* count=5 age=120"]],
+    rule: ["room:*  count=5 age=120", ["room:* count=5 age=120"]],
   };
   const found = texts[key];
   if (found !== undefined) return found;
@@ -321,13 +321,13 @@ Deno.test("resolveConfig() takes CIDRs and addresses of proxies only, and broker
 
 Deno.test("resolveConfig() takes rules of history, and says what is wrong with one", () => {
   const rules = ["room:*", "news count=0", "$user/* age=7d bytes=64KiB", "  a   count=5  age=500ms "];
-  assertEquals(load({ args: rules.flatMap((rule) => ["--history", rule]) }).history, [
+  assertEquals(load({ args: rules.flatMap((rule) => ["--rule", rule]) }).rule, [
     "room:*",
     "news count=0",
     "$user/* age=7d bytes=64KiB",
     "a count=5 age=500ms",
   ]);
-  assertEquals(load({ env: { GONG_HISTORY: "a count=1, b age=2" } }).history, ["a count=1", "b age=2"]);
+  assertEquals(load({ env: { GONG_RULE: "a count=1, b age=2" } }).rule, ["a count=1", "b age=2"]);
   const cases: [string, string][] = [
     ["count=1", "expected a pattern of channels before it"],
     ["a b", '"b" is none of count=N, bytes=SIZE and age=TIME'],
@@ -345,7 +345,7 @@ Deno.test("resolveConfig() takes rules of history, and says what is wrong with o
     ["a __proto__=1", '"__proto__=1" is none of'],
   ];
   for (const [rule, reason] of cases) {
-    const message = refusal({ file: { history: [rule] } });
+    const message = refusal({ file: { rule: [rule] } });
     assertStringIncludes(message, '"history" in gong.json');
     assertStringIncludes(message, reason);
   }

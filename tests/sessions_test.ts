@@ -167,7 +167,7 @@ Deno.test("an edge that does not answer is left out of what is asked of all, and
   const { directory } = stage.hub;
   const [page, reached, samples] = await Promise.all([
     directory.list({ limit: 9 }),
-    directory.signal({ sessions: "all", data: "x", contentType: "text/plain" }),
+    directory.signal({ sessions: "all", signal: { data: "x", contentType: "text/plain" } }),
     directory.samples(),
     assertRejects(() => directory.get("9-x"), GongError),
     assertRejects(() => directory.close({ id: "9-x", code: 4403, reason: "" }), GongError),

@@ -5,18 +5,7 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { parseApiKey } from "../config.ts";
-import type { Scope } from "../config.ts";
-
-/** What a key, or the login made with it, entitles to. */
-export interface Grant {
-  /** Name of the key; several keys may share one. */
-  readonly name: string;
-  readonly scopes: readonly Scope[];
-  /** Id of the admin login, when it came by cookie. Not secret: it opens nothing by itself. */
-  readonly login?: string;
-  /** When that login ends, in milliseconds since 1970. */
-  readonly until?: number;
-}
+import type { Grant } from "./grant.ts";
 
 /** A key without its secret. */
 export interface HashedKey {

@@ -6,7 +6,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { setCookie } from "@std/http/cookie";
 import type { Config } from "../config.ts";
-import type { Grant, HashedKey } from "./keys.ts";
+import type { Grant } from "./grant.ts";
+import type { HashedKey } from "./keys.ts";
 
 /** What {@linkcode createLogins} needs. */
 export interface LoginOptions {

@@ -5,7 +5,7 @@
  */
 import { Budget } from "../budget.ts";
 import { GongError } from "../errors.ts";
-import { compileHistory, type HistorySettings } from "../history_limits.ts";
+import { compileHistory, type HistorySettings } from "../channel_rules.ts";
 import type {
   Announce,
   Broker,
@@ -14,6 +14,7 @@ import type {
   History,
   PageLimit,
   PublishResult,
+  RecordChange,
   Start,
 } from "../types.ts";
 import { Accounts } from "./ledger/accounts.ts";
@@ -70,10 +71,10 @@ export class Ledger implements Broker {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(store: Store, announce: Announce, capabilities: BrokerCapabilities, options: LedgerOptions = {}) {
-    const { history = [], historyCount = 1000, historyBytes = 1 << 20, historyAge = 600 } = options;
+    const { rule = [], historyCount = 1000, historyBytes = 1 << 20, historyAge = 600 } = options;
     const { budget = new Budget(options.historyBudget ?? 64 << 20), maxChannels = 100_000 } = options;
     const { now = Date.now, newEpoch = randomEpoch, pause = 1000, onFault = () => {} } = options;
-    const limitsOf = compileHistory({ history, historyCount, historyBytes, historyAge });
+    const limitsOf = compileHistory({ rule, historyCount, historyBytes, historyAge });
     this.capabilities = capabilities;
     this.#store = store;
     this.#announce = announce;
@@ -126,6 +127,14 @@ export class Ledger implements Broker {
   async unsubscribe(name: string): Promise<void> {
     const channel = this.#accounts.find(name);
     if (channel?.hosted) this.#accounts.unhost(channel);
+  }
+
+  records(_prefix: string): Promise<ReadonlyMap<string, string>> {
+    throw new GongError("internal", "unfinished");
+  }
+
+  record(_changes: readonly RecordChange[]): Promise<void> {
+    throw new GongError("internal", "unfinished");
   }
 
   stats(): { channels: number; publications: number; bytes: number } {

@@ -4,7 +4,7 @@
  * @module
  */
 import { encodeBase64 } from "@std/encoding/base64";
-import type { Data, Publication } from "../types.ts";
+import type { Data, Publication, Signal } from "../types.ts";
 
 /**
  * The publication as one line. `contentType` is left out where the JSON type of `data` says it: a string is
@@ -25,8 +25,12 @@ export function encodeLine(publication: Publication): string {
 }
 
 /** A message to one session as one line. */
-export function encodeSignal(data: Data, contentType: string): string {
-  return `{"type":"signal",${encodeData(data, contentType)}}`;
+export function encodeSignal({ data, contentType, from, user, reply }: Signal): string {
+  const parts = [`{"type":"signal",${encodeData(data, contentType)}`];
+  if (from !== undefined) parts.push(`"from":"${from}"`);
+  if (user !== undefined) parts.push(`"user":${JSON.stringify(user)}`);
+  if (reply !== undefined) parts.push(`"reply":${JSON.stringify(reply)}`);
+  return joined(parts);
 }
 
 /** `"data":...` and what has to be said about it. */

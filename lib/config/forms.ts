@@ -142,6 +142,32 @@ export function toNetwork(text: string): string {
   return text;
 }
 
+/** At least as long as what HS256 makes (RFC 7518 section 3.2), and no comma, which parts secrets in the environment. */
+export function toTokenSecret(text: string): string {
+  if (!/^[!-+\--~]{32,512}$/.test(text)) {
+    throw new SyntaxError("a token's secret is 32 to 512 visible ASCII characters, without spaces and commas");
+  }
+  return text;
+}
+
+/** `https://id.example.com/keys`, or nothing. What does not leave this machine needs no TLS. */
+export function toKeySetUrl(text: string): string {
+  if (text === "") return text;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isSafe = url?.protocol === "https:" ||
+    url?.protocol === "http:" && isLoopback(url.hostname.replace(/^\[|\]$/g, ""));
+  if (!url || !isSafe || url.username !== "" || url.password !== "" || url.hash !== "") {
+    throw new SyntaxError("expected a URL with https, e.g. https://id.example.com/.well-known/jwks.json");
+  }
+  return url.href;
+}
+
+/** A token of RFC 6265 section 4.1.1. */
+export function toCookieName(text: string): string {
+  if (/^[\w!#$%&'*+.^`|~-]{1,64}$/.test(text)) return text;
+  throw new SyntaxError("expected the name of a cookie, e.g. gong-token");
+}
+
 /** `memory:`, or `sqlite:PATH`. */
 export function toBroker(text: string): string {
   if (text === "sqlite:") throw new SyntaxError("the path of the file is missing, e.g. sqlite:gong.db");

@@ -5,7 +5,7 @@
  */
 
 import * as forms from "./forms.ts";
-import { MOST_KEPT, toHistory } from "./history.ts";
+import { MOST_KEPT, RULE_WORDS, toRule } from "./rule.ts";
 import type { Config } from "./schema.ts";
 
 /** How a value is written. `bytes` and `seconds` take units: `64KiB`, `500ms`. */
@@ -190,6 +190,57 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     help: "Channels that everybody may publish to.",
   },
 
+  tokenSecret: {
+    ...access,
+    kind: "list",
+    default: [],
+    form: forms.toTokenSecret,
+    secret: true,
+    value: "SECRET",
+    help:
+      "Secret of 32 characters or more that signs tokens with HS256; of several each will do, the first makes them.",
+  },
+  tokenKeyFile: {
+    ...access,
+    kind: "list",
+    default: [],
+    value: "FILE",
+    help: "PEM file with a public key that tokens are signed for: RSA is RS256, P-256 is ES256, Ed25519 is EdDSA.",
+  },
+  tokenJwks: {
+    ...access,
+    kind: "text",
+    default: "",
+    otherwise: "none",
+    form: forms.toKeySetUrl,
+    value: "URL",
+    help: "Key set that tokens are signed for, with https; http only on loopback.",
+  },
+  tokenIssuer: {
+    ...access,
+    kind: "text",
+    default: "",
+    otherwise: "any",
+    value: "NAME",
+    help: "The `iss` that a token has to have.",
+  },
+  tokenAudience: {
+    ...access,
+    kind: "text",
+    default: "",
+    otherwise: "any",
+    value: "NAME",
+    help: "The `aud` that a token has to have.",
+  },
+  tokenCookie: {
+    ...access,
+    kind: "text",
+    default: "gong-token",
+    form: forms.toCookieName,
+    value: "NAME",
+    help: "Cookie that a token may come in, from pages of ours or of --allow-origin.",
+  },
+
   broker: {
     ...channels,
     kind: "text",
@@ -204,6 +255,16 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     default: "normal",
     choices: ["normal", "full"],
     help: "What a file survives: normal the end of the process, full that of the machine too, and is slower.",
+  },
+  rule: {
+    ...channels,
+    kind: "list",
+    default: [],
+    form: toRule,
+    value: "RULE",
+    help:
+      `What holds for some channels: "PATTERN [WORD] ...", of ${RULE_WORDS}; WHO is everyone, users, token or keys; ` +
+      "the first that matches counts.",
   },
   historyCount: {
     ...channels,
@@ -220,15 +281,6 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     help: "Bytes of history kept a channel.",
   },
   historyAge: { ...channels, kind: "seconds", default: 600, help: "How long a publication is kept." },
-  history: {
-    ...channels,
-    kind: "list",
-    default: [],
-    form: toHistory,
-    value: "RULE",
-    help:
-      'Other history for some channels, "PATTERN [count=N] [bytes=SIZE] [age=TIME]"; the first that matches counts.',
-  },
   historyBudget: {
     ...channels,
     kind: "bytes",
@@ -287,6 +339,13 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     min: 1,
     max: 1_000_000,
     help: "API requests a second from one address to one isolate; twice as many in a burst.",
+  },
+  maxSchedules: {
+    ...limits,
+    kind: "integer",
+    default: 1000,
+    max: 100_000,
+    help: "Schedules in all; their data has 64 MiB at most.",
   },
   resumeRate: {
     ...limits,

@@ -46,6 +46,20 @@ export interface Config {
   /** CIDRs of proxies whose `X-Forwarded-For` counts. */
   readonly trustedProxies: readonly string[];
 
+  /** Secrets of tokens with HS256. */
+  readonly tokenSecret: readonly string[];
+  /** PEM files of public keys of tokens. */
+  readonly tokenKeyFile: readonly string[];
+  /** URL of a key set; empty: none. */
+  readonly tokenJwks: string;
+  /** What `iss` and `aud` of a token have to be; empty: anything. */
+  readonly tokenIssuer: string;
+  readonly tokenAudience: string;
+  /** Name of the cookie that a token may come in. */
+  readonly tokenCookie: string;
+
+  /** What holds for some channels: `PATTERN [WORD] ...`; the first that matches counts. */
+  readonly rule: readonly string[];
   /** Where the log of channels is kept: `memory:` or `sqlite:PATH`. */
   readonly broker: string;
   /** Whether what is acknowledged survives the end of the process, or that of the machine too. */
@@ -54,8 +68,6 @@ export interface Config {
   readonly historyCount: number;
   readonly historyBytes: number;
   readonly historyAge: number;
-  /** For some channels: `PATTERN [count=N] [bytes=SIZE] [age=TIME]`; the first that matches counts. */
-  readonly history: readonly string[];
   readonly historyBudget: number;
 
   /** Largest message and HTTP body. Default 65,536, at most 16 MiB. */
@@ -87,6 +99,8 @@ export interface Config {
   readonly busDrop: number;
   /** How long a publication waits for a lagging bus before it is refused. */
   readonly publishWait: number;
+  /** Schedules in all. */
+  readonly maxSchedules: number;
   /** Reads of history a second and edge, for those who resume. */
   readonly resumeRate: number;
   /** How long an answer that does not end may last, until its client has to come again. */

@@ -11,7 +11,7 @@ import { GongError } from "../errors.ts";
 import { CHANNEL_GRAMMAR, isChannelName } from "../globs.ts";
 import { Fields, parseJson } from "../json.ts";
 import type { Start } from "../types.ts";
-import { subscribed, welcome } from "./lines.ts";
+import { subscribed, unsubscribed, welcome } from "./lines.ts";
 import { MAX_HISTORY } from "./query.ts";
 
 const MAX_ID = 64;
@@ -90,8 +90,12 @@ export const json: Door = {
     write(session, subscribed(channel, position, false));
   },
 
-  signal(session, data, contentType) {
-    session.write(encodeSignal(data, contentType));
+  signal(session, signal) {
+    session.write(encodeSignal(signal));
+  },
+
+  unsubscribed(session, channel) {
+    write(session, unsubscribed(channel));
   },
 };
 

@@ -13,13 +13,18 @@ export interface Line {
 }
 
 /** The first line. */
-export function welcome(session: DoorSession): Line {
-  return { type: "welcome", session: session.id, version: VERSION } as Line;
+export function welcome({ id, user }: DoorSession): Line {
+  return { type: "welcome", session: id, user, version: VERSION } as Line;
 }
 
 /** The session hears the channel from the position on. */
 export function subscribed(channel: string, { epoch, offset }: Position, recovered: boolean): Line {
   return { type: "subscribed", channel, epoch, offset, recovered } as Line;
+}
+
+/** The session does not hear the channel any more, without having asked for that. */
+export function unsubscribed(channel: string): Line {
+  return { type: "unsubscribed", channel } as Line;
 }
 
 /** The last line of a stream. */

@@ -33,7 +33,12 @@ export const plain: Door = {
     session.close("lost");
   },
 
-  signal(session, data) {
+  signal(session, { data }) {
     session.write(data);
+  },
+
+  // There is no word for it either.
+  unsubscribed(session, channel) {
+    session.close("forbidden", `Listening to ${channel} is not allowed any more.`);
   },
 };

@@ -115,6 +115,10 @@ class Poll implements Door, Carrier {
   /** It has no place for what is not of a channel. */
   signal(): void {}
 
+  unsubscribed(session: DoorSession, channel: string): void {
+    session.close("forbidden", `Listening to ${channel} is not allowed any more.`);
+  }
+
   // The carrier.
 
   listen(events: CarrierEvents): void {

@@ -5,7 +5,7 @@
  */
 import { encodeSignal } from "../codecs/line.ts";
 import type { Codec, Door, DoorSession } from "../door.ts";
-import { close, type Line, subscribed, welcome } from "./lines.ts";
+import { close, type Line, subscribed, unsubscribed, welcome } from "./lines.ts";
 
 /** How the lines look on one wire. */
 export interface StreamWire {
@@ -45,7 +45,8 @@ export function createStreamDoor({ name, codec, encodeLine, heartbeat }: StreamW
     lost(session, channel, position) {
       write(session, subscribed(channel, position, false), session.cursor);
     },
-    signal: (session, data, contentType) => session.write(encodeLine("signal", encodeSignal(data, contentType))),
+    signal: (session, signal) => session.write(encodeLine("signal", encodeSignal(signal))),
+    unsubscribed: (session, channel) => write(session, unsubscribed(channel), session.cursor),
     // Its clients send nothing.
     refused: (session, error) => session.refuse(error),
     farewell: (ending) => encode(close(ending), ending.cursor),

@@ -10,7 +10,7 @@ import { BusReceiver, bytesPerTurn } from "../bus.ts";
 import { decodeBatch, readBatchHead } from "../codecs/batch.ts";
 import { unpackHistory } from "../codecs/page.ts";
 import type { Config } from "../config.ts";
-import { ADMIN_CHANNEL } from "../globs.ts";
+import { ADMIN_CHANNEL } from "../reserved.ts";
 import type { Link } from "../link.ts";
 import type { Logger } from "../log.ts";
 import type { HubMethods } from "../methods.ts";

@@ -7,7 +7,7 @@ import { GongError } from "../errors.ts";
 import { type Link, within } from "../link.ts";
 import type { EdgeMethods } from "../methods.ts";
 import { addUp, outlasting } from "../metrics.ts";
-import type { Data, Readiness, Sample, SessionInfo, SessionPage } from "../types.ts";
+import type { Readiness, Sample, SessionInfo, SessionPage, Signal } from "../types.ts";
 
 /** How long an edge may take to answer before it is left out of a total, in seconds. */
 const PATIENCE = 2;
@@ -135,7 +135,7 @@ export class Directory {
     return link ? await within(PATIENCE, link.request("closeSession", order)) : false;
   }
 
-  async signal(order: { sessions: readonly string[] | "all"; data: Data; contentType: string }): Promise<number> {
+  async signal(order: { sessions: readonly string[] | "all"; signal: Signal }): Promise<number> {
     const { sessions } = order;
     const counts = await this.#ask((link, edge) => {
       const own = sessions === "all" ? sessions : sessions.filter((id) => edgeOf(id) === edge);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ADMIN_CHANNEL } from "../globs.ts";
+import { ADMIN_CHANNEL } from "../reserved.ts";
 import type { Hub } from "../hub.ts";
 import { renderJson } from "../metrics.ts";
 

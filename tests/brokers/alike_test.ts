@@ -66,7 +66,7 @@ for (const seed of [1, 2, 3, 4, 5, 6]) {
         historyBytes: 9000,
         historyAge: 30,
         historyBudget: [12_000, 25_000, 1_000_000][seed % 3]!,
-        history: ["c1 count=2", "c2 count=0", "c3 age=5"],
+        rule: ["c1 count=2", "c2 count=0", "c3 age=5"],
         maxChannels,
         now: () => now,
         newEpoch: () => `${which}${epochs++}`.slice(1),

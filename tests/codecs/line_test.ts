@@ -71,9 +71,12 @@ Deno.test("encodeLine() carries 16 MiB", () => {
 });
 
 Deno.test("encodeSignal() has a type, so that nobody takes it for a publication", () => {
-  assertEquals(JSON.parse(encodeSignal("x", "text/plain")), { type: "signal", data: "x" });
-  assertEquals(JSON.parse(encodeSignal('{"a":1}', "application/json")), { type: "signal", data: { a: 1 } });
-  assertEquals(JSON.parse(encodeSignal(Uint8Array.of(1), "a/b")), {
+  assertEquals(JSON.parse(encodeSignal({ data: "x", contentType: "text/plain" })), { type: "signal", data: "x" });
+  assertEquals(JSON.parse(encodeSignal({ data: '{"a":1}', contentType: "application/json" })), {
+    type: "signal",
+    data: { a: 1 },
+  });
+  assertEquals(JSON.parse(encodeSignal({ data: Uint8Array.of(1), contentType: "a/b" })), {
     ...{ type: "signal", data: "AQ==", encoding: "base64", contentType: "a/b" },
   });
 });

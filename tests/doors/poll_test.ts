@@ -99,7 +99,7 @@ Deno.test("what a poll's client does not take counts as stuck", async () => {
 });
 
 Deno.test("a poll of a channel without history is refused, the feed of the admin page too", async () => {
-  await using stage = new Stage({ config: { history: ["now:* count=0"] } });
+  await using stage = new Stage({ config: { rule: ["now:* count=0"] } });
   for (const target of ["now:a", "a&channel=now:a", "a&since=now:a@e:1", "$admin"]) {
     for (const method of ["GET", "HEAD"]) {
       const { status, headers } = await visit(stage, `/poll?timeout=0&channel=${target}`, { method });

@@ -112,9 +112,26 @@ export class ArrayHub implements HubClient {
     return Promise.resolve(this.traces.get(id));
   }
 
+  readonly reach = unasked;
+  readonly presence = unasked;
+  readonly totals = unasked;
+  readonly users = unasked;
+  readonly user = unasked;
+  readonly disconnect = unasked;
+  readonly subscribeSessions = unasked;
+  readonly unsubscribeSessions = unasked;
+  readonly listSchedules = unasked;
+  readonly getSchedule = unasked;
+  readonly putSchedule = unasked;
+  readonly cancelSchedule = unasked;
+
   failedAuth() {}
 
   revoke() {}
+}
+
+function unasked(): Promise<never> {
+  return Promise.reject(new Error("no test asks this"));
 }
 
 /** A session of that id. */

@@ -5,7 +5,7 @@
  */
 import type { Budget } from "../../budget.ts";
 import { sizeOf } from "../../bytes.ts";
-import type { HistoryLimits } from "../../history_limits.ts";
+import type { HistoryLimits } from "../../channel_rules.ts";
 import type { Draft, Publication } from "../../types.ts";
 import { firstFresh, firstWithin, isTooMuch } from "./bounds.ts";
 import { Deadlines } from "./deadlines.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { HistoryLimits } from "../../history_limits.ts";
+import type { HistoryLimits } from "../../channel_rules.ts";
 import type { PageLimit, Publication } from "../../types.ts";
 
 /** A channel as the ledger counts it. Those before `first` are gone, the last one is `offset`. */

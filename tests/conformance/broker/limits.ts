@@ -36,8 +36,8 @@ export function testLimits(test: Test, features: BrokerFeatures): void {
   }
 
   test("history has its own bounds for the channels of a rule, the first that matches", async (open) => {
-    const history = ["none count=0", "room:* count=2", "room:big count=9", "wide:* bytes=3000"];
-    const { broker } = await open({ historyCount: 4, history });
+    const rule = ["none count=0", "room:* count=2", "room:big count=9", "wide:* bytes=3000"];
+    const { broker } = await open({ historyCount: 4, rule });
     const expected = new Map([["none", 0], ["room:1", 2], ["room:big", 2], ["other", 4]]);
     if (features.bytes) expected.set("wide:1", 2);
     for (const channel of expected.keys()) {

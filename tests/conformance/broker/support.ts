@@ -13,7 +13,7 @@ export interface BrokerBounds {
   /** Seconds. */
   readonly historyAge?: number;
   readonly historyBudget?: number;
-  readonly history?: readonly string[];
+  readonly rule?: readonly string[];
   readonly maxChannels?: number;
   /** Milliseconds since 1970. */
   readonly now?: () => number;

@@ -89,7 +89,7 @@ export function testTtl(test: Test, features: BrokerFeatures): void {
   if (features.bytes) {
     test("what is over its ttl or its age makes room before anything is forgotten or refused", async (open) => {
       let now = 1_700_000_000_000;
-      const { broker } = await open({ now: () => now, historyBudget: 20_000, history: ["short count=9 age=10"] });
+      const { broker } = await open({ now: () => now, historyBudget: 20_000, rule: ["short count=9 age=10"] });
       await broker.publish([{ ...text("brief", "x".repeat(8000)), ttl: 20 }]);
       await broker.publish([text("short", "x".repeat(8000))]);
       const tops = new Map<string, History["top"]>();

@@ -85,7 +85,7 @@ Deno.test("GET /api/history needs the right to hear the channel, and names what 
 
 Deno.test("--history keeps as much of a channel as its pattern says, the first that fits", async () => {
   const rules = ["room:* count=3", "room:big count=9", "small.* bytes=2KiB", "none count=0", "brief.* age=1h count=2"];
-  const args = rules.flatMap((rule) => ["--history", rule]);
+  const args = rules.flatMap((rule) => ["--rule", rule]);
   await using gong = await startGong(["--isolates", "2", "--history-count", "7", ...args]);
   const kept = async (channel: string) => {
     await publish(gong, Array.from({ length: 12 }, (_, n) => ({ channel, data: `${n} `.padEnd(900, "x") })));
@@ -99,7 +99,7 @@ Deno.test("--history keeps as much of a channel as its pattern says, the first t
 });
 
 Deno.test("a history of a pattern is what a resume can bring", async () => {
-  await using gong = await startGong(["--isolates", "2", "--history", "short.* count=5"]);
+  await using gong = await startGong(["--isolates", "2", "--rule", "short.* count=5"]);
   const published: Published[] = await publish(gong, numbered(["short.a", "long"], 24));
   for (
     const [channel, offset, recovered] of [["short.a", 6, false], ["short.a", 7, true], ["long", 0, true]] as const

@@ -150,7 +150,7 @@ Deno.test("/poll refuses what it does not understand by name", async () => {
 });
 
 Deno.test("/poll refuses a channel that keeps no history with 409", async () => {
-  await using gong = await startGong(["--isolates", "1", "--history", "none.* count=0"]);
+  await using gong = await startGong(["--isolates", "1", "--rule", "none.* count=0"]);
   const error = await poll(gong, { channels: ["none.a"] }, { timeout: 0 }).then(() => undefined, (error) => error);
   assert(error instanceof Refused);
   assertEquals([error.status, error.problem?.code], [409, "conflict"]);

@@ -1,11 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { compileHistory } from "../lib/history_limits.ts";
+import { compileHistory } from "../lib/channel_rules.ts";
 
 const plain = { historyCount: 10, historyBytes: 1000, historyAge: 60 };
 
 Deno.test("compileHistory() takes the first rule that matches, and what it does not say from the plain settings", () => {
-  const history = ["room:lobby", "room:* count=2 age=1h", "room:big bytes=1MiB", "* bytes=2KiB", "$user/* count=5"];
-  const limitsOf = compileHistory({ ...plain, history });
+  const rule = ["room:lobby", "room:* count=2 age=1h", "room:big bytes=1MiB", "* bytes=2KiB", "$user/* count=5"];
+  const limitsOf = compileHistory({ ...plain, rule });
   assertEquals(limitsOf("room:lobby"), { count: 10, bytes: 1000, age: 60 });
   assertEquals(limitsOf("room:big"), { count: 2, bytes: 1000, age: 3600 });
   assertEquals(limitsOf("news"), { count: 10, bytes: 2048, age: 60 });
@@ -13,6 +13,6 @@ Deno.test("compileHistory() takes the first rule that matches, and what it does 
   assertEquals(limitsOf("$other"), { count: 10, bytes: 1000, age: 60 }, "* matches nothing that is reserved");
 });
 
-Deno.test("compileHistory() refuses what --history would", () => {
-  assertThrows(() => compileHistory({ ...plain, history: ["a", "b count=x"] }), SyntaxError, "whole number");
+Deno.test("compileHistory() refuses what --rule would", () => {
+  assertThrows(() => compileHistory({ ...plain, rule: ["a", "b count=x"] }), SyntaxError, "whole number");
 });

@@ -1,0 +1,69 @@
+/**
+ * The names of channels that belong to the server: what begins with `$`.
+ *
+ * @module
+ */
+import { isChannelName } from "./globs.ts";
+
+/** The admin page's live feed: numbered by the hub, never stored, in no figure. */
+export const ADMIN_CHANNEL = "$admin";
+
+const USER = "$user/";
+const SESSION = "$session/";
+const PRESENCE = "$presence/";
+
+/** What stands for itself in the channel of a user; `%` does not, so that no two users share one. */
+const FOREIGN = /[^A-Za-z0-9_.:/~=+!-]/gu;
+
+/**
+ * The channel of a user, `$user/ID`: every session of the user hears it. Characters outside the grammar of channels are
+ * percent-encoded, as UTF-8. Of an {@linkcode isUser} only.
+ */
+export function userChannel(user: string): string {
+  return USER + user.replace(FOREIGN, encodeBytes);
+}
+
+/** Whose channel it is; undefined when it is no user's. */
+export function userOf(channel: string): string | undefined {
+  if (!channel.startsWith(USER)) return undefined;
+  try {
+    const user = decodeURIComponent(channel.slice(USER.length));
+    return isUser(user) && userChannel(user) === channel ? user : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the text can be the id of a user: its channel has a name, and no line of a log is broken by it. */
+export function isUser(user: string): boolean {
+  return user !== "" && user.length <= 128 && user.isWellFormed() && !/\p{Cc}/u.test(user) &&
+    isChannelName(userChannel(user));
+}
+
+/** What rights over messages to a session are rights over: nothing is published there. */
+export function sessionName(session: string): string {
+  return SESSION + session;
+}
+
+export function isSessionName(name: string): boolean {
+  return name.startsWith(SESSION);
+}
+
+/** Where joining and leaving the channel is published; undefined when there is no room for its name. */
+export function presenceChannel(channel: string): string | undefined {
+  const name = PRESENCE + channel;
+  return isChannelName(name) ? name : undefined;
+}
+
+/** The channel whose joining and leaving is published there. */
+export function presenceOf(channel: string): string | undefined {
+  return channel.startsWith(PRESENCE) ? channel.slice(PRESENCE.length) : undefined;
+}
+
+function encodeBytes(character: string): string {
+  return Array.from(
+    new TextEncoder().encode(character),
+    (byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`,
+  )
+    .join("");
+}
