@@ -39,6 +39,8 @@ export interface DoorSession {
   readonly id: string;
   /** Whose it is, if anybody's. */
   readonly user: string | undefined;
+  /** When its token or login ends, in milliseconds since 1970. */
+  readonly until: number | undefined;
   /** The channels that it was opened with; the first is where a door without words for it publishes. */
   readonly named: readonly string[];
   /** Bytes that one message may have. */

@@ -136,6 +136,10 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     return this.grant?.user?.id;
   }
 
+  get until(): number | undefined {
+    return this.grant?.until;
+  }
+
   get door(): Door {
     return this.options.door;
   }

@@ -10,6 +10,7 @@
  *   to chance, and they end when the network or the reader comes back. `Retry-After` is honoured.
  * - A refusal that does not pass (400, 401, 403, 404, the close codes 4400, 4401 ...) ends it, with an `error` event,
  *   until `connect()`.
+ * - With a `token` it is a user's: its inbox is the channel `$user`, heard and resumed like any other.
  *
  * @example
  * import { Gong } from "https://push.example.com/gong.js";
@@ -36,6 +37,11 @@ export interface GongOptions {
   readonly url?: string | URL;
   /** Which transports may be used, in this order. Default: all; without a `WebSocket`, the others. */
   readonly transports?: readonly Transport[];
+  /**
+   * Who the client is: a token, or what gets one. That is called before the first request, again before the time of the
+   * token is over, and when the server does not take it any more; a token that is refused at once ends the client.
+   */
+  readonly token?: string | (() => string | Promise<string>);
   /** Sent with every request, e.g. `{ authorization: "Bearer KEY" }`. With these a browser uses no WebSocket. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Whether it hears what it publishes itself. Default: true. */
@@ -63,6 +69,66 @@ export interface SubscribeOptions {
   readonly history?: number;
   /** Ends the subscription when it is aborted. */
   readonly signal?: AbortSignal;
+}
+
+/** Whom a message goes to: users by their ids, or sessions by their public ids; at most 100. */
+export type Target = { readonly users: readonly string[] } | { readonly sessions: readonly string[] };
+
+/** What may be said about a message. */
+export interface SendOptions {
+  /** Default: `text/plain` for a string, `application/octet-stream` for bytes, `application/json` for anything else. */
+  readonly contentType?: string;
+}
+
+/** How a question is asked. */
+export interface AskOptions extends SendOptions {
+  /** How long the answer may take, in milliseconds, at most a minute. Default: 10,000. */
+  readonly timeout?: number;
+}
+
+/** The first answer to a question. */
+export interface Answer {
+  /** How many sessions were asked. */
+  readonly reached: number;
+  // deno-lint-ignore no-explicit-any
+  readonly data: any;
+  readonly contentType: string;
+  /** Public id of the session that answered, and its user. */
+  readonly from?: string;
+  readonly user?: string;
+}
+
+/** A session that hears a channel. */
+export interface Present {
+  readonly session: string;
+  readonly user?: string;
+  /** What the user's token says. */
+  // deno-lint-ignore no-explicit-any
+  readonly info?: any;
+  /** When it joined, in milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** Who hears a channel, the first of them or those that follow. */
+export interface Presence {
+  readonly channel: string;
+  /** Sessions. */
+  readonly count: number;
+  /** Distinct users. */
+  readonly users: number;
+  readonly present: readonly Present[];
+  /** The `after` of the next page; absent on the last. */
+  readonly next?: string;
+}
+
+/** Who joined a channel and who left it within a second. */
+export interface Joins {
+  readonly count: number;
+  readonly users: number;
+  /** At most 100, as `left`; there were `more`. */
+  readonly joined: readonly Present[];
+  readonly left: readonly Present[];
+  readonly more?: true;
 }
 
 /** A place in one channel: `offset` counts 1, 2, 3 ... within `epoch`. */
@@ -138,6 +204,11 @@ export interface SignalEvent extends Event {
   // deno-lint-ignore no-explicit-any
   readonly data: any;
   readonly contentType: string;
+  /** Public id of the session that sent it, and its user. */
+  readonly from?: string;
+  readonly user?: string;
+  /** Of a question: answers it, over a WebSocket only. Rejects when nobody waits any more. */
+  readonly answer?: (data: unknown) => Promise<unknown>;
 }
 
 /** Events by name. */
@@ -150,7 +221,7 @@ export interface GongEvents {
 
 /** A refusal of the server, or the lack of an answer. */
 export class GongError extends Error {
-  /** The server's own code, e.g. `forbidden`; or `refused`, `closed` (both with a status), `network`, `timeout`. */
+  /** The server's own code, e.g. `forbidden`; or `refused`, `closed` (both with a status), `network`, `timeout`, `token`. */
   readonly code: string;
   /** HTTP status or close code of a WebSocket; 0 without either. */
   readonly status: number;
@@ -169,9 +240,12 @@ export class Gong extends EventTarget {
   readonly transport: Transport;
   /** Public id of the session behind the connection. */
   readonly session: string | undefined;
+  /** Whose the session is, as the server says it. */
+  readonly user: string | undefined;
   /**
    * Hears a channel, and returns how to end that. Handlers of one channel share a subscription; what one throws is
-   * reported as an uncaught error and keeps no other from hearing.
+   * reported as an uncaught error and keeps no other from hearing. `$user` is the inbox of the client's own user, whose
+   * messages tell its whole name as their `channel`.
    *
    * @throws {RangeError} for more than 32 channels without a WebSocket
    * @throws {TypeError} for a `since` that is no position
@@ -186,6 +260,33 @@ export class Gong extends EventTarget {
    * @throws the reason of the signal
    */
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published>;
+  /**
+   * Sends a message: to users, whose inboxes keep it, or to sessions, to whom it is a signal. Over the WebSocket if it is
+   * open, otherwise over HTTP; once.
+   *
+   * @returns how many sessions there are to hear it now
+   * @throws {GongError} the refusal, or the lack of an answer
+   */
+  send(target: Target, data: unknown, options?: SendOptions): Promise<{ readonly reached: number }>;
+  /**
+   * Asks sessions, or all sessions of users, who hear a signal that can answer; over a WebSocket only.
+   *
+   * @returns the first answer
+   * @throws {GongError} `timeout`; `not_found` when nobody is there; `conflict` without a WebSocket that is open
+   */
+  ask(target: Target, data: unknown, options?: AskOptions): Promise<Answer>;
+  /**
+   * Who hears a channel whose rule has presence.
+   *
+   * @param options `limit` is the size of a page, 0 to 500 (default 100); `after` the `next` of the page before
+   * @throws {GongError} the refusal, or the lack of an answer
+   */
+  presence(
+    channel: string,
+    options?: { readonly limit?: number; readonly after?: string; readonly signal?: AbortSignal },
+  ): Promise<Presence>;
+  /** Hears who joins and leaves a channel whose rule has `presence=joins`; as `subscribe` of `$presence/CHANNEL`. */
+  watch(channel: string, handler: (joins: Joins) => void, options?: SubscribeOptions): () => void;
   /** Connects now, whatever was planned, the best transport first; after a refusal too. */
   connect(): void;
   /** Ends everything for good. */

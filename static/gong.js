@@ -3,11 +3,15 @@
  * again is dropped: so nothing is lost or doubled.
  */
 
-/** @import { GongOptions, Message, Phase, PublishOptions, SubscribeOptions } from "./gong.d.ts" */
+/** @import { GongOptions, Message, Phase, PublishOptions, SubscribeOptions, Target } from "./gong.d.ts" */
 
 const MAX_CHANNELS = 32;
+/** What stands for the channel of the client's own user, whose name only the server knows. */
+const INBOX = "$user";
 /** Refusals that do not pass, by status or, without one, by code. */
 const FINAL = /^(44?(?!08|29)\d\d|bad_request|unauthorized|forbidden|not_found|conflict|too_large|too_many|closed)$/;
+
+const JSON_TYPE = { "content-type": "application/json" };
 
 export class GongError extends Error {
   constructor(code, message, { status = 0, retryAfter = 0 } = {}) {
@@ -28,6 +32,8 @@ export class Gong extends EventTarget {
   phase = "idle";
   /** @type {string | undefined} */
   session;
+  /** @type {string | undefined} */
+  user;
   #options;
   #transports;
   #index = 0;
@@ -44,6 +50,8 @@ export class Gong extends EventTarget {
   #posts = 0;
   #lastPost = Promise.resolve();
   #name = createId();
+  /** What the callback gave, as long as the server takes it. */
+  #token;
   #closing = new AbortController();
 
   /** @param {GongOptions} options */
@@ -78,7 +86,9 @@ export class Gong extends EventTarget {
       if (this.transport !== "websocket") checkCount(this.#subscriptions.size + 1);
       subscription = new Subscription(channel, since, history);
       this.#subscriptions.set(channel, subscription);
-      this.#ask(subscription);
+      // The inbox is heard without being asked for, but only from a place that is told at the beginning.
+      if (channel === INBOX && this.#link?.openedAt) this.#start(this.#index);
+      else this.#ask(subscription);
       this.#change();
     }
     const { handlers } = subscription, entry = [handler];
@@ -93,14 +103,52 @@ export class Gong extends EventTarget {
   /** @param {string} channel @param {unknown} data @param {PublishOptions} options */
   async publish(channel, data, { id = this.#name + createId(), signal = this.#closing.signal, ...details } = {}) {
     const end = limit(this.#options.timeout * 3, this.#closing.signal, signal);
-    const content = data instanceof Uint8Array ? { data: toBase64(data), encoding: "base64" } : { data };
     try {
-      const sent = this.#send(JSON.stringify({ channel, id, ...details, ...content }), end.signal);
+      const sent = this.#send(JSON.stringify({ channel, id, ...details, ...writeContent(data) }), end.signal);
       const { epoch, offset } = await Promise.race([sent, rejection(end)]);
       return { channel, id, epoch, offset };
     } finally {
       end.abort();
     }
+  }
+
+  /** @param {Target} target @param {unknown} data */
+  async send(target, data, { contentType = undefined } = {}) {
+    const message = { ...target, contentType, ...writeContent(data) };
+    if (this.#link?.openedAt && this.#link.command) return await this.#command("send", message);
+    const end = limit(this.#options.timeout, this.#closing.signal);
+    const init = { method: "POST", headers: JSON_TYPE, body: JSON.stringify(message), signal: end.signal };
+    try {
+      return await (await this.#fetch(new URL("api/publish", this.#options.url), init)).json();
+    } finally {
+      end.abort();
+    }
+  }
+
+  /** @param {Target} target @param {unknown} data */
+  async ask(target, data, { contentType = undefined, timeout = 10_000 } = {}) {
+    const question = { ...target, contentType, timeout: timeout / 1_000, ...writeContent(data) };
+    const { reached, from, user, ...answer } = await this.#command("ask", question, timeout);
+    return { reached, from, user, ...readContent(answer) };
+  }
+
+  /** @param {string} channel */
+  async presence(channel, { limit: most = undefined, after = undefined, signal = this.#closing.signal } = {}) {
+    const end = limit(this.#options.timeout, this.#closing.signal, signal);
+    const url = new URL("api/presence", this.#options.url);
+    for (const [name, value] of Object.entries({ channel, limit: most, after })) {
+      if (value !== undefined) url.searchParams.set(name, `${value}`);
+    }
+    try {
+      return await (await this.#fetch(url, { cache: "no-store", signal: end.signal })).json();
+    } finally {
+      end.abort();
+    }
+  }
+
+  /** @param {string} channel @param {SubscribeOptions} options */
+  watch(channel, handler, options) {
+    return this.subscribe(`$presence/${channel}`, ({ data }) => handler(data), options);
   }
 
   connect() {
@@ -141,8 +189,11 @@ export class Gong extends EventTarget {
     else this.#probeAt = 0;
   }
 
-  #ended({ openedAt }, error) {
-    const { retry, status, retryAfter } = error;
+  #ended({ openedAt, isNewcomer }, error) {
+    const { status, retryAfter } = error;
+    // A token that has been good ends at some time; one that is refused at once would be again.
+    const isStale = this.#isStale(error) && (openedAt || !isNewcomer);
+    const retry = error.retry || isStale;
     if (openedAt && performance.now() - openedAt > 5_000) {
       this.#attempt = 0;
       if (this.#index === 0) this.#probes = 0;
@@ -154,7 +205,7 @@ export class Gong extends EventTarget {
       this.#stop("closed", { error });
       return this.#emit("error", { error });
     }
-    const isReached = openedAt || retryAfter || status > 1006;
+    const isReached = openedAt || retryAfter || status > 1006 || isStale || error.code === "token";
     if (next && !isReached) return this.#start(next);
     if (!isReached) this.#index = next;
     const delay = backoff(this.#attempt++, retryAfter);
@@ -166,7 +217,7 @@ export class Gong extends EventTarget {
   #stop(phase, details) {
     clearTimeout(this.#timer);
     const link = this.#link;
-    this.#link = this.session = undefined;
+    this.#link = this.session = this.user = undefined;
     link?.abort(asGongError());
     this.#enter(phase, details);
   }
@@ -202,6 +253,7 @@ export class Gong extends EventTarget {
       } else if (silence > timeout * 3) link.command?.("ping", "{}");
     }, timeout / 4);
     const transport = this.#transports[index];
+    link.isNewcomer = !this.#token;
     try {
       const serve = { websocket: this.#serveSocket, sse: this.#serveStream, polling: this.#servePolls }[transport];
       await Promise.race([serve.call(this, link), rejection(link)]);
@@ -213,9 +265,46 @@ export class Gong extends EventTarget {
     return link.signal.reason;
   }
 
-  #serveSocket(link) {
+  /** Forgets the token if that is what is refused and there can be another one. */
+  #isStale({ status, code }) {
+    const isStale = typeof this.#options.token === "function" &&
+      (code === "unauthorized" || status === 401 || status === 4401);
+    if (isStale) this.#token = undefined;
+    return isStale;
+  }
+
+  async #authorize() {
+    const { token } = this.#options;
+    if (typeof token !== "function") return token;
+    const asked = this.#token ??= Promise.resolve().then(token);
+    try {
+      return await asked;
+    } catch (error) {
+      if (this.#token === asked) this.#token = undefined;
+      throw new GongError("token", `No token could be had: ${error?.message}`);
+    }
+  }
+
+  /** Brings another token before the time of this one is over. */
+  #planToken(link, until) {
+    if (!until || !link.command || typeof this.#options.token !== "function") return;
+    const timer = setTimeout(async () => {
+      this.#token = undefined;
+      // Without one, the server ends the connection, and the next begins with asking again.
+      const token = await this.#authorize().catch(() => {});
+      const body = JSON.stringify({ token });
+      if (token) link.command("authenticate", body, (ok) => ok && this.#planToken(link, ok.until));
+    }, Math.min(2 ** 31 - 1, Math.max(1_000, (until - Date.now()) * 0.9)));
+    link.signal.addEventListener("abort", () => clearTimeout(timer));
+  }
+
+  async #serveSocket(link) {
     const { WebSocket, headers } = this.#options;
-    const url = this.#locate("push?format=json").href.replace("http", "ws");
+    const token = await this.#authorize();
+    link.signal.throwIfAborted();
+    const { channel, since } = this.#subscriptions.get(INBOX) ?? {};
+    const parameters = Object.entries({ token, since: since && `${channel}@${since}` }).filter(([, value]) => value);
+    const url = this.#locate("push?format=json", parameters).href.replace("http", "ws");
     const socket = new WebSocket(url, headers && { headers });
     let id = 0;
     link.command = (name, body, answered) => {
@@ -265,8 +354,8 @@ export class Gong extends EventTarget {
       // The first is answered at once, with where the channels stand.
       const timeout = link.openedAt && Math.min(25, this.#options.timeout / 500);
       const response = await this.#get(link, `poll?timeout=${timeout}`);
-      const { publications, cursor, lost } = await response.json();
-      for (const line of publications) this.#receive(link, line);
+      const { publications, signals = [], cursor, lost } = await response.json();
+      for (const line of [...publications, ...signals]) this.#receive(link, line);
       this.#advance(link, cursor, lost, !timeout);
     }
   }
@@ -277,10 +366,13 @@ export class Gong extends EventTarget {
     const history = all.find(({ since }) => !since)?.history;
     // A request has one `history`: those with another follow.
     const named = all.filter((each) => each.since || each.history === history);
-    link.heard = new Map(named.map((each) => [each.channel, each]));
+    link.heard = new Map(named.map((each) => [each.key, each]));
     const since = named.filter(({ since }) => since).map(({ channel, since }) => `${channel}@${since}`).join();
     const starts = [["since", since], ["history", history]].filter(([, value]) => value);
-    const url = this.#locate(path, [...named.map(({ channel }) => ["channel", channel]), ...starts]);
+    const url = this.#locate(path, [
+      ...named.filter(({ key }) => key !== INBOX).map(({ channel }) => ["channel", channel]),
+      ...starts,
+    ]);
     return this.#fetch(url, { cache: "no-store", signal: link.signal });
   }
 
@@ -292,7 +384,9 @@ export class Gong extends EventTarget {
   /** @returns {Promise<any>} */
   async #fetch(url, init) {
     const { fetch, headers } = this.#options;
-    const response = await fetch(url, { ...init, headers: { ...headers, ...init.headers } });
+    const token = await this.#authorize();
+    const authorization = token && { authorization: `Bearer ${token}` };
+    const response = await fetch(url, { ...init, headers: { ...authorization, ...headers, ...init.headers } });
     if (response.ok) return response;
     const { status } = response, retryAfter = Number(response.headers.get("retry-after")) || 0;
     const { code = "refused", detail = `The server answered ${status}.` } = await response.json().catch(() => ({}));
@@ -311,13 +405,23 @@ export class Gong extends EventTarget {
   #receive(link, line) {
     if (!this.#spoke(link)) return;
     const { type, id, channel, messageId } = line;
-    const subscription = link.heard.get(channel);
+    const subscription = this.#find(link, line);
     if (id) {
       link.answered.get(id)?.(line.ok, line.error && asGongError(line.error));
       link.answered.delete(id);
-    } else if (type === "welcome") this.session = line.session;
-    else if (type === "signal") this.#emit("signal", readContent(line));
-    else if (type === "close") link.abort(asGongError(line));
+    } else if (type === "welcome") {
+      this.session = line.session;
+      this.user = line.user;
+      this.#planToken(link, line.until);
+    } else if (type === "signal") {
+      const { from, user, reply } = line;
+      const answer = reply && ((data) => this.#command("answer", { reply, ...writeContent(data) }));
+      this.#emit("signal", { from, user, answer, ...readContent(line) });
+    } else if (type === "unsubscribed") {
+      if (!subscription) return;
+      const error = new GongError("forbidden", `Listening to ${channel} is not allowed any more.`);
+      this.#drop(subscription, error);
+    } else if (type === "close") link.abort(asGongError(line));
     else if (type === "subscribed") this.#tell(subscription, line);
     else if (!type && subscription?.moveTo(line) && (this.#options.echo || !messageId?.startsWith(this.#name))) {
       const { handlers } = subscription, message = { ...line, ...readContent(line) };
@@ -330,11 +434,19 @@ export class Gong extends EventTarget {
   #advance(link, cursor, lost = [], isFirst = false) {
     if (!this.#spoke(link)) return;
     for (const [, channel, epoch, offset] of cursor.matchAll(/([^,@]+)@([^,:]+):(\d+)/g)) {
-      const subscription = link.heard.get(channel);
+      const subscription = this.#find(link, { channel });
       const told = { epoch, offset: Number(offset), recovered: !lost.includes(channel) };
       if (isFirst || !told.recovered) this.#tell(subscription, told);
       else subscription?.moveTo(told);
     }
+  }
+
+  /** The subscription that a line is of. The server alone knows which user this is, and tells it by the channel. */
+  #find(link, { channel = "" }) {
+    if (!channel.startsWith(`${INBOX}/`)) return link.heard.get(channel);
+    const inbox = this.#subscriptions.get(INBOX);
+    if (inbox && inbox.channel !== channel) Object.assign(inbox, { channel, epoch: undefined });
+    return inbox ?? link.heard.get(channel);
   }
 
   #tell(subscription, { epoch, offset, recovered }) {
@@ -357,20 +469,25 @@ export class Gong extends EventTarget {
 
   #ask(subscription) {
     const link = this.#link;
-    const { channel, since, history } = subscription;
+    const { key, channel, since, history } = subscription;
+    if (key === INBOX) return;
     link?.command?.("subscribe", JSON.stringify(since ? { channel, since } : { channel, history }), (ok, error) => {
-      if (this.#link !== link || this.#subscriptions.get(channel) !== subscription) return;
-      if (ok) return link.heard.set(channel, subscription);
+      if (this.#link !== link || this.#subscriptions.get(key) !== subscription) return;
+      if (ok) return link.heard.set(key, subscription);
       if (error.retry) return link.abort(error);
-      this.#forget(channel);
-      this.#emit("error", { error, channel });
+      this.#drop(subscription, error);
     });
+  }
+
+  #drop({ key, channel }, error) {
+    this.#forget(key);
+    this.#emit("error", { error, channel });
   }
 
   #forget(channel) {
     this.#subscriptions.delete(channel);
     this.#link?.heard.delete(channel);
-    this.#link?.command?.("unsubscribe", JSON.stringify({ channel }));
+    if (channel !== INBOX) this.#link?.command?.("unsubscribe", JSON.stringify({ channel }));
     this.#change();
   }
 
@@ -395,17 +512,32 @@ export class Gong extends EventTarget {
     return post;
   }
 
+  /** Asks over the WebSocket, once. */
+  async #command(name, content, time = this.#options.timeout) {
+    const link = this.#link;
+    if (!link?.openedAt || !link.command) throw new GongError("conflict", "This needs a WebSocket that is open.");
+    const end = limit(time + this.#options.timeout, this.#closing.signal);
+    const answered = new Promise((resolve, reject) => {
+      link.command(name, JSON.stringify(content), (ok, error) => ok ? resolve(ok) : reject(error));
+    });
+    try {
+      return await Promise.race([answered, rejection(end)]);
+    } finally {
+      end.abort();
+    }
+  }
+
   async #post(body, end) {
     const url = new URL("api/publish", this.#options.url);
-    const headers = { "content-type": "application/json" };
-    for (let attempt = 0;; attempt++) {
+    for (let attempt = 0, isNewcomer;; attempt++) {
       const once = limit(this.#options.timeout, end);
+      isNewcomer = !this.#token;
       try {
-        const response = await this.#fetch(url, { method: "POST", headers, body, signal: once.signal });
+        const response = await this.#fetch(url, { method: "POST", headers: JSON_TYPE, body, signal: once.signal });
         return (await response.json()).positions[0];
       } catch (caught) {
         const error = asGongError(caught);
-        if (end.aborted || !error.retry) throw error;
+        if (end.aborted || !(this.#isStale(error) && !isNewcomer || error.retry)) throw error;
         await rejection(limit(backoff(attempt, error.retryAfter), end)).catch(() => {});
       } finally {
         once.abort();
@@ -422,6 +554,8 @@ class Link extends AbortController {
   heard = new Map();
   command;
   answered = new Map();
+  /** Whether it has a token that the server has not seen. */
+  isNewcomer = false;
 
   constructor(opened) {
     super();
@@ -435,7 +569,7 @@ class Subscription {
   offset = 0;
 
   constructor(channel, since = "", history) {
-    this.channel = channel;
+    this.key = this.channel = channel;
     this.history = history;
     const [, epoch, offset] = /^(.+):(\d+)$/.exec(since) ?? [];
     if (epoch) this.moveTo({ epoch, offset: Number(offset) });
@@ -477,6 +611,10 @@ function checkCount(count) {
 
 function createId() {
   return toBase64(crypto.getRandomValues(new Uint8Array(18)));
+}
+
+function writeContent(data) {
+  return data instanceof Uint8Array ? { data: toBase64(data), encoding: "base64" } : { data };
 }
 
 function toBase64(bytes) {

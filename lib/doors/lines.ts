@@ -13,8 +13,8 @@ export interface Line {
 }
 
 /** The first line. */
-export function welcome({ id, user }: DoorSession): Line {
-  return { type: "welcome", session: id, user, version: VERSION } as Line;
+export function welcome({ id, user, until }: DoorSession): Line {
+  return { type: "welcome", session: id, user, until, version: VERSION } as Line;
 }
 
 /** The session hears the channel from the position on. */

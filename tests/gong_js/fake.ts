@@ -25,11 +25,17 @@ interface Listener {
   readonly channels: Set<string>;
   readonly publish: (line: Line) => void;
   readonly end: (code: number, reason: string) => void;
-  readonly signal?: (data: unknown) => void;
+  readonly say?: (line: unknown) => void;
+  readonly signal?: (data: unknown, more: object) => void;
 }
 
 /** Paths that can fail. */
-export type Path = "push" | "sse" | "poll" | "publish";
+export type Path = "push" | "sse" | "poll" | "publish" | "presence";
+
+/** A token is a user's, and has a number: those that are `spent` are refused. */
+export function tokenOf(user: string, number: number): string {
+  return `${user}.${number}`;
+}
 
 /** The server. Channels are kept whole unless {@linkcode FakeGong.forget} is called. */
 export class FakeGong implements AsyncDisposable {
@@ -41,6 +47,10 @@ export class FakeGong implements AsyncDisposable {
   readonly keys: string[] = [];
   /** Commands that came over WebSockets. */
   readonly commands: Record<string, unknown>[] = [];
+  /** Tokens that are refused. */
+  readonly spent = new Set<string>();
+  /** How long a token lasts, as sessions are told, in milliseconds. */
+  lifetime: number | undefined;
   /** Commands that get no answer. */
   silent = new Set<string>();
   /** Takes publications over WebSockets, but does not say so. */
@@ -107,8 +117,15 @@ export class FakeGong implements AsyncDisposable {
   }
 
   /** Says something to every WebSocket. */
-  signal(data: unknown): void {
-    for (const { signal } of this.#listeners) signal?.(data);
+  signal(data: unknown, more: object = {}): void {
+    for (const { signal } of this.#listeners) signal?.(data, more);
+  }
+
+  /** Tells every WebSocket that it does not hear the channel any more. */
+  unsubscribe(channel: string): void {
+    for (const { channels, say } of this.#listeners) {
+      if (channels.delete(channel)) say?.({ type: "unsubscribed", channel });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -181,29 +198,54 @@ export class FakeGong implements AsyncDisposable {
         headers: fault.headers ?? {},
       });
     }
-    if (path === "push") return this.#socket(request);
+    const token = url.searchParams.get("token") ?? key?.replace("Bearer ", "");
+    const user = token?.includes(".") ? token.split(".")[0] : undefined;
+    if (path === "push") return this.#socket(request, user, token);
+    if (token !== undefined && this.spent.has(token)) {
+      return Response.json({ code: "unauthorized", detail: "not valid" }, { status: 401 });
+    }
+    if (user) url.searchParams.append("channel", `$user/${user}`);
+    if (path === "presence") {
+      return Response.json({ channel: url.searchParams.get("channel"), count: 1, users: 1, present: [] });
+    }
     if (path === "sse") return this.#stream(url.searchParams);
     if (path === "poll") return await this.#poll(url.searchParams);
     if (path === "publish") {
-      const { channel, data, id } = await request.json();
+      const { channel, data, id, users } = await request.json();
+      if (users) {
+        for (const user of users) this.publish(`$user/${user}`, data);
+        return Response.json({ positions: [], reached: users.length });
+      }
       const { epoch, offset } = this.publish(channel, data, { messageId: id });
       return Response.json({ positions: [{ channel, epoch, offset }], id });
     }
     return new Response("nothing here", { status: 404 });
   }
 
-  #socket(request: Request): Response {
+  #socket(request: Request, user: string | undefined, token: string | undefined): Response {
     const { socket, response } = Deno.upgradeWebSocket(request);
+    const { searchParams } = new URL(request.url);
+    const until = () => user && this.lifetime === undefined ? undefined : Date.now() + this.lifetime!;
     const say = (line: unknown) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(line));
     const listener = {
       channels: new Set<string>(),
       publish: say,
+      say,
       end: (code: number, reason: string) => socket.close(code, reason),
-      signal: (data: unknown) => say({ type: "signal", data }),
+      signal: (data: unknown, more: object) => say({ type: "signal", data, ...more }),
     };
     socket.onopen = () => {
+      if (token !== undefined && this.spent.has(token)) return socket.close(4401, "The token is not valid.");
       this.#listeners.add(listener);
-      say({ type: "welcome", session: "s1", version: "0" });
+      say({ type: "welcome", session: "s1", user, until: user && until(), version: "0" });
+      if (user) hear(`$user/${user}`, sinceOf(searchParams, `$user/${user}`));
+    };
+    const hear = (channel: string, since: string | undefined, history = 0, id?: unknown) => {
+      const { missed, ...told } = this.#read(channel, since, history);
+      listener.channels.add(channel);
+      if (id !== undefined) say({ id, ok: told });
+      say({ type: "subscribed", channel, ...told });
+      if (missed.length > 0) socket.send(missed.map((line) => JSON.stringify(line)).join("\n"));
     };
     socket.onclose = () => this.#listeners.delete(listener);
     socket.onmessage = ({ data }) => {
@@ -219,13 +261,16 @@ export class FakeGong implements AsyncDisposable {
         const { channel, since, history = 0 } = subscribe;
         const error = this.refused.get(channel);
         if (error) return say({ id, error });
-        const { missed, ...told } = this.#read(channel, since, history);
-        listener.channels.add(channel);
-        say({ id, ok: told });
-        say({ type: "subscribed", channel, ...told });
-        if (missed.length > 0) {
-          socket.send(missed.map((line) => JSON.stringify(line)).join("\n"));
-        }
+        hear(channel, since, history, id);
+      } else if (command.authenticate) {
+        const { token } = command.authenticate;
+        if (this.spent.has(token)) say({ id, error: { code: "unauthorized", message: "not valid" } });
+        else say({ id, ok: { user, until: until() } });
+      } else if (command.send) {
+        for (const user of command.send.users ?? []) this.publish(`$user/${user}`, command.send.data);
+        say({ id, ok: { reached: 1 } });
+      } else if (command.ask) {
+        say({ id, ok: { reached: 2, data: { to: command.ask.data }, from: "s9", user: "9" } });
       } else if (unsubscribe) {
         listener.channels.delete(unsubscribe.channel);
         say({ id, ok: {} });
