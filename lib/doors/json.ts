@@ -3,62 +3,15 @@
  *
  * @module
  */
-import { parsePosition } from "../codecs/cursor.ts";
-import type { Door, DoorSession } from "../door.ts";
-import { MESSAGE_FIELDS, readMessage } from "../draft.ts";
 import { encodeLine, encodeSignal } from "../codecs/line.ts";
+import type { Door, DoorSession } from "../door.ts";
 import { GongError } from "../errors.ts";
-import { CHANNEL_GRAMMAR, isChannelName } from "../globs.ts";
 import { Fields, parseJson } from "../json.ts";
-import type { Start } from "../types.ts";
+import { Answer, writeLine } from "./json/answer.ts";
+import { COMMANDS } from "./json/commands.ts";
 import { subscribed, unsubscribed, welcome } from "./lines.ts";
-import { MAX_HISTORY } from "./query.ts";
 
 const MAX_ID = 64;
-
-/** Answers one command. Who gave it no `id` hears only of a refusal. */
-class Answer {
-  constructor(readonly session: DoorSession, readonly id?: unknown) {}
-
-  ok(value: object): void {
-    if (this.id !== undefined) write(this.session, { id: this.id, ok: value });
-  }
-
-  refused({ code, message, retryAfter }: GongError): void {
-    write(this.session, { id: this.id, error: { code, message, retryAfter } });
-  }
-}
-
-type Command = (session: DoorSession, fields: Fields, answer: Answer) => void;
-
-const COMMANDS: Readonly<Record<string, Command>> = {
-  publish(session, fields, answer) {
-    fields.only(["channel", ...MESSAGE_FIELDS]);
-    const draft = { channel: readChannel(fields), ...readMessage(fields, session.maxMessage) };
-    if (answer.id === undefined) return session.post(draft);
-    session.publish(draft).then((position) => answer.ok(position), (error) => answer.refused(GongError.from(error)));
-  },
-
-  subscribe(session, fields, answer) {
-    fields.only(["channel", "since", "history"]);
-    const channel = readChannel(fields);
-    session.subscribe(channel, readStart(fields), {
-      subscribed: (position, recovered) => answer.ok({ ...position, recovered }),
-      refused: (error) => answer.refused(error),
-    });
-  },
-
-  unsubscribe(session, fields, answer) {
-    fields.only(["channel"]);
-    session.unsubscribe(readChannel(fields));
-    answer.ok({});
-  },
-
-  ping(_session, fields, answer) {
-    fields.only([]);
-    answer.ok({ time: Date.now() });
-  },
-};
 const NAMES = Object.keys(COMMANDS);
 
 /** `GET /push?format=json`. */
@@ -67,7 +20,7 @@ export const json: Door = {
   codec: { name: "json", separator: "\n", encode: encodeLine },
 
   opened(session) {
-    write(session, welcome(session));
+    writeLine(session, welcome(session));
   },
 
   received(session, data) {
@@ -79,7 +32,7 @@ export const json: Door = {
   },
 
   subscribed(session, channel, position, recovered) {
-    write(session, subscribed(channel, position, recovered));
+    writeLine(session, subscribed(channel, position, recovered));
   },
 
   refused(session, error) {
@@ -87,7 +40,7 @@ export const json: Door = {
   },
 
   lost(session, channel, position) {
-    write(session, subscribed(channel, position, false));
+    writeLine(session, subscribed(channel, position, false));
   },
 
   signal(session, signal) {
@@ -95,13 +48,9 @@ export const json: Door = {
   },
 
   unsubscribed(session, channel) {
-    write(session, unsubscribed(channel));
+    writeLine(session, unsubscribed(channel));
   },
 };
-
-function write(session: DoorSession, line: object): void {
-  session.write(JSON.stringify(line));
-}
 
 /** What is not JSON closes the session; a command that is refused is answered. */
 function receiveLine(session: DoorSession, line: string): void {
@@ -127,25 +76,4 @@ function checkId(fields: Fields, id: unknown): void {
   if (id === undefined || typeof id === "number") return;
   if (typeof id === "string" && id.length <= MAX_ID) return;
   throw fields.error("id", `\`id\` has to be a number or a string of at most ${MAX_ID} characters.`);
-}
-
-function readChannel(fields: Fields): string {
-  const channel = fields.string("channel");
-  if (channel !== undefined && isChannelName(channel)) return channel;
-  throw fields.error("channel", `\`channel\` has to be ${CHANNEL_GRAMMAR}.`);
-}
-
-/** A position wins over a number of publications before the top. */
-function readStart(fields: Fields): Start | undefined {
-  const since = fields.string("since");
-  const last = fields.get("history");
-  if (last !== undefined && !(Number.isInteger(last) && last as number >= 0 && last as number <= MAX_HISTORY)) {
-    throw fields.error("history", `\`history\` has to be a whole number from 0 to ${MAX_HISTORY}.`);
-  }
-  if (since === undefined) return last ? { last: last as number } : undefined;
-  try {
-    return parsePosition(since);
-  } catch (error) {
-    throw fields.error("since", `\`since\`: ${(error as Error).message}`);
-  }
 }
