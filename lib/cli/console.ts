@@ -5,7 +5,7 @@
  */
 
 import { parseFlags, UsageError } from "../flags.ts";
-import { CLIENT_FLAGS, CLIENT_USAGE, readKey, readTimeout, readTrust } from "./client_flags.ts";
+import { CLIENT_FLAGS, CLIENT_USAGE, readCredentials, readTimeout, readTrust } from "./client_flags.ts";
 import type { Command, Io } from "./command.ts";
 import { Conversation } from "./conversation.ts";
 import { converse, WORDS } from "./dialogue.ts";
@@ -105,13 +105,12 @@ async function readArguments(args: readonly string[], io: Io): Promise<Arguments
   if (origin !== undefined && !/^[!-~]+$/.test(origin)) {
     throw new UsageError("--origin: expected an origin, e.g. https://app.example.com");
   }
-  const key = readKey(flags, io.env);
   return {
     url,
     headers: {
       "User-Agent": "gong-console",
       ...origin !== undefined && { Origin: origin },
-      ...key !== undefined && { "X-API-Key": key },
+      ...readCredentials(flags, io.env),
     },
     trust: await readTrust(flags, url.protocol === "wss:"),
     timeout: readTimeout(flags),

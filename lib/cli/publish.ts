@@ -5,7 +5,7 @@
  */
 
 import { type Flags, parseFlags, UsageError } from "../flags.ts";
-import { CLIENT_FLAGS, CLIENT_USAGE, readKey, readTimeout, readTrust } from "./client_flags.ts";
+import { CLIENT_FLAGS, CLIENT_USAGE, readCredentials, readTimeout, readTrust } from "./client_flags.ts";
 import type { Command, Io } from "./command.ts";
 import { ConnectError, dial, type DialOptions } from "./dial.ts";
 import { Answer, describeRefusal, encodeRequest, type Head } from "./http.ts";
@@ -56,11 +56,11 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   });
   const url = readUrl(flags);
   const options = { trust: await readTrust(flags, url.protocol === "https:"), timeout: readTimeout(flags) };
-  const key = readKey(flags, io.env);
+  const credentials = readCredentials(flags, io.env);
   try {
     const body = encodeBody(flags, flags.rest[0] ?? await readInput(io));
     const id = flags.boolean.get("trace") ? flags.text.get("id") ?? "" : undefined;
-    return report(await post(url, key, body, options), { url, id }, io);
+    return report(await post(url, credentials, body, options), { url, id }, io);
   } catch (error) {
     if (error instanceof InputError) io.stderr(`standard input: ${error.message}\n`);
     else if (error instanceof ConnectError) io.stderr(`no answer: ${printable(error.message)}\n`);
@@ -114,7 +114,12 @@ function parseJson(text: string): unknown {
   }
 }
 
-function post(url: URL, key: string | undefined, text: string, options: DialOptions): Promise<Reply> {
+function post(
+  url: URL,
+  credentials: Readonly<Record<string, string>>,
+  text: string,
+  options: DialOptions,
+): Promise<Reply> {
   const body = new TextEncoder().encode(text);
   return dial(url, options, async (socket, signal) => {
     const answer = new Answer(socket, url);
@@ -123,7 +128,7 @@ function post(url: URL, key: string | undefined, text: string, options: DialOpti
       "Content-Type": "application/json",
       "Content-Length": String(body.length),
       Connection: "close",
-      ...key !== undefined && { "X-API-Key": key },
+      ...credentials,
     }));
     socket.write(body);
     const head = await answer.head(signal);

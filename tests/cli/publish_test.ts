@@ -111,6 +111,19 @@ Deno.test("gong publish sends the key of --api-key, else of GONG_API_KEY", async
   assertEquals((await publish(["a"])).request?.headers.has("x-api-key"), false);
 });
 
+Deno.test("gong publish sends the token of --token, and then no key", async () => {
+  const env = { GONG_API_KEY: "ops:publish:fr0m-env" };
+  const { request } = await publish(["--token", "e30.e30.c2ln", "a"], undefined, { env });
+  assertEquals(request?.headers.get("authorization"), "Bearer e30.e30.c2ln");
+  assertEquals(request?.headers.has("x-api-key"), false);
+  for (
+    const args of [["--token", "no-token"], ["--token", "e30.e30.c2ln", "--api-key", "k"], ["--token", "a.b.c\r\nx: y"]]
+  ) {
+    const { message } = await assertRejects(() => publish([...args, "a"]), UsageError, "--token");
+    assert(!message.includes("e30"), message);
+  }
+});
+
 Deno.test("gong publish exits 1 with the problem's detail and field when it is refused", async () => {
   const problem = {
     type: "about:blank",
