@@ -5,12 +5,13 @@
  * @module
  */
 import { Audience, type Outcome, type Parcel } from "../audience.ts";
-import { byteLength } from "../bytes.ts";
 import { encodeCursor } from "../codecs/cursor.ts";
 import type { Codec } from "../door.ts";
 import { windowOf } from "../outbox.ts";
+import { userOf } from "../reserved.ts";
 import type { Session } from "../session.ts";
 import type { Data, Position, Publication } from "../types.ts";
+import { packFrames, Packing } from "./packing.ts";
 
 /** All sessions of one codec that hear the same channels. */
 class ChannelAudience extends Audience<Session> {
@@ -31,16 +32,15 @@ class ChannelAudience extends Audience<Session> {
   }
 }
 
-/** What was encoded of a batch, by its place there: one cache a way of encoding. */
-type Encoded = Map<Codec["encode"], Data[]>;
-
-/** What one batch brings, sorted by channel. */
-interface Batch {
-  readonly publications: readonly Publication[];
-  /** For each publication the number of its channel in this batch. */
-  readonly channels: readonly number[];
-  /** Sessions that do not hear themselves and have published in this batch, by their audience. */
-  readonly muted: ReadonlyMap<ChannelAudience | undefined, readonly Session[]>;
+/** Who gets what of one batch. */
+interface Round {
+  readonly packing: Packing;
+  /** Audiences that hear any of it. */
+  readonly touched: ReadonlySet<ChannelAudience>;
+  /** Sessions for whose mailboxes there is something, with the numbers of those channels. */
+  readonly mail: ReadonlyMap<Session, readonly number[]>;
+  /** Sessions that do not hear themselves and have published some of it. */
+  readonly authors: ReadonlySet<Session>;
 }
 
 /** What a {@linkcode Fanout} is made of. */
@@ -57,6 +57,8 @@ export class Fanout {
   readonly #position: FanoutOptions["position"];
   readonly #audiences = new Map<string, ChannelAudience>();
   readonly #byChannel = new Map<string, Set<ChannelAudience>>();
+  /** Sessions by the mailboxes that they hear beside the channels of their audience. */
+  readonly #byMailbox = new Map<string, Set<Session>>();
   readonly #bySession = new Map<Session, ChannelAudience>();
   /** Sessions that do not hear themselves, by their ids, the former ones too. */
   readonly #muted = new Map<string, Set<Session>>();
@@ -68,7 +70,7 @@ export class Fanout {
 
   /** Whether any session hears the channel. */
   has(channel: string): boolean {
-    return this.#byChannel.has(channel);
+    return this.#byChannel.has(channel) || this.#byMailbox.has(channel);
   }
 
   /**
@@ -78,23 +80,21 @@ export class Fanout {
    */
   place(session: Session, channels: readonly string[], rest?: ChannelAudience["rest"]): void {
     this.#withdraw(session);
-    if (channels.length === 0) {
-      session.channels = channels;
-      return;
-    }
+    session.channels = channels;
+    if (channels.length === 0) return;
     const { codec } = session.door;
-    const key = `${codec.name} ${channels.join()}${rest ? ` ${session.id}` : ""}`;
+    // Where a cursor tells of each channel with each event, only those can share one who hear the same mailboxes too.
+    const mailboxes = codec.stamp ? [] : channels.filter(isMailbox);
+    const shared = mailboxes.length === 0 ? channels : channels.filter((channel) => !isMailbox(channel));
+    const key = `${codec.name} ${shared.join()}${rest ? ` ${session.id}` : ""}`;
     let audience = this.#audiences.get(key);
-    if (!audience) this.#audiences.set(key, audience = this.#found(key, codec, channels));
+    if (!audience) this.#audiences.set(key, audience = this.#found(key, codec, shared));
     if (rest) audience.rest = rest;
     session.join(audience);
     this.#bySession.set(session, audience);
-    session.channels = audience.channels;
-    for (const id of mutedIds(session)) {
-      const sessions = this.#muted.get(id);
-      if (sessions) sessions.add(session);
-      else this.#muted.set(id, new Set([session]));
-    }
+    for (const mailbox of mailboxes) addTo(this.#byMailbox, mailbox, session);
+    if (mailboxes.length === 0) session.channels = audience.channels;
+    for (const id of mutedIds(session)) addTo(this.#muted, id, session);
   }
 
   /** The session hears nothing any more. Returns the channels that now nobody hears. */
@@ -115,29 +115,36 @@ export class Fanout {
   /** The sessions that hear the channel. */
   *listeners(channel: string): Generator<Session> {
     for (const audience of this.#byChannel.get(channel) ?? []) yield* audience;
+    yield* this.#byMailbox.get(channel) ?? NOBODY;
   }
 
-  /** Hands publications to everybody who hears their channels, in order. */
+  /**
+   * Hands publications to everybody who hears their channels. Of one channel they come in order; what has come to a
+   * mailbox comes behind what the batch has for the other channels.
+   */
   deliver(publications: readonly Publication[]): Outcome {
-    const { batch, touched } = this.#sort(publications);
-    const encoded: Encoded = new Map();
-    const parcels = new Map<string, Parcel>();
+    const { packing, touched, mail, authors } = this.#sort(publications);
+    const authorsOf = Map.groupBy(authors, (author) => this.#bySession.get(author));
     let delivered = 0;
     let dropped = 0;
     for (const audience of touched) {
       const { codec, hits } = audience;
       audience.hits = [];
-      const stamped = codec.stamp && this.#stamp(audience, batch, hits, encoded);
-      const key = codec.stamp ? audience.key : `${codec.name} ${hits.join()}`;
-      let parcel = parcels.get(key);
-      if (!parcel) parcels.set(key, parcel = this.#pack(batch, codec, hits, encoded, stamped));
+      const stamped = codec.stamp && this.#stamp(audience, packing, hits);
+      const parcel = stamped ? packFrames(stamped, codec) : packing.parcel(hits, codec);
       const own = new Map<Session, Parcel>();
-      for (const session of batch.muted.get(audience) ?? NOBODY) {
-        own.set(session, this.#pack(batch, codec, hits, encoded, stamped, session));
+      for (const author of authorsOf.get(audience) ?? NOBODY) {
+        own.set(author, packOthers(packing, hits, author, stamped));
       }
       const outcome = audience.deliver(parcel, own);
       delivered += outcome.delivered;
       dropped += outcome.dropped;
+    }
+    for (const [session, hits] of mail) {
+      const { codec } = session.door;
+      const parcel = authors.has(session) ? packOthers(packing, hits, session) : packing.parcel(hits, codec);
+      if (session.deliver(parcel)) delivered += parcel.count;
+      else dropped += parcel.count;
     }
     return { delivered, dropped };
   }
@@ -147,9 +154,7 @@ export class Fanout {
     for (const channel of channels) {
       const position = codec.stamp && this.#position(channel);
       if (position) audience.positions.set(channel, position);
-      const audiences = this.#byChannel.get(channel);
-      if (audiences) audiences.add(audience);
-      else this.#byChannel.set(channel, new Set([audience]));
+      addTo(this.#byChannel, channel, audience);
     }
     return audience;
   }
@@ -158,69 +163,49 @@ export class Fanout {
     const audience = this.#bySession.get(session);
     if (!audience) return;
     this.#bySession.delete(session);
-    for (const id of mutedIds(session)) {
-      const sessions = this.#muted.get(id);
-      if (sessions?.delete(session) && sessions.size === 0) this.#muted.delete(id);
+    for (const id of mutedIds(session)) deleteFrom(this.#muted, id, session);
+    if (session.channels !== audience.channels) {
+      for (const channel of session.channels) if (isMailbox(channel)) deleteFrom(this.#byMailbox, channel, session);
     }
     session.join(undefined);
     if (audience.size > 0) return;
     this.#audiences.delete(audience.key);
-    for (const channel of audience.channels) {
-      const audiences = this.#byChannel.get(channel)!;
-      audiences.delete(audience);
-      if (audiences.size === 0) this.#byChannel.delete(channel);
-    }
+    for (const channel of audience.channels) deleteFrom(this.#byChannel, channel, audience);
   }
 
-  #sort(publications: readonly Publication[]): { batch: Batch; touched: Set<ChannelAudience> } {
+  #sort(publications: readonly Publication[]): Round {
     const numbers = new Map<string, number>();
+    const places: number[][] = [];
     const touched = new Set<ChannelAudience>();
+    const mail = new Map<Session, number[]>();
     const authors = new Set<Session>();
-    const channels = publications.map(({ channel, from }) => {
+    publications.forEach(({ channel, from }, place) => {
       for (const author of from === undefined ? NOBODY : this.#muted.get(from) ?? NOBODY) authors.add(author);
-      let number = numbers.get(channel);
-      if (number !== undefined) return number;
-      numbers.set(channel, number = numbers.size);
+      const known = numbers.get(channel);
+      if (known !== undefined) return void places[known]!.push(place);
+      const number = places.push([place]) - 1;
+      numbers.set(channel, number);
       for (const audience of this.#byChannel.get(channel) ?? []) {
         audience.hits.push(number);
         touched.add(audience);
       }
-      return number;
+      for (const session of this.#byMailbox.get(channel) ?? NOBODY) {
+        const hits = mail.get(session);
+        if (hits) hits.push(number);
+        else mail.set(session, [number]);
+      }
     });
-    const muted = Map.groupBy(authors, (author) => this.#bySession.get(author));
-    return { batch: { publications, channels, muted }, touched };
+    return { packing: new Packing(publications, places), touched, mail, authors };
   }
 
   /** Encodes each publication of the channels `hits` with the cursor as of it, and moves the audience on. */
-  #stamp(audience: ChannelAudience, batch: Batch, hits: readonly number[], encoded: Encoded): Data[] {
+  #stamp(audience: ChannelAudience, packing: Packing, hits: readonly number[]): Data[] {
     const { codec, positions } = audience;
-    const wanted = new Set(hits);
-    const stamped: Data[] = [];
-    batch.publications.forEach((publication, index) => {
-      if (!wanted.has(batch.channels[index]!)) return;
-      const { channel, epoch, offset } = publication;
+    return packing.placesOf(hits).map((place) => {
+      const { channel, epoch, offset } = packing.publications[place]!;
       positions.set(channel, { epoch, offset });
-      stamped[index] = codec.stamp!(encodeAt(batch, index, codec, encoded), audience.cursor);
+      return codec.stamp!(packing.encode(place, codec), audience.cursor);
     });
-    return stamped;
-  }
-
-  /** The publications of the channels `hits`, without those that are the session's own. */
-  #pack(
-    batch: Batch,
-    codec: Codec,
-    hits: readonly number[],
-    encoded: Encoded,
-    stamped: readonly Data[] | undefined,
-    session?: Session,
-  ): Parcel {
-    const wanted = new Set(hits);
-    const frames: Data[] = [];
-    batch.publications.forEach(({ from }, index) => {
-      if (!wanted.has(batch.channels[index]!) || session?.mutes(from)) return;
-      frames.push(stamped ? stamped[index]! : encodeAt(batch, index, codec, encoded));
-    });
-    return packFrames(frames, codec);
   }
 }
 
@@ -231,19 +216,34 @@ function mutedIds({ id, options: { echo, formerly } }: Session): readonly string
   return echo ? [] : [id, ...formerly];
 }
 
-function encodeAt({ publications }: Batch, index: number, { encode }: Codec, encoded: Encoded): Data {
-  let cache = encoded.get(encode);
-  if (!cache) encoded.set(encode, cache = []);
-  return cache[index] ??= encode(publications[index]!);
+/** What these channels have in the batch, without what is the session's own. */
+function packOthers(
+  packing: Packing,
+  channels: readonly number[],
+  session: Session,
+  stamped?: readonly Data[],
+): Parcel {
+  const { codec } = session.door;
+  const frames: Data[] = [];
+  packing.placesOf(channels).forEach((place, index) => {
+    if (session.mutes(packing.publications[place]!.from)) return;
+    frames.push(stamped ? stamped[index]! : packing.encode(place, codec));
+  });
+  return packFrames(frames, codec);
 }
 
-/** Frames as one parcel: one frame where the codec allows it. */
-export function packFrames(frames: readonly Data[], codec: Codec): Parcel {
-  const count = frames.length;
-  const joined = count > 0 && codec.pack
-    ? [codec.pack(frames)]
-    : codec.separator === undefined || count < 2
-    ? frames
-    : [frames.join(codec.separator)];
-  return { frames: joined, bytes: joined.map(byteLength), count };
+/** Whether few sessions hear the channel: a user's own. */
+function isMailbox(channel: string): boolean {
+  return userOf(channel) !== undefined;
+}
+
+function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
+  const set = sets.get(key);
+  if (set) set.add(value);
+  else sets.set(key, new Set([value]));
+}
+
+function deleteFrom<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
+  const set = sets.get(key);
+  if (set?.delete(value) && set.size === 0) sets.delete(key);
 }

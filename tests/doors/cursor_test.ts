@@ -6,7 +6,7 @@ import { parseEvents, type StreamEvent } from "../support/event_stream.ts";
 import { seeded } from "../support/random.ts";
 import { type Client, Stage } from "../support/stage.ts";
 
-const CHANNELS = ["a", "b", "c"];
+const CHANNELS = ["a", "b", "$user/ada"];
 const door = SSE_DOORS.get("json")!;
 const decoder = new TextDecoder();
 

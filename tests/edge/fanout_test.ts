@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Audience, Parcel } from "../../lib/audience.ts";
 import type { Codec } from "../../lib/door.ts";
-import { Fanout, packFrames } from "../../lib/edge/fanout.ts";
+import { Fanout } from "../../lib/edge/fanout.ts";
+import { packFrames } from "../../lib/edge/packing.ts";
 import type { Session } from "../../lib/session.ts";
 import type { Data, Position, Publication } from "../../lib/types.ts";
 import { seeded } from "../support/random.ts";

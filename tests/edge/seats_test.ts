@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { byteLength } from "../../lib/bytes.ts";
 import type { Door } from "../../lib/door.ts";
-import { Fanout, packFrames } from "../../lib/edge/fanout.ts";
+import { Fanout } from "../../lib/edge/fanout.ts";
+import { packFrames } from "../../lib/edge/packing.ts";
 import { handedCost, windowOf } from "../../lib/outbox.ts";
 import { Session, type SessionHost } from "../../lib/session.ts";
 import type { Publication } from "../../lib/types.ts";
