@@ -9,6 +9,7 @@ import { type Draft, finishConfig, type Machine } from "./check.ts";
 import { checkVariables } from "./environment.ts";
 import { CONFIG_FLAG, CONFIG_VARIABLE, type Option, OPTIONS, type Value } from "./options.ts";
 import { type Config, ConfigError, type Env } from "./schema.ts";
+import { readPublicKey } from "./token_key.ts";
 import { maskItem, readJson, readText } from "./values.ts";
 
 /** Reads a text file whole; throws what `Deno.readTextFileSync` throws. */
@@ -146,7 +147,7 @@ function checkKeys(keys: Iterable<string>, place: string): void {
   }
 }
 
-/** Joins the keys of the key file to the others, and sees to it that the files of TLS can be read. */
+/** Joins the keys of the key file to the others, and sees to it that the files of TLS and of tokens can be read. */
 function readFiles(
   draft: Draft,
   sources: Map<keyof Config, string>,
@@ -157,6 +158,14 @@ function readFiles(
     if (draft[key] === "") continue;
     const text = readOrRefuse(draft[key], readFile, where(key));
     if (!text.includes("-----BEGIN ")) throw new ConfigError(`${where(key)}: ${draft[key]} is not a PEM file`);
+  }
+  for (const path of draft.tokenKeyFile) {
+    const text = readOrRefuse(path, readFile, where("tokenKeyFile"));
+    try {
+      readPublicKey(text);
+    } catch (error) {
+      throw new ConfigError(`${where("tokenKeyFile")}: ${path}: ${(error as Error).message}`);
+    }
   }
   const path = draft.apiKeyFile;
   if (path === "") return;
