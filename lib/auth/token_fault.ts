@@ -4,31 +4,37 @@
  * @module
  */
 
-/** The checks of a token, as the operator is told which one failed. */
-export const TOKEN_CHECKS = [
-  /** It is no JWT. */
-  "malformed",
-  /** It is too long. */
-  "size",
-  /** It was signed in a way that is none of ours. */
-  "algorithm",
-  /** It demands an extension that nobody here knows (RFC 7515 section 4.1.11). */
-  "critical",
-  /** There is no key of its algorithm, or of its `kid`. */
-  "key",
-  /** The keys are at a URL from which they could not be had. */
-  "unreachable",
-  "signature",
-  "expired",
-  "not_yet",
-  "issuer",
-  "audience",
-  /** Another claim is missing, or not what it has to be. */
-  "claims",
-] as const;
-
-/** A check that a token failed; fit for a label. */
-export type TokenCheck = typeof TOKEN_CHECKS[number];
+/**
+ * A check that a token failed; fit for a label.
+ *
+ * | check         | what is wrong                                                                        |
+ * | ------------- | ------------------------------------------------------------------------------------ |
+ * | `malformed`   | it is no JWT                                                                         |
+ * | `size`        | it is too long                                                                       |
+ * | `algorithm`   | it was signed in a way that is none of ours                                          |
+ * | `critical`    | it demands an extension that nobody here knows (RFC 7515 section 4.1.11)             |
+ * | `key`         | there is no key of its algorithm, or none of its `kid`                               |
+ * | `unreachable` | its key may be at a URL from which the keys could not be had                         |
+ * | `signature`   | none of the keys has signed it                                                       |
+ * | `expired`     | `exp`                                                                                |
+ * | `not_yet`     | `nbf`                                                                                |
+ * | `issuer`      | `iss`                                                                                |
+ * | `audience`    | `aud`                                                                                |
+ * | `claims`      | another claim is missing, or not what it has to be                                   |
+ */
+export type TokenCheck =
+  | "malformed"
+  | "size"
+  | "algorithm"
+  | "critical"
+  | "key"
+  | "unreachable"
+  | "signature"
+  | "expired"
+  | "not_yet"
+  | "issuer"
+  | "audience"
+  | "claims";
 
 /** A token is not accepted. The message is for the operator; neither the token nor a claim is in it. */
 export class TokenFault extends Error {

@@ -158,20 +158,20 @@ function unsigned(algorithm: Algorithm, tried: number): TokenFault {
   return new TokenFault("key", `there is no key for ${algorithm}, or none of its \`kid\``);
 }
 
-const CHECK_OF_CLAIM: ReadonlyMap<string, TokenCheck> = new Map([["nbf", "not_yet"], ["iss", "issuer"], [
-  "aud",
-  "audience",
-]]);
+const CLAIM_FAULTS: ReadonlyMap<string, readonly [TokenCheck, string]> = new Map([
+  ["nbf", ["not_yet", "its `nbf` is still to come"]],
+  ["iss", ["issuer", "its `iss` is not that of --token-issuer"]],
+  ["aud", ["audience", "its `aud` is not that of --token-audience"]],
+]);
 
-function toFault(error: unknown): TokenFault {
-  if (error instanceof TokenFault) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new TokenFault(checkOf(error), message, { cause: error });
-}
-
-function checkOf(error: unknown): TokenCheck {
-  if (error instanceof JWTExpired) return "expired";
-  if (error instanceof JOSENotSupported) return "critical";
-  if (!(error instanceof JWTClaimValidationFailed)) return "malformed";
-  return error.reason === "invalid" ? "claims" : CHECK_OF_CLAIM.get(error.claim) ?? "claims";
+function toFault(cause: unknown): TokenFault {
+  if (cause instanceof TokenFault) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (cause instanceof JWTExpired) return new TokenFault("expired", "its `exp` is over", { cause });
+  if (cause instanceof JOSENotSupported) return new TokenFault("critical", message, { cause });
+  if (!(cause instanceof JWTClaimValidationFailed)) return new TokenFault("malformed", message, { cause });
+  const [check, text] = CLAIM_FAULTS.get(cause.claim) ?? [];
+  // Of a claim that is of the wrong type there is more to be said than that it is another.
+  if (check === undefined || cause.reason === "invalid") return new TokenFault("claims", message, { cause });
+  return new TokenFault(check, text ?? message, { cause });
 }

@@ -64,7 +64,9 @@ export function readPublicKey(pem: string): TokenKey {
  * @throws {SyntaxError} whose message has nothing of the file in it
  */
 export function readPrivateKey(pem: string): TokenKey {
-  const { key, jwk } = fit(parse(() => createPrivateKey(pem)));
+  const block = [...pem.matchAll(BLOCK)].find(([, label = ""]) => label.endsWith("PRIVATE KEY"));
+  if (block === undefined) throw new SyntaxError("expected a private key as PEM, without a password");
+  const { key, jwk } = fit(parse(() => createPrivateKey(block[0])));
   return { algorithm: key.algorithm, jwk };
 }
 
