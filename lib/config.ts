@@ -10,4 +10,5 @@ export { defaultConfig, loadConfig, resolveConfig, type Resolved } from "./confi
 export { type Option, OPTIONS } from "./config/options.ts";
 export { type Config, ConfigError, type Env, type Scope } from "./config/schema.ts";
 export { maskConfig, optionsHelp, optionsTable } from "./config/show.ts";
+export { type KeyAlgorithm, publicKeyOf, readPrivateKey, readPublicKey } from "./config/token_key.ts";
 export { showValue } from "./config/values.ts";

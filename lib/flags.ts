@@ -61,9 +61,9 @@ export function nearest(word: string, words: readonly string[]): string {
 export function parseFlags(args: readonly string[], spec: FlagSpec): Flags {
   const { text = [], list = [], boolean = [], short = {}, most = 0 } = spec;
   const end = args.indexOf("--");
-  const words = end === -1 ? args : args.slice(0, end);
+  const words = joinDashes(end === -1 ? args : args.slice(0, end), [...text, ...list]);
   checkBooleans(words, boolean);
-  const parsed = parseArgs([...args], {
+  const parsed = parseArgs([...words, ...end === -1 ? [] : args.slice(end)], {
     string: [...text, ...list, "_"],
     boolean: [...boolean],
     negatable: [...boolean],
@@ -101,6 +101,18 @@ export function parseFlags(args: readonly string[], spec: FlagSpec): Flags {
     throw new UsageError(`"${extra}": an argument too many; ${most === 0 ? "none is" : `${most} may be`} expected`);
   }
   return flags;
+}
+
+/** `--file -` as `--file=-`: for `parseArgs()` a lone dash is no value. */
+function joinDashes(words: readonly string[], names: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const word of words) {
+    const before = joined.at(-1);
+    const takes = word === "-" && before?.startsWith("--") && names.includes(before.slice(2));
+    if (takes) joined.pop();
+    joined.push(takes ? `${before}=-` : word);
+  }
+  return joined;
 }
 
 // parseArgs() takes every text but "false" as true, `--dev=flase` too.

@@ -98,6 +98,7 @@ class Supervisor {
   readonly #busName = `gong-${crypto.randomUUID()}`;
   readonly #secret = crypto.getRandomValues(new Uint8Array(32));
   readonly #tls: WorkerData["tls"];
+  readonly #tokenKeys: WorkerData["tokenKeys"];
   readonly #hub: Hub;
   readonly #feed: AdminFeed;
   readonly #edges = new Map<number, EdgeProcess>();
@@ -119,6 +120,7 @@ class Supervisor {
     this.#tls = config.cert
       ? { cert: Deno.readTextFileSync(config.cert), key: Deno.readTextFileSync(config.key) }
       : undefined;
+    this.#tokenKeys = config.tokenKeyFile.map((path) => Deno.readTextFileSync(path));
     this.finished = new Promise((resolve) => this.#finish = resolve);
     this.#hub = new Hub(config, {
       log,
@@ -186,6 +188,7 @@ class Supervisor {
       last: this.#hub.join(number),
       secret: this.#secret,
       tls: this.#tls,
+      tokenKeys: this.#tokenKeys,
       terminal: this.#terminal,
     };
     const worker = this.#createWorker(workerData);

@@ -30,6 +30,8 @@ export interface WorkerData {
   readonly secret: Uint8Array;
   /** PEM, when the server speaks TLS. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** PEM of the files of `tokenKeyFile`. */
+  readonly tokenKeys: readonly string[];
   readonly terminal: boolean;
 }
 

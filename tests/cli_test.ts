@@ -37,7 +37,7 @@ async function ran(args: string[], options = {}): Promise<{ code: number; out: s
 Deno.test("run() without a command prints the help on standard error and returns 2", async () => {
   const { code, out, err } = await ran([]);
   assertEquals([code, out], [2, ""]);
-  for (const name of ["serve", "check", "console", "publish", "bench"]) {
+  for (const name of ["serve", "check", "token", "console", "publish", "bench"]) {
     assertMatch(err, new RegExp(`^  gong ${name} +[A-Z]`, "m"));
   }
 });
@@ -51,7 +51,7 @@ Deno.test("run() prints help and version on standard output and returns 0", asyn
 });
 
 Deno.test("run() prints the help of each command, wherever --help stands before --", async () => {
-  for (const name of ["serve", "check", "console", "publish", "bench"]) {
+  for (const name of ["serve", "check", "token", "console", "publish", "bench"]) {
     const { code, out, err } = await ran([name, "--help"]);
     assertEquals([code, err], [0, ""], name);
     assertMatch(out, new RegExp(`gong ${name}`));
@@ -99,21 +99,21 @@ Deno.test("check() prints each setting with where it came from, secrets masked",
   assert(!out.includes(SECRET));
 });
 
-Deno.test("check() says that a value has no source but the default when nothing is set", () => {
+Deno.test("check() says that a value has no source but the default when nothing is set", async () => {
   const { io, out } = world();
-  assertEquals(check([], io), 0);
+  assertEquals(await check([], io), 0);
   assert(out().trimEnd().split("\n").every((line) => line.endsWith("  default")));
 });
 
-Deno.test("check() shows the sizes of the broker's files", () => {
+Deno.test("check() shows the sizes of the broker's files", async () => {
   const dir = Deno.makeTempDirSync();
   try {
     const { io, out } = world();
-    assertEquals(check(["--broker", `sqlite:${dir}/gong.db`], io), 0);
+    assertEquals(await check(["--broker", `sqlite:${dir}/gong.db`], io), 0);
     assert(!out().includes(" bytes\n"), "there is none yet");
     Deno.writeFileSync(`${dir}/gong.db`, new Uint8Array(4096));
     Deno.writeFileSync(`${dir}/gong.db-wal`, new Uint8Array(77));
-    assertEquals(check(["--broker", `sqlite:${dir}/gong.db`], io), 0);
+    assertEquals(await check(["--broker", `sqlite:${dir}/gong.db`], io), 0);
     assert(out().endsWith(`${dir}/gong.db has 4096 bytes\n${dir}/gong.db-wal has 77 bytes\n`), out());
   } finally {
     Deno.removeSync(dir, { recursive: true });

@@ -42,7 +42,7 @@ interface Given {
 function resolve({ args = [], env = {}, file, files: others = {} }: Given) {
   const contents = { ...others, ...(file === undefined ? {} : { "gong.json": JSON.stringify(file) }) };
   const named = file === undefined ? [] : ["--config", "gong.json"];
-  return resolveConfig([...named, ...args], environment(env), files(contents), LINUX);
+  return resolveConfig([...named, ...args], environment(env), files(contents), { machine: LINUX });
 }
 
 function load(given: Given): Config {
@@ -219,7 +219,7 @@ Deno.test("resolveConfig() listens on loopback with --dev, and elsewhere only wi
 
 Deno.test("resolveConfig() takes one isolate a core, and only one off Linux", () => {
   const isolates = (args: string[], linux: boolean) =>
-    resolveConfig(args, environment({}), files({}), { cores: 8, linux }).config.isolates;
+    resolveConfig(args, environment({}), files({}), { machine: { cores: 8, linux } }).config.isolates;
   assertEquals([isolates([], true), isolates(["--isolates", "3"], true)], [8, 3]);
   assertEquals([isolates([], false), isolates(["--isolates", "1"], false)], [1, 1]);
   assertThrows(() => isolates(["--isolates", "2"], false), ConfigError, "--isolates: only Linux");

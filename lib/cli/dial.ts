@@ -155,7 +155,7 @@ function explainTls(code: string, message: string): string | undefined {
   return undefined;
 }
 
-function reasonUnread(error: unknown): string {
+export function reasonUnread(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file";
   if (error instanceof Deno.errors.NotCapable) {
     return "this program may not read there; copy the file into the working directory";

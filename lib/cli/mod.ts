@@ -15,6 +15,7 @@ import { openIo } from "./io.ts";
 const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new Map([
   ["serve", () => import("./serve.ts")],
   ["check", () => import("./check.ts")],
+  ["token", () => import("./token.ts")],
   ["console", () => import("./console.ts")],
   ["publish", () => import("./publish.ts")],
   ["bench", () => import("./bench.ts")],

@@ -4,19 +4,30 @@
  * @module
  */
 
-import { nearest, parseFlags, UsageError } from "../flags.ts";
+import { type Flags, type FlagSpec, nearest, parseFlags, UsageError } from "../flags.ts";
 import { type Draft, finishConfig, type Machine } from "./check.ts";
 import { checkVariables } from "./environment.ts";
 import { CONFIG_FLAG, CONFIG_VARIABLE, type Option, OPTIONS, type Value } from "./options.ts";
 import { type Config, ConfigError, type Env } from "./schema.ts";
+import { readPublicKey } from "./token_key.ts";
 import { maskItem, readJson, readText } from "./values.ts";
 
 /** Reads a text file whole; throws what `Deno.readTextFileSync` throws. */
 export type ReadFile = (path: string) => string;
 
+/** What {@linkcode resolveConfig} can be told besides. */
+export interface ResolveOptions {
+  /** Default: this one. */
+  readonly machine?: Machine;
+  /** Flags beside those of the settings. */
+  readonly more?: FlagSpec;
+}
+
 /** A configuration, and where each of its values came from. */
 export interface Resolved {
   readonly config: Config;
+  /** What stood on the command line, flags that are no settings too. */
+  readonly flags: Flags;
   /** `--port`, `GONG_PORT`, `"port" in gong.json` or `default`. */
   readonly sources: ReadonlyMap<keyof Config, string>;
 }
@@ -38,9 +49,9 @@ export function resolveConfig(
   args: readonly string[],
   env: Env,
   readFile: ReadFile,
-  machine: Machine = thisMachine(),
+  { machine = thisMachine(), more = {} }: ResolveOptions = {},
 ): Resolved {
-  const flags = readFlags(args);
+  const flags = readFlags(args, more);
   checkVariables(env);
   const path = flags.text.get(CONFIG_FLAG) ?? env.get(CONFIG_VARIABLE);
   const file = path === undefined ? new Map<string, unknown>() : readSettings(path, readFile);
@@ -56,7 +67,7 @@ export function resolveConfig(
     return { where: `"${key}" in ${path}`, raw: toText(value), read: () => readJson(option, value) };
   }
 
-  return resolve(find, machine, readFile);
+  return { ...resolve(find, machine, readFile), flags };
 }
 
 /** As {@linkcode resolveConfig}, without the sources. */
@@ -79,7 +90,11 @@ export function defaultConfig(overrides: Partial<Config> = {}): Config {
   }, thisMachine()).config;
 }
 
-function resolve(find: (option: Option) => Found | undefined, machine: Machine, readFile?: ReadFile): Resolved {
+function resolve(
+  find: (option: Option) => Found | undefined,
+  machine: Machine,
+  readFile?: ReadFile,
+): Omit<Resolved, "flags"> {
   const values: Record<string, Value> = {};
   const sources = new Map<keyof Config, string>();
   for (const option of OPTIONS) {
@@ -94,15 +109,16 @@ function resolve(find: (option: Option) => Found | undefined, machine: Machine, 
   return { config: finishConfig(draft, machine, where), sources };
 }
 
-function readFlags(args: readonly string[]): ReturnType<typeof parseFlags> {
+function readFlags(args: readonly string[], more: FlagSpec): Flags {
   const named = (test: (option: Option) => boolean) => OPTIONS.filter(test).map((option) => option.flag);
   const isList = ({ kind }: Option) => kind === "list";
   const isBoolean = ({ kind }: Option) => kind === "boolean";
   try {
     return parseFlags(args, {
-      text: [CONFIG_FLAG, ...named((option) => !isList(option) && !isBoolean(option))],
-      list: named(isList),
-      boolean: named(isBoolean),
+      ...more,
+      text: [CONFIG_FLAG, ...named((option) => !isList(option) && !isBoolean(option)), ...more.text ?? []],
+      list: [...named(isList), ...more.list ?? []],
+      boolean: [...named(isBoolean), ...more.boolean ?? []],
     });
   } catch (error) {
     throw error instanceof UsageError ? new ConfigError(error.message) : error;
@@ -146,7 +162,7 @@ function checkKeys(keys: Iterable<string>, place: string): void {
   }
 }
 
-/** Joins the keys of the key file to the others, and sees to it that the files of TLS can be read. */
+/** Joins the keys of the key file to the others, and sees to it that the files of TLS and of tokens can be read. */
 function readFiles(
   draft: Draft,
   sources: Map<keyof Config, string>,
@@ -157,6 +173,14 @@ function readFiles(
     if (draft[key] === "") continue;
     const text = readOrRefuse(draft[key], readFile, where(key));
     if (!text.includes("-----BEGIN ")) throw new ConfigError(`${where(key)}: ${draft[key]} is not a PEM file`);
+  }
+  for (const path of draft.tokenKeyFile) {
+    const text = readOrRefuse(path, readFile, where("tokenKeyFile"));
+    try {
+      readPublicKey(text);
+    } catch (error) {
+      throw new ConfigError(`${where("tokenKeyFile")}: ${path}: ${(error as Error).message}`);
+    }
   }
   const path = draft.apiKeyFile;
   if (path === "") return;

@@ -27,8 +27,8 @@ interface Row<T extends Value> {
   readonly choices?: readonly string[];
   /** Brings a text, or each item of a list, into the form it is kept in. */
   readonly form?: (text: string) => string;
-  /** Never printed. */
-  readonly secret?: true;
+  /** Never printed: all of an item, or what stands behind its name and scopes. */
+  readonly secret?: "whole" | "named";
   /** Name of the value in the help. */
   readonly value?: string;
   /** One sentence: what it does, and what is special about it. */
@@ -160,7 +160,7 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     default: [],
     otherwise: "a random one, shown once on a terminal",
     form: forms.toApiKey,
-    secret: true,
+    secret: "named",
     value: "KEY",
     help: "API key, NAME:SCOPE+SCOPE:SECRET with scopes publish, admin, stats, or SECRET alone for all of them; " +
       "a flag can be seen in the list of processes.",
@@ -195,7 +195,7 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     kind: "list",
     default: [],
     form: forms.toTokenSecret,
-    secret: true,
+    secret: "whole",
     value: "SECRET",
     help:
       "Secret of 32 characters or more that signs tokens with HS256; of several each will do, the first makes them.",

@@ -29,6 +29,12 @@ export const METRICS = Object.freeze({
   gong_sessions_opened_total: metric("counter", "sum", "Clients that connected.", "door"),
   gong_sessions_closed_total: metric("counter", "sum", "Clients that left or were closed.", "reason"),
   gong_refused_total: metric("counter", "sum", "Requests and handshakes refused.", "reason"),
+  gong_tokens_refused_total: metric(
+    "counter",
+    "sum",
+    "Tokens that were not accepted, by the check that failed.",
+    "check",
+  ),
   gong_published_total: metric("counter", "sum", "Publications numbered and stored."),
   gong_delivered_total: metric("counter", "sum", "Publications handed to sockets."),
   gong_dropped_total: metric("counter", "sum", "Publications that did not reach a session.", "reason"),
