@@ -10,7 +10,7 @@ export function byteLength(data: Data): number {
 }
 
 /** What a message takes up in memory or on the bus, roughly, in bytes; quick, so a character counts as one. */
-export function sizeOf({ data, tags }: Draft): number {
+export function sizeOf({ data, tags }: Pick<Draft, "data" | "tags">): number {
   let size = data.length + MESSAGE_OVERHEAD;
   for (const name in tags) size += name.length + tags[name]!.length;
   return size;

@@ -30,8 +30,16 @@ export interface SubscribeAnswer {
 /** Data and what kind it is. */
 export type Content = Pick<Signal, "data" | "contentType">;
 
-/** Who is sent a signal. */
+/** To whom a message goes: 1 to 100, all different. */
 export type SignalTarget = { readonly sessions: readonly string[] } | { readonly users: readonly string[] };
+
+/** What became of a message. */
+export interface Sent {
+  /** How many sessions there are, or were sent it. */
+  readonly reached: number;
+  /** Where it is kept: of users, in their order. */
+  readonly positions?: readonly (Position & { readonly channel: string })[];
+}
 
 /** What a door may do with a session. */
 export interface DoorSession {
@@ -85,25 +93,27 @@ export interface DoorSession {
    */
   authenticate(token: string): Promise<{ readonly user: string; readonly until: number }>;
   /**
-   * A message to sessions, best effort; resolves to how many it was queued to.
+   * A message: published to the channels of the users, of all or of none; to sessions a signal, best effort.
    *
-   * @throws {GongError} `forbidden`
+   * @throws {GongError} `forbidden` without the right to all of them; `too_large` for all copies together; `overloaded`
    */
-  send(target: SignalTarget, content: Content): Promise<number>;
+  send(target: SignalTarget, content: Content): Promise<Sent>;
   /**
-   * A question to sessions, of which the first answers.
+   * A question to sessions, or to every session of users, this one too if it is among them; the first answer counts.
    *
    * @param seconds how long to wait
-   * @throws {GongError} `forbidden`; `not_found`: nobody is there; `timeout`; `too_many` questions at once
+   * @throws {GongError} `forbidden`; `not_found`: nobody is there; `timeout`; `too_many` questions at once; `too_large`;
+   * `overloaded`
    */
   ask(target: SignalTarget, content: Content, seconds: number): Promise<Asked>;
-  /** Answers a question. @throws {GongError} `not_found` when nobody waits for it any more */
+  /** Answers a question. @throws {GongError} `not_found` when nobody waits for it any more; `overloaded` */
   answer(reply: string, content: Content): Promise<void>;
   /** Who hears the channel. @throws {GongError} `forbidden`, also where presence is off */
   presence(channel: string, page: PageRequest): Promise<PresencePage>;
   /**
    * Does something now, and again every so many seconds, until {@linkcode stop}, another `every` or its end. What it
-   * throws or rejects with is told by the door's `refused`.
+   * throws or rejects with is told by the door's `refused`. A time is skipped while the one before is under way, or much
+   * waits for the client.
    */
   every(seconds: number, action: () => unknown): void;
   /** Ends what {@linkcode every} began; returns whether there was something. */

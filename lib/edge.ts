@@ -7,16 +7,18 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Auth, Grant } from "./auth.ts";
 import { sizeOf } from "./bytes.ts";
 import type { Config } from "./config.ts";
-import type { Content, Door, SignalTarget, SubscribeAnswer } from "./door.ts";
+import type { Content, Door, Sent, SignalTarget, SubscribeAnswer } from "./door.ts";
 import { Admission } from "./edge/admission.ts";
 import { Delivery } from "./edge/delivery.ts";
+import { Messaging } from "./edge/messaging.ts";
 import { Registry } from "./edge/registry.ts";
+import { Underway } from "./edge/underway.ts";
 import { type ErrorCode, GongError } from "./errors.ts";
 import { ADMIN_CHANNEL } from "./reserved.ts";
 import { compileHistory } from "./channel_rules.ts";
 import type { Link } from "./link.ts";
 import type { Fields, Logger } from "./log.ts";
-import { creditAfter, type EdgeMethods, type HubMethods } from "./methods.ts";
+import type { EdgeMethods, HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
 import type { CloseReason, Session, SessionHost, SessionLimits } from "./session.ts";
 import { Turn } from "./turn.ts";
@@ -54,13 +56,14 @@ export interface EdgeOptions {
 export class Edge implements SessionHost {
   readonly limits: SessionLimits;
   readonly registry: Registry;
+  readonly messaging: Messaging;
   readonly #options: EdgeOptions;
   readonly #limitsOf: ReturnType<typeof compileHistory>;
   readonly #admission = new Admission();
   readonly #delivery: Delivery;
+  /** Of messages. */
+  readonly #underway: Underway;
   readonly #sweep: ReturnType<typeof setInterval>;
-  /** Bytes of publications that the hub has not dealt with, as far as it has said. */
-  #publishing = 0;
   #isExhausted = false;
   /** How long the drain may take, in seconds, once it has begun. */
   #draining: number | undefined;
@@ -76,6 +79,8 @@ export class Edge implements SessionHost {
     this.#limitsOf = compileHistory(config);
     this.registry = new Registry(options.number, metrics, Math.min(config.ping * 1000, STUCK));
     this.#delivery = new Delivery({ ...options, turn, sessions: () => this.registry.size });
+    this.#underway = new Underway(config.busLag);
+    this.messaging = new Messaging({ ...options, underway: this.#underway, maxMessage: config.maxMessage });
     this.#sweep = setInterval(() => this.#sweepOut(), config.ping * 1000);
   }
 
@@ -116,6 +121,7 @@ export class Edge implements SessionHost {
 
   close(): void {
     clearInterval(this.#sweep);
+    this.messaging.close();
     this.#delivery.close();
   }
 
@@ -126,27 +132,19 @@ export class Edge implements SessionHost {
   }
 
   async publish(draft: Draft): Promise<PublishResult> {
-    const bytes = sizeOf(draft);
-    if (!this.#canPublish(bytes)) return { error: tooMuch().toRefusal() };
-    this.#publishing += bytes;
-    try {
-      const [result] = await this.#options.link.request("publish", { drafts: [draft], atomic: false });
-      return result!;
-    } finally {
-      this.#publishing -= bytes;
-    }
+    const { link } = this.#options;
+    const order = { drafts: [draft], atomic: false };
+    const [result] = await this.#underway.during(sizeOf(draft), () => link.request("publish", order));
+    return result!;
   }
 
   post(session: Session, draft: Draft): void {
-    const bytes = sizeOf(draft);
-    if (!this.#canPublish(bytes)) return session.door.refused(session, tooMuch());
-    this.#publishing += bytes;
+    try {
+      this.#underway.add(sizeOf(draft));
+    } catch (error) {
+      return session.door.refused(session, GongError.from(error));
+    }
     this.#options.link.notify("post", draft);
-  }
-
-  #canPublish(bytes: number): boolean {
-    const { busLag } = this.#options.config;
-    return this.#publishing < creditAfter(busLag) || this.#publishing + bytes <= busLag;
   }
 
   subscribe(session: Session, channel: string, start: Start | undefined, answer?: SubscribeAnswer): void {
@@ -161,16 +159,16 @@ export class Edge implements SessionHost {
     throw new GongError("internal", "unfinished");
   }
 
-  send(_session: Session, _target: SignalTarget, _content: Content): Promise<number> {
-    throw new GongError("internal", "unfinished");
+  send(session: Session, target: SignalTarget, content: Content): Promise<Sent> {
+    return this.messaging.send(session, target, content);
   }
 
-  ask(_session: Session, _target: SignalTarget, _content: Content, _seconds: number): Promise<Asked> {
-    throw new GongError("internal", "unfinished");
+  ask(session: Session, target: SignalTarget, content: Content, seconds: number): Promise<Asked> {
+    return this.messaging.ask(session, target, content, seconds);
   }
 
-  answer(_session: Session, _reply: string, _content: Content): Promise<void> {
-    throw new GongError("internal", "unfinished");
+  answer(session: Session, reply: string, content: Content): Promise<void> {
+    return this.messaging.answer(session, reply, content);
   }
 
   presence(_session: Session, _channel: string, _page: PageRequest): Promise<PresencePage> {
@@ -197,6 +195,7 @@ export class Edge implements SessionHost {
 
   leave(session: Session, reason: CloseReason, code: number): void {
     this.#delivery.subscriptions.endAll(session);
+    this.messaging.leave(session);
     this.registry.leave(session, reason);
     this.#options.link.notify("release", session.id);
     const { id, door, address } = session.options;
@@ -243,7 +242,7 @@ export class Edge implements SessionHost {
         return session !== undefined;
       },
       signal: ({ sessions, signal }) => this.#signal(sessions, signal),
-      answer: unfinished,
+      answer: ({ reply, signal }) => this.messaging.answered(reply, signal),
       disconnect: unfinished,
       subscribeSessions: unfinished,
       unsubscribeSessions: unfinished,
@@ -251,7 +250,7 @@ export class Edge implements SessionHost {
         const session = registry.get(id);
         session?.door.refused(session, GongError.fromRefusal(refusal));
       },
-      credit: (bytes) => void (this.#publishing -= bytes),
+      credit: (bytes) => this.#underway.remove(bytes),
       block: ({ address, until }) => auth.block(address, until),
       revoke: (login) => this.#revoke(login),
       full: ({ isFull, address }) => this.#admission.setFull(isFull, address),
@@ -313,8 +312,4 @@ export class Edge implements SessionHost {
 
 function unfinished(): never {
   throw new GongError("internal", "unfinished");
-}
-
-function tooMuch(): GongError {
-  return new GongError("overloaded", undefined, { retryAfter: 1 });
 }

@@ -211,7 +211,7 @@ export class Hub {
       },
       signal: (order) => directory.signal(order),
       signalUsers: unfinished,
-      answer: unfinished,
+      answer: (order) => directory.answer(order),
       reach: unfinished,
       presence: unfinished,
       totals: unfinished,

@@ -7,10 +7,11 @@ import type { Audience, Listener, Parcel } from "./audience.ts";
 import type { Grant } from "./auth.ts";
 import { byteLength } from "./bytes.ts";
 import type { Carrier, CarrierEvents } from "./carrier.ts";
-import type { Content, Door, DoorSession, SignalTarget, SubscribeAnswer } from "./door.ts";
+import type { Content, Door, DoorSession, Sent, SignalTarget, SubscribeAnswer } from "./door.ts";
 import { type ErrorCode, ERRORS, GongError } from "./errors.ts";
 import { type RateLimits, TokenBucket } from "./rates.ts";
 import { Outbox, type Outlet } from "./outbox.ts";
+import { Periodic } from "./periodic.ts";
 import type {
   Asked,
   Data,
@@ -35,7 +36,7 @@ export interface SessionHost {
   subscribe(session: Session, channel: string, start: Start | undefined, answer?: SubscribeAnswer): void;
   unsubscribe(session: Session, channel: string): void;
   authenticate(session: Session, token: string): Promise<{ readonly user: string; readonly until: number }>;
-  send(session: Session, target: SignalTarget, content: Content): Promise<number>;
+  send(session: Session, target: SignalTarget, content: Content): Promise<Sent>;
   ask(session: Session, target: SignalTarget, content: Content, seconds: number): Promise<Asked>;
   answer(session: Session, reply: string, content: Content): Promise<void>;
   presence(session: Session, channel: string, page: PageRequest): Promise<PresencePage>;
@@ -118,6 +119,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   #sweeps = 0;
   #left = false;
   #waiting: Waiting[] | undefined;
+  #periodic: Periodic | undefined;
 
   constructor(host: SessionHost, options: SessionOptions) {
     this.#host = host;
@@ -233,18 +235,18 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   async publish(draft: Draft): Promise<Position & { readonly repeated?: true }> {
     this.#checkMayPublish(draft.channel);
-    const result = await this.#host.publish(this.#sign(draft));
+    const result = await this.#host.publish(this.sign(draft));
     if ("error" in result) throw GongError.fromRefusal(result.error);
     return result;
   }
 
   post(draft: Draft): void {
     this.#checkMayPublish(draft.channel);
-    this.#host.post(this, this.#sign(draft));
+    this.#host.post(this, this.sign(draft));
   }
 
   /** Says whose it is, whatever it says itself. */
-  #sign(draft: Draft): Draft {
+  sign(draft: Draft): Draft {
     const { id, grant, user } = this;
     if (grant === undefined) return { ...draft, from: id };
     const signed = { ...draft, from: id, publisher: grant.name };
@@ -264,7 +266,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     return this.#host.authenticate(this, token);
   }
 
-  send(target: SignalTarget, content: Content): Promise<number> {
+  send(target: SignalTarget, content: Content): Promise<Sent> {
     return this.#host.send(this, target, content);
   }
 
@@ -280,12 +282,15 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     return this.#host.presence(this, channel, page);
   }
 
-  every(_seconds: number, _action: () => unknown): void {
-    throw new GongError("internal", "unfinished");
+  every(seconds: number, action: () => unknown): void {
+    if (this.#left) return;
+    this.#periodic ??= new Periodic({ onError: (error) => this.door.refused(this, GongError.from(error)) });
+    const half = [this.#host.limits.outbox / 2];
+    this.#periodic.start(seconds * 1000, () => this.hasRoomFor(half) ? action() : undefined);
   }
 
   stop(): boolean {
-    throw new GongError("internal", "unfinished");
+    return this.#periodic?.stop() ?? false;
   }
 
   countRefusal(code: ErrorCode): void {
@@ -487,6 +492,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   #leave(reason: CloseReason, code: number): void {
     if (this.#left) return;
     this.#left = true;
+    this.#periodic?.stop();
     this.#host.leave(this, reason, code);
     if (this.#waiting) this.#letIn(this.#waiting);
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import { encodeBase64 } from "@std/encoding/base64";
-import type { Data, Publication, Signal } from "../types.ts";
+import type { Asked, Data, Publication, Signal } from "../types.ts";
 
 /**
  * The publication as one line. `contentType` is left out where the JSON type of `data` says it: a string is
@@ -25,12 +25,21 @@ export function encodeLine(publication: Publication): string {
 }
 
 /** A message to one session as one line. */
-export function encodeSignal({ data, contentType, from, user, reply }: Signal): string {
-  const parts = [`{"type":"signal",${encodeData(data, contentType)}`];
+export function encodeSignal(signal: Signal): string {
+  return joined([`{"type":"signal"`, ...partsOf(signal)]);
+}
+
+/** What came of a question, as the value of an answer. */
+export function encodeAsked({ reached, answer }: Asked): string {
+  return joined([`{"reached":${reached}`, ...partsOf(answer)]);
+}
+
+function partsOf({ data, contentType, from, user, reply }: Signal): string[] {
+  const parts = [encodeData(data, contentType)];
   if (from !== undefined) parts.push(`"from":"${from}"`);
   if (user !== undefined) parts.push(`"user":${JSON.stringify(user)}`);
   if (reply !== undefined) parts.push(`"reply":${JSON.stringify(reply)}`);
-  return joined(parts);
+  return parts;
 }
 
 /** `"data":...` and what has to be said about it. */

@@ -144,6 +144,16 @@ export class Directory {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
+  /**
+   * Hands an answer to the edge of the question, whose number the reply begins with; false when nobody waits for it.
+   *
+   * @throws {GongError} `overloaded` when that edge does not answer
+   */
+  async answer(order: { reply: string; signal: Signal }): Promise<boolean> {
+    const link = this.#edges.get(edgeOf(order.reply))?.link;
+    return link ? await within(PATIENCE, link.request("answer", order)) : false;
+  }
+
   /** Asks every edge to drain, and waits for all of them. */
   async drain(seconds: number): Promise<void> {
     await this.#ask((link) => link.request("drain", seconds), seconds + PATIENCE);

@@ -40,6 +40,7 @@ export const LAYERS: readonly string[] = [
   "lib/hub/",
   "lib/hub.ts",
   "lib/outbox.ts",
+  "lib/periodic.ts",
   "lib/audience.ts",
   "lib/carrier.ts",
   "lib/socket.ts",

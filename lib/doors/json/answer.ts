@@ -11,16 +11,23 @@ export class Answer {
   constructor(readonly session: DoorSession, readonly id?: unknown) {}
 
   ok(value: object): void {
-    if (this.id !== undefined) writeLine(this.session, { id: this.id, ok: value });
+    this.okText(JSON.stringify(value));
+  }
+
+  /** @param json the value as text */
+  okText(json: string): void {
+    if (this.id !== undefined) this.session.write(`{"id":${JSON.stringify(this.id)},"ok":${json}}`);
   }
 
   refused({ code, message, retryAfter }: GongError): void {
+    if (this.session.hasLeft) return;
+    this.session.countRefusal(code);
     writeLine(this.session, { id: this.id, error: { code, message, retryAfter } });
   }
 
-  /** Answers with what comes of it, at the end. */
-  later(outcome: Promise<object>): void {
-    outcome.then((value) => this.ok(value), (error) => this.refused(GongError.from(error)));
+  /** Answers as soon as it is known what comes of it. */
+  later<T extends object>(outcome: Promise<T>, encode: (value: T) => string = JSON.stringify): void {
+    outcome.then((value) => this.okText(encode(value)), (error) => this.refused(GongError.from(error)));
   }
 }
 

@@ -3,11 +3,22 @@
  *
  * @module
  */
+import { encodeAsked, encodeSignal } from "../../codecs/line.ts";
 import type { DoorSession } from "../../door.ts";
-import { MESSAGE_FIELDS, readMessage } from "../../draft.ts";
-import type { Fields } from "../../json.ts";
+import { CONTENT_FIELDS, MESSAGE_FIELDS, readContent, readMessage } from "../../draft.ts";
+import { type Fields, parseJson } from "../../json.ts";
+import type { Present } from "../../types.ts";
 import type { Answer } from "./answer.ts";
-import { readChannel, readStart } from "./read.ts";
+import { readChannel, readCount, readSeconds, readStart, readTarget, readText, TARGET_FIELDS } from "./read.ts";
+
+/** Who hears a channel, on one page. */
+const MAX_PRESENT = 500;
+const MAX_AFTER = 256;
+/** Seconds that a question may wait. */
+const MAX_WAIT = 60;
+const MAX_REPLY = 128;
+/** Seconds from one time to the next. */
+const MAX_PERIOD = 3600;
 
 /** Does one command, whose fields have not been looked at, and answers it; what it throws is answered too. */
 export type Command = (session: DoorSession, fields: Fields, answer: Answer) => void;
@@ -40,4 +51,63 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     fields.only([]);
     answer.ok({ time: Date.now() });
   },
+
+  presence(session, fields, answer) {
+    fields.only(["channel", "limit", "after"]);
+    const after = readText(fields, "after", MAX_AFTER);
+    const page = { limit: readCount(fields, "limit", MAX_PRESENT) ?? 100, ...(after === undefined ? {} : { after }) };
+    const found = session.presence(readChannel(fields), page);
+    answer.later(found, ({ present, ...rest }) => JSON.stringify({ ...rest, present: present.map(showPresent) }));
+  },
+
+  send(session, fields, answer) {
+    fields.only([...TARGET_FIELDS, ...CONTENT_FIELDS]);
+    answer.later(session.send(readTarget(fields), readContent(fields, session.maxMessage)));
+  },
+
+  ask(session, fields, answer) {
+    fields.only([...TARGET_FIELDS, ...CONTENT_FIELDS, "timeout"]);
+    const seconds = readSeconds(fields, "timeout", 0, MAX_WAIT) ?? 10;
+    answer.later(session.ask(readTarget(fields), readContent(fields, session.maxMessage), seconds), encodeAsked);
+  },
+
+  answer(session, fields, answer) {
+    fields.only(["reply", ...CONTENT_FIELDS]);
+    const reply = readText(fields, "reply", MAX_REPLY);
+    if (reply === undefined) throw fields.error("reply", "`reply` is missing.");
+    answer.later(session.answer(reply, readContent(fields, session.maxMessage)).then(() => ({})));
+  },
+
+  every(session, fields, answer) {
+    const seconds = readSeconds(fields, "seconds", 1, MAX_PERIOD) ?? 10;
+    const action = fields.has("channel") ? readPublishing(session, fields) : readReminder(session, fields);
+    answer.ok({ seconds });
+    session.every(seconds, action);
+  },
+
+  stop(session, fields, answer) {
+    fields.only([]);
+    answer.ok({ stopped: session.stop() });
+  },
 };
+
+/** Each time is a publication of its own, so that none has an id. */
+function readPublishing(session: DoorSession, fields: Fields): () => unknown {
+  fields.only(["seconds", "channel", ...MESSAGE_FIELDS.filter((name) => name !== "id")]);
+  const draft = { channel: readChannel(fields), ...readMessage(fields, session.maxMessage) };
+  return () => session.publish(draft);
+}
+
+function readReminder(session: DoorSession, fields: Fields): () => unknown {
+  fields.only(["seconds", ...CONTENT_FIELDS]);
+  const { data, contentType } = readContent(fields, session.maxMessage);
+  return () => {
+    const { id: from, user } = session;
+    session.write(encodeSignal({ data, contentType, from, ...(user === undefined ? {} : { user }) }));
+  };
+}
+
+/** On this wire it is the value itself. */
+function showPresent({ info, ...present }: Present): object {
+  return info === undefined ? present : { ...present, info: parseJson(info) };
+}

@@ -1,13 +1,22 @@
 /**
- * What several commands have in common: where, from when on.
+ * What several commands have in common: where, from when on, to whom.
  *
  * @module
  */
 import { parsePosition } from "../../codecs/cursor.ts";
+import type { SignalTarget } from "../../door.ts";
+import { GongError } from "../../errors.ts";
 import { CHANNEL_GRAMMAR, isChannelName } from "../../globs.ts";
 import type { Fields } from "../../json.ts";
+import { isUser, sessionName } from "../../reserved.ts";
 import type { Start } from "../../types.ts";
 import { MAX_HISTORY } from "../query.ts";
+
+/** The fields that {@linkcode readTarget} reads. */
+export const TARGET_FIELDS: readonly string[] = ["users", "sessions"];
+
+/** Users or sessions that one message may go to. */
+const MAX_TARGETS = 100;
 
 /** @throws {GongError} `bad_request`, as everything here does */
 export function readChannel(fields: Fields): string {
@@ -35,4 +44,41 @@ export function readCount(fields: Fields, name: string, most: number): number | 
     return count;
   }
   throw fields.error(name, `\`${name}\` has to be a whole number from 0 to ${most}.`);
+}
+
+/** A number of seconds, fractions too, above 0; undefined when it is not there. */
+export function readSeconds(fields: Fields, name: string, least: number, most: number): number | undefined {
+  const seconds = fields.get(name);
+  if (seconds === undefined) return undefined;
+  if (typeof seconds === "number" && seconds > 0 && seconds >= least && seconds <= most) return seconds;
+  throw fields.error(name, `\`${name}\` has to be a number of seconds, ${least} to ${most}.`);
+}
+
+/** 1 to `most` characters; undefined when it is not there. */
+export function readText(fields: Fields, name: string, most: number): string | undefined {
+  const text = fields.string(name);
+  if (text === undefined || text !== "" && text.length <= most) return text;
+  throw fields.error(name, `\`${name}\` has to have 1 to ${most} characters.`);
+}
+
+/** Users, or sessions: 1 to 100 of them, all different. */
+export function readTarget(fields: Fields): SignalTarget {
+  if (fields.has("users") === fields.has("sessions")) {
+    throw new GongError("bad_request", "Exactly one of `users` and `sessions` is expected.", {
+      field: fields.pointer("users"),
+    });
+  }
+  if (fields.has("users")) return { users: readNames(fields, "users", isUser) };
+  return { sessions: readNames(fields, "sessions", (id) => id !== "" && isChannelName(sessionName(id))) };
+}
+
+function readNames(fields: Fields, name: "users" | "sessions", isName: (text: string) => boolean): readonly string[] {
+  const names = fields.array(name)!;
+  if (names.length === 0 || names.length > MAX_TARGETS) {
+    throw fields.error(name, `\`${name}\` has to name 1 to ${MAX_TARGETS} ${name}.`);
+  }
+  const wrong = names.findIndex((text) => typeof text !== "string" || !isName(text));
+  if (wrong >= 0) throw fields.error(name, `\`${name}\`: number ${wrong + 1} is no id of a ${name.slice(0, -1)}.`);
+  if (new Set(names).size < names.length) throw fields.error(name, `\`${name}\` names one twice.`);
+  return names as readonly string[];
 }
