@@ -7,12 +7,12 @@ import { setImmediate } from "node:timers";
 import { ifNoneMatch } from "@std/http/etag";
 import { byteLength } from "../bytes.ts";
 import type { Carrier, CarrierEvents } from "../carrier.ts";
-import { encodeLine } from "../codecs/line.ts";
+import { encodeLine, encodeSignal } from "../codecs/line.ts";
 import type { Codec, Door, DoorSession } from "../door.ts";
 import { GongError } from "../errors.ts";
 import { handedCost, type Outlet } from "../outbox.ts";
 import type { Session } from "../session.ts";
-import type { Data, Position } from "../types.ts";
+import type { Data, Position, Signal } from "../types.ts";
 import { headBody, type HttpCall, type HttpDoor } from "./http.ts";
 import { readFlag } from "./query.ts";
 
@@ -63,6 +63,8 @@ class Poll implements Door, Carrier {
   readonly #notify: boolean;
   readonly #outcome: Outcome;
   readonly #frames: Data[] = [];
+  readonly #signals: string[] = [];
+  /** Of both. */
   #bytes = 0;
   readonly #lost = new Set<string>();
   #session!: Session;
@@ -112,8 +114,16 @@ class Poll implements Door, Carrier {
     session.refuse(error);
   }
 
-  /** It has no place for what is not of a channel. */
-  signal(): void {}
+  /** Bounded as everything that waits for a client is. */
+  signal(_session: DoorSession, signal: Signal): void {
+    const line = encodeSignal(signal);
+    const bytes = byteLength(line);
+    if (!this.#session.hasRoomFor([bytes])) return this.#session.abandon("slow");
+    this.#session.outbox.hold(handedCost(bytes), 1);
+    this.#signals.push(line);
+    this.#bytes += bytes;
+    this.#look();
+  }
 
   unsubscribed(session: DoorSession, channel: string): void {
     session.close("forbidden", `Listening to ${channel} is not allowed any more.`);
@@ -162,8 +172,7 @@ class Poll implements Door, Carrier {
 
   /** Answers at the end of the turn if there is something to say, but not before all channels have a position. */
   #look(): void {
-    const isNews = this.#frames.length > 0 || this.#lost.size > 0;
-    if (this.#missing > 0 || this.#isScheduled || !(isNews || this.#isDue)) return;
+    if (this.#missing > 0 || this.#isScheduled || !(this.#isNew || this.#lost.size > 0 || this.#isDue)) return;
     this.#isScheduled = true;
     setImmediate(() => {
       if (this.#isOver) return;
@@ -172,20 +181,25 @@ class Poll implements Door, Carrier {
     });
   }
 
+  get #isNew(): boolean {
+    return this.#frames.length > 0 || this.#signals.length > 0;
+  }
+
   #reply(cursor: string): void {
     // A list of tags is parted by commas; no cursor has a semicolon.
     const headers = { etag: `"${cursor.replaceAll(",", ";")}"` };
-    const isNew = this.#frames.length > 0;
     const isKnown = !ifNoneMatch(this.#call.request.headers.get("if-none-match"), headers.etag);
-    if (isKnown && !isNew && this.#lost.size === 0) {
+    if (isKnown && !this.#isNew && this.#lost.size === 0) {
       this.#outcome.resolve(this.#call.json(null, { status: 304, headers }));
       return this.#end(1000, true);
     }
     const recovered = this.#lost.size === 0
       ? '"recovered":true'
       : `"recovered":false,"lost":${JSON.stringify([...this.#lost])}`;
-    const news = this.#notify ? `"new":${isNew}` : `"publications":[${this.#frames.join(",")}]`;
-    const body = new TextEncoder().encode(`{${news},"cursor":${JSON.stringify(cursor)},${recovered}}`);
+    const news = this.#notify ? `"new":${this.#isNew}` : `"publications":[${this.#frames.join(",")}]`;
+    // Nobody could ask for them later.
+    const signals = this.#signals.length > 0 ? `"signals":[${this.#signals.join(",")}],` : "";
+    const body = new TextEncoder().encode(`{${news},${signals}"cursor":${JSON.stringify(cursor)},${recovered}}`);
     this.#outcome.resolve(this.#call.json(this.#deliver(body), { headers }));
   }
 

@@ -15,6 +15,7 @@ import { readChannel, readCount, readSeconds, readStart, readTarget, readText, T
 const MAX_PRESENT = 500;
 const MAX_AFTER = 256;
 /** Seconds that a question may wait. */
+const MIN_WAIT = 0.1;
 const MAX_WAIT = 60;
 const MAX_REPLY = 128;
 /** Seconds from one time to the next. */
@@ -67,7 +68,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 
   ask(session, fields, answer) {
     fields.only([...TARGET_FIELDS, ...CONTENT_FIELDS, "timeout"]);
-    const seconds = readSeconds(fields, "timeout", 0, MAX_WAIT) ?? 10;
+    const seconds = readSeconds(fields, "timeout", MIN_WAIT, MAX_WAIT) ?? 10;
     answer.later(session.ask(readTarget(fields), readContent(fields, session.maxMessage), seconds), encodeAsked);
   },
 

@@ -46,11 +46,11 @@ export function readCount(fields: Fields, name: string, most: number): number | 
   throw fields.error(name, `\`${name}\` has to be a whole number from 0 to ${most}.`);
 }
 
-/** A number of seconds, fractions too, above 0; undefined when it is not there. */
+/** A number of seconds, fractions too; undefined when it is not there. */
 export function readSeconds(fields: Fields, name: string, least: number, most: number): number | undefined {
   const seconds = fields.get(name);
   if (seconds === undefined) return undefined;
-  if (typeof seconds === "number" && seconds > 0 && seconds >= least && seconds <= most) return seconds;
+  if (typeof seconds === "number" && seconds >= least && seconds <= most) return seconds;
   throw fields.error(name, `\`${name}\` has to be a number of seconds, ${least} to ${most}.`);
 }
 
