@@ -71,7 +71,7 @@ export function createAdmin({ config, auth, hub, log, metrics }: AdminOptions): 
 
   async function logout(request: Request, url: URL, address: string): Promise<Response> {
     (await readChange(request, url)).only([]);
-    const grant = auth.identify(request, address);
+    const grant = await auth.identify(request, url, address);
     const cookie = auth.logout(grant);
     if (grant?.login !== undefined) {
       hub.revoke(grant.login);
@@ -80,15 +80,15 @@ export function createAdmin({ config, auth, hub, log, metrics }: AdminOptions): 
     return nothing({ "set-cookie": cookie });
   }
 
-  function session(request: Request, _url: URL, address: string): Response {
-    const grant = auth.identify(request, address);
+  async function session(request: Request, url: URL, address: string): Promise<Response> {
+    const grant = await auth.identify(request, url, address);
     if (grant === undefined && !config.dev) throw new GongError("unauthorized", "Nobody is logged in.");
     const { name, scopes } = config.dev ? { name: grant?.name ?? "dev", scopes: ["admin"] } : grant!;
     return json({ name, scopes, dev: config.dev });
   }
 
   /** A browser is not told why its WebSocket was refused, so its page asks here. */
-  function rights(request: Request, url: URL, address: string): Response {
+  async function rights(request: Request, url: URL, address: string): Promise<Response> {
     const channels = url.searchParams.getAll("channel");
     if (channels.length === 0) channels.push("broadcast");
     if (channels.length > config.maxSubscriptions) {
@@ -100,7 +100,7 @@ export function createAdmin({ config, auth, hub, log, metrics }: AdminOptions): 
     if (wrong !== undefined) {
       throw new GongError("bad_request", `${JSON.stringify(wrong)} is not a channel name.`, { field: "channel" });
     }
-    const grant = auth.identify(request, address);
+    const grant = await auth.identify(request, url, address);
     const unheard = channels.find((name) => !auth.may(grant, "subscribe", name));
     const publish = auth.may(grant, "publish", channels[0]!);
     const reason = unheard !== undefined

@@ -58,14 +58,16 @@ export function createApi(options: ApiOptions): Api {
     if (!buckets.take(address)) {
       throw new GongError("rate_limited", undefined, { retryAfter: buckets.retryAfter(address) });
     }
-    const grant = auth.identify(request, address);
+    const grant = await auth.identify(request, url, address);
     checkScope(action.scope, grant);
     return await action.run({ options, request, url, address, grant, budget });
   }
 
   function checkScope(scope: Scope | "channel", grant: Parameters<typeof auth.require>[0]): void {
-    // Where a channel may be open to everybody, the channel decides.
-    if (scope === "channel" || scope === "publish" && config.allowPublish.length > 0) return;
+    // Where a channel may be open to everybody, or to the user, the channel decides.
+    if (scope === "channel" || scope === "publish" && (grant?.user !== undefined || config.allowPublish.length > 0)) {
+      return;
+    }
     auth.require(grant, scope);
   }
 

@@ -6,12 +6,15 @@
 import type { Config, Scope } from "./config.ts";
 import { GongError } from "./errors.ts";
 import type { Grant } from "./auth/grant.ts";
+import { readCookie } from "./auth/cookies.ts";
+import { checkAgreement, type Credentials, readHeaders, takeQuery } from "./auth/credentials.ts";
 import { createKeys, findKey } from "./auth/keys.ts";
 import type { HashedKey } from "./auth/keys.ts";
 import { createLogins } from "./auth/login.ts";
-import { createOrigins, requestUrl } from "./auth/origins.ts";
+import { createOrigins } from "./auth/origins.ts";
 import type { OriginSettings } from "./auth/origins.ts";
 import { type ChannelAction, createRights, type RightsSettings } from "./auth/rights.ts";
+import { TokenFault, type Tokens } from "./auth/tokens.ts";
 
 export type { Grant, User } from "./auth/grant.ts";
 export type { ChannelAction, Verdict } from "./auth/rights.ts";
@@ -20,16 +23,23 @@ export type { ChannelAction, Verdict } from "./auth/rights.ts";
 export type AuthSettings =
   & OriginSettings
   & RightsSettings
-  & Pick<Config, "apiKey" | "adminSession">;
+  & Pick<Config, "apiKey" | "adminSession" | "tokenCookie">;
 
 /** What {@linkcode createAuth} needs besides the config. */
 export interface AuthOptions {
   /** At least 16 random bytes that all edges share. */
   readonly secret: Uint8Array;
+  /** Checks the tokens of users. */
+  readonly tokens: Tokens;
   /** Milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number;
   /** A wrong key came from this address. Not called while the address is blocked. */
   readonly onFailure?: (address: string) => void;
+  /**
+   * A token from this address was refused, for want of this. It does not count towards blocking the address: nobody
+   * guesses a signature, and what clients do whose tokens have expired would block everybody behind their proxy.
+   */
+  readonly onTokenRefused?: (check: string, address: string) => void;
 }
 
 /** Verdicts. Addresses are those of `createAddresses`. */
@@ -51,14 +61,24 @@ export interface Auth {
   /** Whether a page of ours sent this: no other origin, and without `Origin` only GET and HEAD. */
   isOwn(request: Request, url: URL): boolean;
   /**
-   * Who sends this, by `X-API-Key`, `Authorization: Bearer` or login cookie, in that order; undefined is nobody we know.
-   * A request that brings our cookie, and with `dev` every request, has to pass the origin check. The cookie counts
-   * only when it comes from our own pages: not from `allowOrigin`, and without `Origin` only for GET and HEAD.
+   * Who sends this; undefined is nobody we know. What the client says itself comes first: a key in `X-API-Key`, a key or a
+   * token in `Authorization: Bearer`, a token in the parameter `token`, with `dev` the name of a user in `user`; then what
+   * its browser brings along: the login cookie, and a token in the cookie of `tokenCookie`. Both parameters are taken out
+   * of `url`, so that nothing behind sees them.
    *
-   * @throws {GongError} `bad_request`: two different keys; `unauthorized`: a wrong key, or another scheme than Bearer;
-   * `rate_limited`: any key from a blocked address; `forbidden`, `misdirected`, `bad_request`: the origin check.
+   * It is answered at once, but for tokens. A promise need not be handled.
+   *
+   * A request that brings a cookie of ours, and with `dev` every request, has to pass the origin check. The login counts
+   * only when it comes from our own pages: not from `allowOrigin`, and without `Origin` only for GET and HEAD. A token's
+   * cookie counts from pages of `allowOrigin` too.
+   *
+   * @throws {GongError} `bad_request`: two that differ, or a `user` without `dev`; `unauthorized`: a wrong key or token, or
+   * another scheme than Bearer; `rate_limited`: any key from a blocked address; `forbidden`, `misdirected`, `bad_request`:
+   * the origin check.
    */
-  identify(request: Request, address: string): Grant | undefined;
+  identify(request: Request, url: URL, address: string): Grant | undefined | Promise<Grant>;
+  /** Whose token this is. @throws {GongError} `unauthorized` */
+  verify(token: string, address: string): Promise<Grant>;
   /** Whether the grant, or nobody, may do this to the channel: the table at {@linkcode createRights}. */
   may(grant: Grant | undefined, action: ChannelAction, channel: string): boolean;
   /** Whether the grant, or nobody, has the scope; as for {@linkcode Auth.require}. */
@@ -86,7 +106,6 @@ export interface Auth {
 /** Blocked addresses remembered; past that the one blocked longest ago is dropped. */
 const MAX_BLOCKED = 10_000;
 const DEV: Grant = { name: "dev", scopes: ["admin"] };
-const BEARER = /^Bearer +(\S+)$/i;
 
 /**
  * The one place of verdicts. With `dev` and no keys configured a key is not looked at: there is none that could be right.
@@ -95,7 +114,7 @@ const BEARER = /^Bearer +(\S+)$/i;
  * @throws {SyntaxError} for a key or a glob, {@linkcode TypeError} for a URL, that a loaded config cannot have.
  */
 export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
-  const { secret, now = Date.now, onFailure = () => {} } = options;
+  const { secret, tokens, now = Date.now, onFailure = () => {}, onTokenRefused = () => {} } = options;
   if (secret.byteLength < 16) throw new RangeError("the secret has to be at least 16 bytes");
   const keys = createKeys(config.apiKey);
   const logins = createLogins({ config, keys, secret, now });
@@ -104,8 +123,12 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
   const blocked = new Map<string, number>();
   const ignoresKeys = config.dev && keys.length === 0;
 
+  function blockedFor(address: string): number {
+    return (blocked.get(address) ?? 0) - now();
+  }
+
   function checkKey(secret: string, address: string): HashedKey {
-    const wait = (blocked.get(address) ?? 0) - now();
+    const wait = blockedFor(address);
     if (wait > 0) {
       throw new GongError("rate_limited", "Too many wrong keys came from this address.", {
         retryAfter: Math.ceil(wait / 1000),
@@ -118,6 +141,54 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
     throw new GongError("unauthorized", "The key is not valid.");
   }
 
+  async function verify(token: string, address: string): Promise<Grant> {
+    try {
+      return await tokens.verify(token);
+    } catch (error) {
+      const { cause } = GongError.from(error);
+      if (cause instanceof TokenFault) onTokenRefused(cause.check, address);
+      throw error;
+    }
+  }
+
+  function verifyLater(token: string, address: string): Promise<Grant> {
+    const answer = verify(token, address);
+    // Who asks may have refused the request for something else by then.
+    answer.catch(() => {});
+    return answer;
+  }
+
+  /** Who a `Bearer` is: a key that looks like a token is one. Of a blocked address no key is tried. */
+  function checkBearer(bearer: string, address: string): Grant | Promise<Grant> {
+    if (!tokens.isConfigured || !tokens.looksLike(bearer)) return checkKey(bearer, address).grant;
+    const key = blockedFor(address) > 0 ? undefined : findKey(keys, bearer);
+    return key?.grant ?? verifyLater(bearer, address);
+  }
+
+  /** What the headers say, as far as anybody looks at it. */
+  function readSaid(headers: Headers): Pick<Credentials, "key" | "bearer"> {
+    if (!ignoresKeys) return readHeaders(headers);
+    if (!tokens.isConfigured) return {};
+    const { bearer } = readHeaders(headers);
+    return bearer !== undefined && tokens.looksLike(bearer) ? { bearer } : {};
+  }
+
+  /** Whom the request itself names. */
+  function identifySaid(headers: Headers, url: URL, address: string): Grant | undefined | Promise<Grant> {
+    const { token, user } = takeQuery(url);
+    if (user !== undefined && !config.dev) {
+      throw new GongError("bad_request", "`user` is for --dev alone; elsewhere a token says who it is.", {
+        field: "user",
+      });
+    }
+    const { key, bearer } = readSaid(headers);
+    checkAgreement({ key, bearer, token, user });
+    if (key !== undefined) return checkKey(key, address).grant;
+    if (bearer !== undefined) return checkBearer(bearer, address);
+    if (token !== undefined) return verifyLater(token, address);
+    return user === undefined ? undefined : devUser(user);
+  }
+
   return {
     checkHost: origins.checkHost,
     checkOrigin(request, url) {
@@ -125,17 +196,21 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
     },
     allowedOrigin: origins.allowed,
     isOwn: origins.isOwn,
-    identify(request, address) {
-      const cookie = logins.read(request.headers);
-      // A foreign page must not use what the browser brings along: our cookie, or with `dev` being on this machine.
-      const url = cookie === undefined && !config.dev ? undefined : requestUrl(request);
-      // Our own pages' GET requests have no origin, so one cannot be required.
-      if (url !== undefined) origins.checkOrigin(request, url, false);
-      const key = ignoresKeys ? undefined : presentedKey(request.headers);
-      if (key !== undefined) return checkKey(key, address).grant;
-      if (cookie === undefined || url === undefined || !origins.isOwn(request, url)) return undefined;
-      return logins.verify(cookie);
+    identify(request, url, address) {
+      const { headers } = request;
+      const login = logins.read(headers);
+      const cookie = tokens.isConfigured ? readCookie(headers, config.tokenCookie) : undefined;
+      // A foreign page must not use what the browser brings along: our cookies, or with `dev` being on this machine. Our
+      // own pages' GET requests have no origin, so one cannot be required.
+      if (login !== undefined || cookie !== undefined || config.dev) origins.checkOrigin(request, url, false);
+      const said = identifySaid(headers, url, address);
+      if (said !== undefined) return said;
+      const isOwn = origins.isOwn(request, url);
+      const grant = login === undefined || !isOwn ? undefined : logins.verify(login);
+      if (grant !== undefined || cookie === undefined) return grant;
+      return isOwn || origins.allowed(request, url) !== undefined ? verifyLater(cookie, address) : undefined;
     },
+    verify,
     may: (grant, action, channel) => judge(grant, action, channel).allowed,
     has,
     require(grant, scope) {
@@ -162,15 +237,7 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
   };
 }
 
-/** @throws {GongError} `unauthorized` for a scheme other than Bearer, `bad_request` for two different keys. */
-function presentedKey(headers: Headers): string | undefined {
-  const plain = headers.get("x-api-key") ?? undefined;
-  const authorization = headers.get("authorization");
-  if (authorization === null) return plain;
-  const bearer = BEARER.exec(authorization)?.[1];
-  if (bearer === undefined) throw new GongError("unauthorized", "Only `Authorization: Bearer KEY` is understood.");
-  if (plain !== undefined && plain !== bearer) {
-    throw new GongError("bad_request", "`X-API-Key` and `Authorization` name different keys.", { field: "X-API-Key" });
-  }
-  return bearer;
+/** Whom `user` names: it may everything, as everybody may with `dev`. */
+function devUser(id: string): Grant {
+  return { name: `user:${id}`, scopes: [], user: { id, subscribe: () => true, publish: () => true } };
 }

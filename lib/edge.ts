@@ -4,15 +4,17 @@
  * @module
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Auth, Grant } from "./auth.ts";
+import type { Auth } from "./auth.ts";
 import { sizeOf } from "./bytes.ts";
 import type { Config } from "./config.ts";
 import type { Content, Door, Sent, SignalTarget, SubscribeAnswer } from "./door.ts";
 import { Admission } from "./edge/admission.ts";
 import { Delivery } from "./edge/delivery.ts";
+import { Identities } from "./edge/identities.ts";
 import { Messaging } from "./edge/messaging.ts";
 import { Registry } from "./edge/registry.ts";
 import { Underway } from "./edge/underway.ts";
+import { WaitingRoom } from "./edge/waiting.ts";
 import { type ErrorCode, GongError } from "./errors.ts";
 import { ADMIN_CHANNEL } from "./reserved.ts";
 import { compileHistory } from "./channel_rules.ts";
@@ -48,6 +50,8 @@ export interface EdgeOptions {
   readonly turn?: Turn;
   /** Brings figures up to date that the edge does not know. */
   readonly measure?: () => void;
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly now?: () => number;
   /** Stops accepting connections; resolves when the last answer has been sent. For {@linkcode EdgeMethods.drain}. */
   readonly stop?: () => Promise<void>;
 }
@@ -57,19 +61,22 @@ export class Edge implements SessionHost {
   readonly limits: SessionLimits;
   readonly registry: Registry;
   readonly messaging: Messaging;
+  /** Sockets whose clients are not known yet. */
+  readonly waiting: WaitingRoom;
   readonly #options: EdgeOptions;
   readonly #limitsOf: ReturnType<typeof compileHistory>;
   readonly #admission = new Admission();
   readonly #delivery: Delivery;
   /** Of messages. */
   readonly #underway: Underway;
+  readonly #identities: Identities;
   readonly #sweep: ReturnType<typeof setInterval>;
   #isExhausted = false;
   /** How long the drain may take, in seconds, once it has begun. */
   #draining: number | undefined;
 
   constructor(options: EdgeOptions) {
-    const { config, metrics, turn = new Turn() } = options;
+    const { config, metrics, auth, link, turn = new Turn(), now = Date.now } = options;
     this.#options = options;
     this.limits = {
       maxMessage: config.maxMessage,
@@ -78,9 +85,12 @@ export class Edge implements SessionHost {
     };
     this.#limitsOf = compileHistory(config);
     this.registry = new Registry(options.number, metrics, Math.min(config.ping * 1000, STUCK));
+    const { maxMessage, messages } = this.limits;
+    this.waiting = new WaitingRoom(this.registry, { bytes: maxMessage, frames: messages.burst });
     this.#delivery = new Delivery({ ...options, turn, sessions: () => this.registry.size });
     this.#underway = new Underway(config.busLag);
     this.messaging = new Messaging({ ...options, underway: this.#underway, maxMessage: config.maxMessage });
+    this.#identities = new Identities({ auth, link, subscriptions: this.#delivery.subscriptions, now });
     this.#sweep = setInterval(() => this.#sweepOut(), config.ping * 1000);
   }
 
@@ -105,9 +115,9 @@ export class Edge implements SessionHost {
    * stands, whatever the hub takes to say where that is. A session too many, which nobody here could know of, is closed.
    */
   begin(session: Session): void {
-    const { id, address } = session.options;
     this.registry.add(session);
-    this.#options.link.request("admit", { id, address }).catch((error) => session.refuse(error));
+    this.#admit(session);
+    this.#identities.began(session);
     session.door.opened(session);
     try {
       // Those first that it resumes: where it stands in them belongs into every cursor that it is told.
@@ -119,9 +129,17 @@ export class Edge implements SessionHost {
     }
   }
 
+  #admit(session: Session): void {
+    const { id, address } = session.options;
+    const { id: user, info } = session.grant?.user ?? {};
+    const who = { ...(user === undefined ? {} : { user }), ...(info === undefined ? {} : { info }) };
+    this.#options.link.request("admit", { id, address, ...who }).catch((error) => session.refuse(error));
+  }
+
   close(): void {
     clearInterval(this.#sweep);
     this.messaging.close();
+    this.#identities.close();
     this.#delivery.close();
   }
 
@@ -155,8 +173,8 @@ export class Edge implements SessionHost {
     this.#delivery.subscriptions.end(session, channel);
   }
 
-  authenticate(_session: Session, _token: string): Promise<{ readonly user: string; readonly until: number }> {
-    throw new GongError("internal", "unfinished");
+  authenticate(session: Session, token: string): Promise<{ readonly user: string; readonly until: number }> {
+    return this.#identities.authenticate(session, token);
   }
 
   send(session: Session, target: SignalTarget, content: Content): Promise<Sent> {
@@ -262,14 +280,9 @@ export class Edge implements SessionHost {
 
   #revoke(login: string): void {
     this.#options.auth.revoke(login);
-    this.#endLogins((grant) => grant.login === login);
-  }
-
-  /** What a login has opened ends with it. */
-  #endLogins(hasEnded: (grant: Grant) => boolean): void {
+    // What a login has opened ends with it.
     for (const session of [...this.registry.all()]) {
-      const { grant } = session;
-      if (grant && hasEnded(grant)) session.close("unauthorized", "The login has ended.");
+      if (session.grant?.login === login) session.close("unauthorized", "The login has ended.");
     }
   }
 
@@ -295,6 +308,7 @@ export class Edge implements SessionHost {
     this.#draining = seconds;
     this.#admission.isDraining = true;
     const stopped = this.#options.stop?.();
+    this.waiting.close();
     for (const session of [...this.registry.all()]) session.close("going_away");
     await this.registry.empty(seconds);
     if (stopped) await Promise.race([stopped, delay(LAST_ANSWERS)]);
@@ -304,8 +318,6 @@ export class Edge implements SessionHost {
     const dead = [...this.registry.all()].filter((session) => session.isDead());
     for (const session of dead) session.abandon("stalled");
     for (const session of this.registry.all()) session.beat();
-    const now = Date.now();
-    this.#endLogins(({ until = Infinity }) => until <= now);
     this.#options.log.debug("sessions.sweep", { sessions: this.registry.size, dead: dead.length });
   }
 }

@@ -115,7 +115,10 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
       const path = trim(target.pathname);
       if (paths.has(path)) door = path;
       // Nothing is awaited before a handshake is answered: see `Edge.checkRoom`.
-      if (door !== undefined) return push(request, target, address, options);
+      if (door !== undefined) {
+        const refused = (error: GongError) => note(error, address, door);
+        return push(request, target, { address, refused }, options);
+      }
       const httpDoor = findHttpDoor(path);
       return httpDoor
         ? await visit(httpDoor, request, target, { address, completed: () => info.completed })

@@ -12,6 +12,7 @@ import { type ErrorCode, ERRORS, GongError } from "./errors.ts";
 import { type RateLimits, TokenBucket } from "./rates.ts";
 import { Outbox, type Outlet } from "./outbox.ts";
 import { Periodic } from "./periodic.ts";
+import { userChannel } from "./reserved.ts";
 import type {
   Asked,
   Data,
@@ -102,6 +103,8 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   readonly since = Date.now();
   /** Channels it hears now, in the order of subscribing; shared with all who hear the same. */
   channels: readonly string[] = NONE;
+  /** Channels that the operator has it hear, whatever its rights. */
+  imposed: Set<string> | undefined;
   seat = -1;
   readonly outbox: Outbox;
   /** Those who hear the same; set by whoever places it there. */
@@ -142,6 +145,12 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     return this.grant?.until;
   }
 
+  /** The channel of its user, if it is somebody's. */
+  get inbox(): string | undefined {
+    const { user } = this;
+    return user === undefined ? undefined : userChannel(user);
+  }
+
   get door(): Door {
     return this.options.door;
   }
@@ -172,6 +181,11 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   /** Whether it has left, and is only there until what is queued has left too. */
   get lingers(): boolean {
     return this.#left && !this.outbox.isEmpty;
+  }
+
+  /** Bytes that its socket holds and nobody takes any more. */
+  get held(): number {
+    return this.outbox.held;
   }
 
   /** Whether frames of these sizes, in bytes, may be queued to it. */

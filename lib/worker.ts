@@ -5,6 +5,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { createAuth } from "./auth.ts";
+import { createTokens } from "./auth/tokens.ts";
 import type { Config } from "./config.ts";
 import { Edge } from "./edge.ts";
 import { createHubClient } from "./edge/hub_client.ts";
@@ -45,7 +46,18 @@ async function main(data: WorkerData, port: Port): Promise<void> {
   const log = createLogger("edge").with({ edge: number });
   const metrics = new Metrics({ isolate: String(data.slot) });
   const stop = new AbortController();
-  const auth = createAuth(config, { secret, onFailure: (address) => hub.failedAuth(address) });
+  const auth = createAuth(config, {
+    secret,
+    tokens: createTokens(config, {
+      keys: data.tokenKeys,
+      onUnreachable: (error) => log.warning("tokens.unreachable", { error: error.message }),
+    }),
+    onFailure: (address) => hub.failedAuth(address),
+    onTokenRefused: (check, address) => {
+      log.info("token.refused", { check, address });
+      metrics.count("gong_tokens_refused_total", { check });
+    },
+  });
   // The link hands requests to the edge, and the edge asks over the link.
   const methods: Partial<EdgeMethods> = {};
   const turn = new Turn();

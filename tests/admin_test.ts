@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createAdmin } from "../lib/admin.ts";
 import { createAuth } from "../lib/auth.ts";
+import { createTokens } from "../lib/auth/tokens.ts";
 import { type Config, defaultConfig } from "../lib/config.ts";
 import type { Fields, Logger } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
@@ -19,7 +20,8 @@ function setup(overrides: Partial<Config> = {}) {
   const note = (event: string, fields: Fields = {}) => void logged.push([event, fields]);
   const log: Logger = { debug: note, info: note, warning: note, error: note, with: () => log };
   const secret = crypto.getRandomValues(new Uint8Array(32));
-  const auth = createAuth(config, { secret, onFailure: (address) => failures.push(address) });
+  const tokens = createTokens(config, { keys: [] });
+  const auth = createAuth(config, { secret, tokens, onFailure: (address) => failures.push(address) });
   const metrics = new Metrics({ isolate: "0" });
   const admin = createAdmin({ config, auth, hub: { revoke: (login) => revoked.push(login) }, log, metrics });
 

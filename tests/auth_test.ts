@@ -1,11 +1,13 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { createAuth } from "../lib/auth.ts";
-import type { Auth, AuthOptions, AuthSettings, Grant } from "../lib/auth.ts";
+import type { AuthOptions, AuthSettings, Grant } from "../lib/auth.ts";
+import { requestUrl } from "../lib/auth/origins.ts";
+import { createTokens, type TokenSettings } from "../lib/auth/tokens.ts";
 import { GongError } from "../lib/errors.ts";
 import type { ErrorCode } from "../lib/errors.ts";
 import { seeded } from "./support/random.ts";
 
-const DEFAULTS: AuthSettings = {
+const DEFAULTS: AuthSettings & TokenSettings = {
   dev: false,
   publicUrl: "",
   allowHost: ["localhost"],
@@ -20,12 +22,24 @@ const DEFAULTS: AuthSettings = {
   historyBytes: 1000,
   historyAge: 60,
   adminSession: 3_600,
+  tokenCookie: "gong-token",
+  tokenSecret: [],
+  tokenJwks: "",
+  tokenIssuer: "",
+  tokenAudience: "",
 };
 const SECRET = new Uint8Array(32).fill(7);
 const CLIENT = "192.0.2.7";
 
-function auth(settings: Partial<AuthSettings> = {}, options: Partial<AuthOptions> = {}): Auth {
-  return createAuth({ ...DEFAULTS, ...settings }, { secret: SECRET, ...options });
+/** As an edge has it; `identify()` is asked with the URL of the request, as a server does. */
+function auth(settings: Partial<AuthSettings & TokenSettings> = {}, options: Partial<AuthOptions> = {}) {
+  const config = { ...DEFAULTS, ...settings };
+  const { now = Date.now } = options;
+  const auth = createAuth(config, { secret: SECRET, tokens: createTokens(config, { keys: [], now }), ...options });
+  return {
+    ...auth,
+    identify: (request: Request, address: string) => auth.identify(request, requestUrl(request), address),
+  };
 }
 
 function request(headers: Record<string, string> = {}, method = "GET"): Request {

@@ -40,6 +40,7 @@ export interface Publishing {
  */
 export function readPublishing(fields: Fields, options: PublicationOptions): Publishing {
   fields.only(PUBLICATION_FIELDS);
+  const { grant } = options;
   const channels = readChannels(fields);
   const message = readMessage(fields, options.maxMessage);
   const trace = readTrace(fields);
@@ -50,7 +51,8 @@ export function readPublishing(fields: Fields, options: PublicationOptions): Pub
     ...message,
     ...(trace ? { trace } : {}),
     ...(newId === undefined ? {} : { id: newId }),
-    ...(options.grant === undefined ? {} : { publisher: options.grant.name }),
+    ...(grant === undefined ? {} : { publisher: grant.name }),
+    ...(grant?.user === undefined ? {} : { user: grant.user.id }),
   };
   const drafts = channels.map((channel) => ({ channel, ...rest }));
   return newId === undefined ? { drafts } : { drafts, newId };
@@ -109,5 +111,5 @@ function checkTrace(fields: Fields, { auth, grant }: PublicationOptions): void {
 function checkRight(channel: string, { auth, grant }: PublicationOptions): void {
   if (auth.may(grant, "publish", channel)) return;
   if (grant === undefined) throw new GongError("unauthorized", `Publishing to ${channel} needs a key.`);
-  throw new GongError("forbidden", `This key may not publish to ${channel}.`);
+  throw new GongError("forbidden", `${grant.user ? "This user" : "This key"} may not publish to ${channel}.`);
 }

@@ -6,6 +6,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { setCookie } from "@std/http/cookie";
 import type { Config } from "../config.ts";
+import { readCookie } from "./cookies.ts";
 import type { Grant } from "./grant.ts";
 import type { HashedKey } from "./keys.ts";
 
@@ -83,14 +84,7 @@ export function createLogins({ config, keys, secret, now }: LoginOptions): Login
       const value = `${content}.${sign("login", content).toString("base64url")}`;
       return { cookie: header(value, config.adminSession), grant: { ...key.grant, login, until: expiry * 1000 } };
     },
-    read(headers) {
-      // Not `getCookies()`, which throws at a nameless pair: another program of this host may have set one.
-      for (const pair of (headers.get("cookie") ?? "").split(";")) {
-        const equals = pair.indexOf("=");
-        if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
-      }
-      return undefined;
-    },
+    read: (headers) => readCookie(headers, name),
     verify(cookie) {
       const [, content = "", login = "", expiry, id = "", mac = ""] = COOKIE.exec(cookie) ?? [];
       if (expiry === undefined) return undefined;

@@ -1,7 +1,7 @@
 import { sizeOf } from "../bytes.ts";
 import type { Announce, Broker, PageLimit, Publication } from "../types.ts";
 import { toPlace } from "./ledger/content.ts";
-import { Deadlines } from "./ledger/deadlines.ts";
+import { Deadlines } from "../deadlines.ts";
 import { Ledger, type LedgerOptions } from "./ledger.ts";
 import type { Channel, Freed, KeptChannel, KnownId, Store, Weight } from "./ledger/store.ts";
 

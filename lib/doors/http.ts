@@ -11,7 +11,8 @@ import { GongError } from "../errors.ts";
 import type { Session } from "../session.ts";
 import { ResponseStream } from "../stream.ts";
 import { beginSession, type DoorOptions, userAgentOf } from "./begin.ts";
-import { checkRights, readWish, type Wish } from "./query.ts";
+import { userChannel } from "../reserved.ts";
+import { grantWish, readWish, type Wish } from "./query.ts";
 
 /** What an answer has whatever the door. Proxies that know the last one do not gather it. */
 const HEADERS: Readonly<Record<string, string>> = Object.freeze({
@@ -50,7 +51,7 @@ export class HttpCall {
 
   constructor(
     readonly request: Request,
-    url: URL,
+    readonly url: URL,
     readonly wish: Wish,
     readonly options: DoorOptions,
     readonly grant: Grant | undefined,
@@ -67,6 +68,22 @@ export class HttpCall {
   /** Answers only what is asked of a HEAD. */
   get isHead(): boolean {
     return this.request.method === "HEAD";
+  }
+
+  /** The channel of the user who asks, unless it is asked for by its name. */
+  get inbox(): string | undefined {
+    const { user } = this.grant ?? {};
+    const channel = user && userChannel(user.id);
+    return channel === undefined || this.query.getAll("channel").includes(channel) ? undefined : channel;
+  }
+
+  /** The same, but for a channel. */
+  without(channel: string): HttpCall {
+    const { request, url, wish, options, grant, peer } = this;
+    const starts = new Map(wish.starts);
+    starts.delete(channel);
+    const channels = wish.channels.filter((name) => name !== channel);
+    return new HttpCall(request, url, { ...wish, channels, starts }, options, grant, peer);
   }
 
   /** Begins a session. Whoever calls it opens the carrier. */
@@ -109,26 +126,25 @@ export function headBody(): ReadableStream<Uint8Array<ArrayBuffer>> {
  *
  * @throws {GongError} any refusal
  */
-export function answer(
+export async function answer(
   door: HttpDoor,
   request: Request,
   url: URL,
   peer: Peer,
   options: DoorOptions,
-): Response | Promise<Response> {
+): Promise<Response> {
   const { config, edge, auth } = options;
   auth.checkOrigin(request, url);
   if (request.method === "OPTIONS") {
     return new Response(null, { status: 204, headers: { ...HEADERS, allow: METHODS.join(", ") } });
   }
   if (!METHODS.includes(request.method)) throw new GongError("method_not_allowed");
-  const grant = auth.identify(request, peer.address);
-  const most = Math.min(MAX_CURSOR, config.maxSubscriptions);
-  const wish = readWish(url, { parameters: door.parameters, most, since: door.since?.(request) });
+  const grant = await auth.identify(request, url, peer.address);
+  const asked = readWish(url, { parameters: door.parameters, since: door.since?.(request) });
+  const wish = grantWish(auth, grant, asked, { most: config.maxSubscriptions, all: MAX_CURSOR });
   if (wish.channels.length === 0) {
     throw new GongError("bad_request", "`channel` has to name what is to be heard.", { field: "channel" });
   }
-  checkRights(auth, grant, wish.channels);
   edge.checkRoom(peer.address);
-  return door.open(new HttpCall(request, url, wish, options, grant, peer));
+  return await door.open(new HttpCall(request, url, wish, options, grant, peer));
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Door } from "../door.ts";
+import type { Grant } from "../auth.ts";
 import { GongError } from "../errors.ts";
 import { checkUpgrade } from "../http/handshake.ts";
 import { Socket } from "../socket.ts";
@@ -13,7 +14,7 @@ import { iframe } from "./iframe.ts";
 import { json } from "./json.ts";
 import { plain } from "./plain.ts";
 import { poll } from "./poll.ts";
-import { checkRights, readWish } from "./query.ts";
+import { grantWish, readWish } from "./query.ts";
 import { sse } from "./sse.ts";
 import { stream } from "./stream.ts";
 
@@ -32,28 +33,46 @@ const PATHS: ReadonlyMap<string, HttpDoor> = new Map([
 /** The channel of the plain door when none is named. */
 const DEFAULT_CHANNEL = "broadcast";
 
+/** Who wants a WebSocket. */
+export interface Caller {
+  readonly address: string;
+  /** The client was refused after the handshake, and is told by the socket's end. */
+  refused(error: GongError): void;
+}
+
 /**
- * Answers a request on one of the plain paths: upgrades it, or says why not; at once, see `Edge.checkRoom`.
+ * Answers a request on one of the plain paths: upgrades it, or says why not; at once, see `Edge.checkRoom`. So a token is
+ * checked behind the handshake.
  *
  * @throws {GongError} any refusal; nothing was upgraded then
  */
-export function push(request: Request, url: URL, address: string, options: DoorOptions): Response {
+export function push(request: Request, url: URL, { address, refused }: Caller, options: DoorOptions): Response {
   const { config, edge, auth } = options;
   checkUpgrade(request);
   auth.checkOrigin(request, url);
-  const grant = auth.identify(request, address);
+  const who = auth.identify(request, url, address);
   const door = FORMATS.get(url.searchParams.get("format"));
   const wish = readWish(url, {
     parameters: ["format"],
-    most: config.maxSubscriptions,
     ...(door === plain ? { channel: DEFAULT_CHANNEL } : {}),
   });
   if (!door) throw new GongError("bad_request", "`format` has to be `plain` or `json`.", { field: "format" });
-  checkRights(auth, grant, wish.channels);
-  const userAgent = userAgentOf(request);
+  const bounds = { most: config.maxSubscriptions };
+  const visit = { door, address, userAgent: userAgentOf(request) };
+  if (who instanceof Promise) {
+    edge.checkRoom(address);
+    edge.waiting.check();
+    const { socket: carrier, response } = upgrade(request, config.ping);
+    const begin = (grant: Grant) => {
+      return beginSession(edge, { ...visit, carrier, grant, wish: grantWish(auth, grant, wish, bounds) });
+    };
+    edge.waiting.admit({ carrier, who, begin, refused });
+    return response;
+  }
+  const granted = grantWish(auth, who, wish, bounds);
   edge.checkRoom(address);
-  const { socket, response } = upgrade(request, config.ping);
-  beginSession(edge, { userAgent, wish, door, carrier: socket, address, grant });
+  const { socket: carrier, response } = upgrade(request, config.ping);
+  beginSession(edge, { ...visit, carrier, grant: who, wish: granted });
   return response;
 }
 

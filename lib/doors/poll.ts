@@ -31,14 +31,22 @@ export const poll: HttpDoor = {
   open(call) {
     const timeout = readTimeout(call.query.get("timeout"));
     const notify = readFlag(call.query, "notify", false);
-    for (const channel of call.wish.channels) {
-      if (call.options.edge.keepsHistory(channel)) continue;
-      throw new GongError("conflict", `${channel} keeps no history: what came between two polls would be lost.`);
-    }
-    if (call.isHead) return call.json(headBody());
-    return new Promise((resolve, reject) => new Poll(call, notify, { resolve, reject }).begin(timeout));
+    const kept = keepHistory(call);
+    if (kept.isHead) return kept.json(headBody());
+    return new Promise((resolve, reject) => new Poll(kept, notify, { resolve, reject }).begin(timeout));
   },
 };
+
+/** What can be polled; the channel of the user, which need not have been asked for, is left out if it cannot. */
+function keepHistory(call: HttpCall): HttpCall {
+  const { options: { edge }, wish: { channels }, inbox } = call;
+  for (const channel of channels) {
+    if (edge.keepsHistory(channel)) continue;
+    if (channel === inbox && channels.length > 1) return keepHistory(call.without(channel));
+    throw new GongError("conflict", `${channel} keeps no history: what came between two polls would be lost.`);
+  }
+  return call;
+}
 
 function readTimeout(text: string | null): number {
   const seconds = Number(text ?? DEFAULT_TIMEOUT);

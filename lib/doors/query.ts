@@ -8,6 +8,7 @@ import { parseCursor } from "../codecs/cursor.ts";
 import { GongError } from "../errors.ts";
 import { nearest } from "../flags.ts";
 import { CHANNEL_GRAMMAR, isChannelName } from "../globs.ts";
+import { userChannel } from "../reserved.ts";
 import type { Position, Start } from "../types.ts";
 
 /** What every door's query may name. */
@@ -34,8 +35,6 @@ export interface WishOptions {
   readonly parameters: readonly string[];
   /** Heard when the query names none. */
   readonly channel?: string;
-  /** Channels at most. */
-  readonly most: number;
   /** A cursor that the request brings elsewhere; it wins over `since`. */
   readonly since?: string | undefined;
 }
@@ -46,13 +45,12 @@ export interface WishOptions {
  *
  * @throws {GongError} `bad_request`, naming the parameter
  */
-export function readWish({ searchParams }: URL, { parameters, channel, most, since }: WishOptions): Wish {
+export function readWish({ searchParams }: URL, { parameters, channel, since }: WishOptions): Wish {
   checkNames(searchParams, [...PARAMETERS, ...parameters]);
   const named = searchParams.getAll("channel");
   if (named.length === 0 && channel !== undefined) named.push(channel);
   const cursor = readCursor(since ?? searchParams.get("since") ?? "", named);
   const channels = [...new Set([...named, ...cursor.keys()])];
-  if (channels.length > most) throw wrong("channel", `At most ${most} channels.`);
   for (const name of channels) {
     if (!isChannelName(name)) throw wrong("channel", `A channel name is ${CHANNEL_GRAMMAR}.`);
   }
@@ -62,12 +60,36 @@ export function readWish({ searchParams }: URL, { parameters, channel, most, sin
   return { channels, starts, echo: readFlag(searchParams, "echo", true), formerly: readFormerly(searchParams) };
 }
 
+/** How many channels a client may hear. */
+export interface WishBounds {
+  /** Beside the one of its user. */
+  readonly most: number;
+  /** With it. Default: no bound. */
+  readonly all?: number;
+}
+
 /**
- * Whether the client may hear all of them.
+ * What comes of a wish as soon as it is known whose it is: a user hears the own channel too, behind the others.
  *
- * @throws {GongError} `forbidden`
+ * @throws {GongError} `bad_request`: too many channels; `forbidden`: one that the client may not hear
  */
-export function checkRights(auth: Auth, grant: Grant | undefined, channels: readonly string[]): void {
+export function grantWish(
+  auth: Auth,
+  grant: Grant | undefined,
+  wish: Wish,
+  { most, all = Infinity }: WishBounds,
+): Wish {
+  const own = grant?.user ? [userChannel(grant.user.id)] : [];
+  const channels = [...new Set([...wish.channels, ...own])];
+  if (channels.length - own.length > most || channels.length > all) {
+    throw wrong("channel", `At most ${Math.min(most, all)} channels.`);
+  }
+  checkRights(auth, grant, channels);
+  return { ...wish, channels };
+}
+
+/** @throws {GongError} `forbidden` */
+function checkRights(auth: Auth, grant: Grant | undefined, channels: readonly string[]): void {
   for (const channel of channels) {
     if (auth.may(grant, "subscribe", channel)) continue;
     if (grant === undefined) throw new GongError("forbidden", `Listening to ${channel} needs a key.`);

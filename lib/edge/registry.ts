@@ -10,6 +10,14 @@ import type { SessionInfo } from "../types.ts";
 /** What a socket that was closed but does not go costs beside its bytes, roughly. */
 const SOCKET = 20_000;
 
+/** What has left, and whose socket should go. */
+export interface Leaving {
+  /** Whether it is only there until what is queued has left too. */
+  readonly lingers: boolean;
+  /** Bytes that its socket holds. */
+  readonly held: number;
+}
+
 /** Sessions by public id, in the order of their connecting, which is the order of their ids. */
 export class Registry {
   readonly #edge: number;
@@ -17,7 +25,7 @@ export class Registry {
   readonly #metrics: Metrics;
   readonly #sessions = new Map<string, Session>();
   /** Those that have left, but Deno has not let the socket go, and since when; in that order. */
-  readonly #closing = new Map<Session, number>();
+  readonly #closing = new Map<Leaving, number>();
   readonly #byDoor = new Map<string, number>();
   readonly #waiting: (() => void)[] = [];
   #latest = 0;
@@ -37,11 +45,11 @@ export class Registry {
   stuck(): { sockets: number; bytes: number } {
     const latest = performance.now() - this.#grace;
     let [sockets, sum] = [0, 0];
-    for (const [session, since] of this.#closing) {
+    for (const [{ lingers, held }, since] of this.#closing) {
       if (since > latest) break;
-      if (session.lingers) continue;
+      if (lingers) continue;
       sockets++;
-      sum += session.outbox.held + SOCKET;
+      sum += held + SOCKET;
     }
     return { sockets, bytes: sum };
   }
@@ -86,13 +94,13 @@ export class Registry {
   }
 
   /** Its socket was told to close: it should go from now on. */
-  closing(session: Session): void {
-    this.#closing.delete(session);
-    this.#closing.set(session, performance.now());
+  closing(leaving: Leaving): void {
+    this.#closing.delete(leaving);
+    this.#closing.set(leaving, performance.now());
   }
 
-  gone(session: Session): void {
-    this.#closing.delete(session);
+  gone(leaving: Leaving): void {
+    this.#closing.delete(leaving);
     if (this.#sessions.size + this.#closing.size === 0) { for (const resolve of this.#waiting.splice(0)) resolve(); }
   }
 

@@ -55,14 +55,12 @@ export class Subscriptions {
   /** As {@linkcode Session.subscribe}; a session that has left subscribes to nothing. */
   begin(session: Session, channel: string, start: Start | undefined, answer?: SubscribeAnswer): void {
     if (session.hasLeft) return;
-    const { hosting, max } = this.#options;
+    const { hosting } = this.#options;
     const joinings = this.#joining.get(session) ?? new Map<string, Joining>();
     const position = session.channels.includes(channel) ? hosting.position(channel) : undefined;
     if (position) return answer?.subscribed(position, true);
     if (joinings.has(channel)) throw new GongError("conflict", `The subscription to ${channel} is under way.`);
-    if (session.channels.length + joinings.size >= max) {
-      throw new GongError("too_many", `At most ${max} subscriptions.`);
-    }
+    this.#checkRoom(session, channel, joinings);
     const known = start && "offset" in start ? start : undefined;
     const joining: Joining = { cancel() {}, answer, position: known, isTold: false };
     this.#joining.set(session, joinings.set(channel, joining));
@@ -91,6 +89,11 @@ export class Subscriptions {
     });
   }
 
+  /** What it hears, and what it is about to. */
+  channels(session: Session): readonly string[] {
+    return [...session.channels, ...this.#joining.get(session)?.keys() ?? []];
+  }
+
   /** Where the session stands in each channel, as a cursor; as of what it was given so far. */
   cursor(session: Session): string {
     return encodeCursor(this.#positions(session));
@@ -116,6 +119,16 @@ export class Subscriptions {
     for (const { cancel } of this.#joining.get(session)?.values() ?? []) cancel();
     this.#joining.delete(session);
     for (const channel of fanout.remove(session)) hosting.releaseUnheard(channel);
+  }
+
+  /** The channel of its user is heard beside as many as anybody may hear. */
+  #checkRoom({ channels, inbox }: Session, channel: string, joinings: ReadonlyMap<string, Joining>): void {
+    const { max } = this.#options;
+    if (channel === inbox || channels.length + joinings.size < max) return;
+    const isAside = inbox !== undefined && (channels.includes(inbox) || joinings.has(inbox));
+    if (!isAside || channels.length + joinings.size > max) {
+      throw new GongError("too_many", `At most ${max} subscriptions.`);
+    }
   }
 
   /**

@@ -5,6 +5,7 @@
  * @module
  */
 import { createAdmin } from "../../lib/admin.ts";
+import { createTokens } from "../../lib/auth/tokens.ts";
 import { createAuth } from "../../lib/auth.ts";
 import { type Config, defaultConfig } from "../../lib/config.ts";
 import { GongError } from "../../lib/errors.ts";
@@ -38,7 +39,8 @@ export interface Stage extends AsyncDisposable {
 /** Answers on a free port of the loopback until it is disposed of. */
 export function openStage(overrides: Partial<Config> = {}): Stage {
   const config = defaultConfig({ dev: true, ...overrides });
-  const auth = createAuth(config, { secret: crypto.getRandomValues(new Uint8Array(32)) });
+  const secret = crypto.getRandomValues(new Uint8Array(32));
+  const auth = createAuth(config, { secret, tokens: createTokens(config, { keys: [] }) });
   const pages = createPages({ config });
   const metrics = new Metrics({ isolate: "0" });
   const admin = createAdmin({ config, auth, hub: { revoke: auth.revoke }, log: createLogger("admin"), metrics });
@@ -59,7 +61,7 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
 
   /** The JSON door, with the one channel that the stage has. */
   function push(request: Request): Response {
-    auth.identify(request, "127.0.0.1");
+    auth.identify(request, new URL(request.url), "127.0.0.1");
     const { socket, response } = Deno.upgradeWebSocket(request);
     feeds.add(socket);
     socket.onopen = () => socket.send(JSON.stringify({ type: "welcome", session: "own", version: "0" }));
@@ -89,7 +91,7 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
   async function api(request: Request, url: URL): Promise<Response | undefined> {
     const id = /^\/api\/sessions\/(.+)$/.exec(url.pathname)?.[1];
     const publication = /^\/api\/publications\/(.+)$/.exec(url.pathname)?.[1];
-    if (url.pathname.startsWith("/api/")) auth.require(auth.identify(request, "127.0.0.1"), "admin");
+    if (url.pathname.startsWith("/api/")) auth.require(await auth.identify(request, url, "127.0.0.1"), "admin");
     if (url.pathname === "/api/stats") return Response.json({ time: Date.now(), ...stage.stats });
     if (url.pathname === "/api/recent") return Response.json({ publications: stage.recent });
     if (url.pathname === "/ready") {

@@ -4,9 +4,9 @@ import { Metrics } from "../../lib/metrics.ts";
 import type { Session } from "../../lib/session.ts";
 
 /** A closing handshake may take no time at all here. */
-function open(...ids: string[]): { registry: Registry; sessions: { lingers: boolean; outbox: { held: number } }[] } {
+function open(...ids: string[]): { registry: Registry; sessions: { lingers: boolean; held: number }[] } {
   const registry = new Registry(1, new Metrics({ isolate: "1" }), 0);
-  const sessions = ids.map((id) => ({ id, door: { name: "plain" }, lingers: false, outbox: { held: 0 } }));
+  const sessions = ids.map((id) => ({ id, door: { name: "plain" }, lingers: false, held: 0 }));
   for (const session of sessions) registry.add(session as unknown as Session);
   return { registry, sessions };
 }
@@ -14,7 +14,7 @@ function open(...ids: string[]): { registry: Registry; sessions: { lingers: bool
 Deno.test("Registry.stuck() counts who was told to close and has not gone, with what the socket holds", () => {
   const { registry, sessions } = open("a", "b", "c");
   assertEquals(registry.stuck(), { sockets: 0, bytes: 0 });
-  sessions[1]!.outbox.held = 5000;
+  sessions[1]!.held = 5000;
   const [first, second] = sessions as unknown as [Session, Session];
   for (const session of [first, second]) registry.leave(session, "slow");
   assertEquals(registry.stuck(), { sockets: 2, bytes: 45_000 });

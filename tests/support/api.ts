@@ -4,6 +4,7 @@
  * @module
  */
 import { type Api, type ApiOptions, createApi } from "../../lib/api.ts";
+import { createTokens } from "../../lib/auth/tokens.ts";
 import { type Auth, createAuth } from "../../lib/auth.ts";
 import { type Config, defaultConfig } from "../../lib/config.ts";
 import type { Fields, Logger } from "../../lib/log.ts";
@@ -188,7 +189,8 @@ export interface SendOptions {
 export function setUp(overrides: Partial<Config> = {}, options: Partial<ApiOptions> = {}): ApiFixture {
   const apiKey = [`boss:admin:${KEYS.admin}`, `shop:publish:${KEYS.publish}`, `eye:stats:${KEYS.stats}`];
   const config = defaultConfig({ apiKey, allowHost: ["localhost"], ...overrides });
-  const auth = createAuth(config, { secret: new Uint8Array(32).fill(7), onFailure: () => {} });
+  const tokens = createTokens(config, { keys: [] });
+  const auth = createAuth(config, { secret: new Uint8Array(32).fill(7), tokens, onFailure: () => {} });
   const hub = new ArrayHub();
   const metrics = new Metrics({ isolate: "0" });
   const { log, entries } = createRecorder();

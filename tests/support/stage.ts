@@ -7,6 +7,7 @@
 import { setImmediate } from "node:timers";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { type Auth, createAuth, type Grant } from "../../lib/auth.ts";
+import { createTokens } from "../../lib/auth/tokens.ts";
 import { byteLength } from "../../lib/bytes.ts";
 import { type Config, defaultConfig } from "../../lib/config.ts";
 import type { Carrier, CarrierEvents } from "../../lib/carrier.ts";
@@ -231,6 +232,7 @@ export class StageEdge {
     this.metrics = new Metrics({ isolate: String(number) });
     this.auth = createAuth(config, {
       secret: new Uint8Array(32),
+      tokens: createTokens(config, { keys: [] }),
       onFailure: (address) => this.hub.failedAuth(address),
     });
     const { link, log, metrics, auth } = this;

@@ -29,6 +29,7 @@ export const LAYERS: readonly string[] = [
   "lib/json.ts",
   "lib/draft.ts",
   "lib/rates.ts",
+  "lib/deadlines.ts",
   "lib/auth/",
   "lib/auth.ts",
   "lib/http/",

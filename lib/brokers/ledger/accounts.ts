@@ -8,7 +8,7 @@ import { sizeOf } from "../../bytes.ts";
 import type { HistoryLimits } from "../../channel_rules.ts";
 import type { Draft, Publication } from "../../types.ts";
 import { firstFresh, firstWithin, isTooMuch } from "./bounds.ts";
-import { Deadlines } from "./deadlines.ts";
+import { Deadlines } from "../../deadlines.ts";
 import { Figures } from "./figures.ts";
 import type { Channel, KeptChannel, KnownId, Store } from "./store.ts";
 

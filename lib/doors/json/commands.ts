@@ -48,6 +48,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     answer.ok({});
   },
 
+  authenticate(session, fields, answer) {
+    fields.only(["token"]);
+    const token = fields.string("token");
+    if (token === undefined) throw fields.error("token", "`token` is missing.");
+    answer.later(session.authenticate(token));
+  },
+
   ping(_session, fields, answer) {
     fields.only([]);
     answer.ok({ time: Date.now() });

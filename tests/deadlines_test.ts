@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { Deadlines } from "../../lib/brokers/ledger/deadlines.ts";
-import { seeded } from "../support/random.ts";
+import { Deadlines } from "../lib/deadlines.ts";
+import { seeded } from "./support/random.ts";
 
 Deno.test("Deadlines.take() gives what is due in the order of the times, and nothing before", () => {
   const random = seeded(3);
