@@ -19,6 +19,7 @@ import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
 import { creditAfter, type EdgeMethods, type HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
+import { Multimap } from "./multimap.ts";
 import { Recent } from "./hub/recent.ts";
 import { Traces } from "./hub/traces.ts";
 import { Turn } from "./turn.ts";
@@ -64,7 +65,8 @@ export class Hub {
   readonly #intake: Intake;
   readonly #guard: Guard;
   readonly #turn = new Turn();
-  readonly #hosts = new Map<string, Set<number>>();
+  /** Edges by the channels that they host. */
+  readonly #hosts = new Multimap<string, number>();
   /** Bytes posted by an edge's sessions and dealt with until it is told so. */
   readonly #creditAfter: number;
   /** Bytes of everything that is kept for a while. */
@@ -272,9 +274,7 @@ export class Hub {
     after: number,
     limit: PageLimit,
   ): Promise<History> {
-    const hosts = this.#hosts.get(channel);
-    if (hosts) hosts.add(edge);
-    else this.#hosts.set(channel, new Set([edge]));
+    this.#hosts.add(channel, edge);
     if (channel === ADMIN_CHANNEL) return this.#readFeed(start);
     // When it fails, the edge says whether it still hosts the channel for others.
     await this.#broker.subscribe(channel);
@@ -304,9 +304,7 @@ export class Hub {
   }
 
   #unhost(edge: number, channel: string): void {
-    const hosts = this.#hosts.get(channel);
-    if (!hosts?.delete(edge) || hosts.size > 0) return;
-    this.#hosts.delete(channel);
+    if (!this.#hosts.delete(channel, edge) || this.#hosts.has(channel)) return;
     void this.#broker.unsubscribe(channel).catch((error) => {
       this.#options.log.error("broker.fault", { error: String(error) });
     });

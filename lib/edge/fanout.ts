@@ -8,6 +8,7 @@ import { Audience, type Outcome, type Parcel } from "../audience.ts";
 import { encodeCursor } from "../codecs/cursor.ts";
 import type { Codec } from "../door.ts";
 import { windowOf } from "../outbox.ts";
+import { Multimap } from "../multimap.ts";
 import { userOf } from "../reserved.ts";
 import type { Session } from "../session.ts";
 import type { Data, Position, Publication } from "../types.ts";
@@ -56,12 +57,12 @@ export class Fanout {
   readonly #window: number;
   readonly #position: FanoutOptions["position"];
   readonly #audiences = new Map<string, ChannelAudience>();
-  readonly #byChannel = new Map<string, Set<ChannelAudience>>();
+  readonly #byChannel = new Multimap<string, ChannelAudience>();
   /** Sessions by the mailboxes that they hear beside the channels of their audience. */
-  readonly #byMailbox = new Map<string, Set<Session>>();
+  readonly #byMailbox = new Multimap<string, Session>();
   readonly #bySession = new Map<Session, ChannelAudience>();
   /** Sessions that do not hear themselves, by their ids, the former ones too. */
-  readonly #muted = new Map<string, Set<Session>>();
+  readonly #muted = new Multimap<string, Session>();
 
   constructor({ outbox, position }: FanoutOptions) {
     this.#window = windowOf(outbox);
@@ -92,9 +93,9 @@ export class Fanout {
     if (rest) audience.rest = rest;
     session.join(audience);
     this.#bySession.set(session, audience);
-    for (const mailbox of mailboxes) addTo(this.#byMailbox, mailbox, session);
+    for (const mailbox of mailboxes) this.#byMailbox.add(mailbox, session);
     if (mailboxes.length === 0) session.channels = audience.channels;
-    for (const id of mutedIds(session)) addTo(this.#muted, id, session);
+    for (const id of mutedIds(session)) this.#muted.add(id, session);
   }
 
   /** The session hears nothing any more. Returns the channels that now nobody hears. */
@@ -107,15 +108,15 @@ export class Fanout {
 
   /** Those who hear the channel stand there now, with nothing delivered. */
   moved(channel: string, position: Position): void {
-    for (const { codec, positions } of this.#byChannel.get(channel) ?? []) {
+    for (const { codec, positions } of this.#byChannel.get(channel)) {
       if (codec.stamp) positions.set(channel, position);
     }
   }
 
   /** The sessions that hear the channel. */
   *listeners(channel: string): Generator<Session> {
-    for (const audience of this.#byChannel.get(channel) ?? []) yield* audience;
-    yield* this.#byMailbox.get(channel) ?? NOBODY;
+    for (const audience of this.#byChannel.get(channel)) yield* audience;
+    yield* this.#byMailbox.get(channel);
   }
 
   /**
@@ -154,7 +155,7 @@ export class Fanout {
     for (const channel of channels) {
       const position = codec.stamp && this.#position(channel);
       if (position) audience.positions.set(channel, position);
-      addTo(this.#byChannel, channel, audience);
+      this.#byChannel.add(channel, audience);
     }
     return audience;
   }
@@ -163,14 +164,14 @@ export class Fanout {
     const audience = this.#bySession.get(session);
     if (!audience) return;
     this.#bySession.delete(session);
-    for (const id of mutedIds(session)) deleteFrom(this.#muted, id, session);
+    for (const id of mutedIds(session)) this.#muted.delete(id, session);
     if (session.channels !== audience.channels) {
-      for (const channel of session.channels) if (isMailbox(channel)) deleteFrom(this.#byMailbox, channel, session);
+      for (const channel of session.channels) if (isMailbox(channel)) this.#byMailbox.delete(channel, session);
     }
     session.join(undefined);
     if (audience.size > 0) return;
     this.#audiences.delete(audience.key);
-    for (const channel of audience.channels) deleteFrom(this.#byChannel, channel, audience);
+    for (const channel of audience.channels) this.#byChannel.delete(channel, audience);
   }
 
   #sort(publications: readonly Publication[]): Round {
@@ -180,16 +181,16 @@ export class Fanout {
     const mail = new Map<Session, number[]>();
     const authors = new Set<Session>();
     publications.forEach(({ channel, from }, place) => {
-      for (const author of from === undefined ? NOBODY : this.#muted.get(from) ?? NOBODY) authors.add(author);
+      if (from !== undefined) { for (const author of this.#muted.get(from)) authors.add(author); }
       const known = numbers.get(channel);
       if (known !== undefined) return void places[known]!.push(place);
       const number = places.push([place]) - 1;
       numbers.set(channel, number);
-      for (const audience of this.#byChannel.get(channel) ?? []) {
+      for (const audience of this.#byChannel.get(channel)) {
         audience.hits.push(number);
         touched.add(audience);
       }
-      for (const session of this.#byMailbox.get(channel) ?? NOBODY) {
+      for (const session of this.#byMailbox.get(channel)) {
         const hits = mail.get(session);
         if (hits) hits.push(number);
         else mail.set(session, [number]);
@@ -235,15 +236,4 @@ function packOthers(
 /** Whether few sessions hear the channel: a user's own. */
 function isMailbox(channel: string): boolean {
   return userOf(channel) !== undefined;
-}
-
-function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
-  const set = sets.get(key);
-  if (set) set.add(value);
-  else sets.set(key, new Set([value]));
-}
-
-function deleteFrom<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
-  const set = sets.get(key);
-  if (set?.delete(value) && set.size === 0) sets.delete(key);
 }

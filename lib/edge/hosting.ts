@@ -7,6 +7,7 @@
  * @module
  */
 import { GongError } from "../errors.ts";
+import { Multimap } from "../multimap.ts";
 import type { History, PageLimit, Position, Publication, Start } from "../types.ts";
 
 /** What a {@linkcode Hosting} asks and tells. */
@@ -90,13 +91,13 @@ interface Hosted {
   position: Position | undefined;
   /** While what was lost is read again: what came live in the meantime. */
   repairing: Publication[] | undefined;
-  readonly joinings: Set<Joining>;
 }
 
 /** All channels of an edge. */
 export class Hosting {
   readonly #options: HostingOptions;
   readonly #hosted = new Map<string, Hosted>();
+  readonly #joinings = new Multimap<Hosted, Joining>();
   #live: Publication[] = [];
 
   constructor(options: HostingOptions) {
@@ -118,17 +119,17 @@ export class Hosting {
     const hosted = this.#open(channel);
     if (!start && hosted.position && joiner.joined(hosted.position, true, [])) return () => {};
     const joining: Joining = { joiner, start, after: this.#options.seen(), held: [], read: undefined, round: 0 };
-    hosted.joinings.add(joining);
+    this.#joinings.add(hosted, joining);
     void this.#ask(hosted, joining);
     return () => {
-      if (hosted.joinings.delete(joining)) this.releaseUnheard(channel);
+      if (this.#joinings.delete(hosted, joining)) this.releaseUnheard(channel);
     };
   }
 
   /** Gives the channel up if nobody listens to it or is about to. */
   releaseUnheard(channel: string): void {
     const hosted = this.#hosted.get(channel);
-    if (!hosted || hosted.joinings.size > 0 || this.#options.isHeard(channel)) return;
+    if (!hosted || this.#joinings.has(hosted) || this.#options.isHeard(channel)) return;
     this.#hosted.delete(channel);
     this.#options.release(channel);
   }
@@ -139,8 +140,8 @@ export class Hosting {
     for (const publication of publications) {
       const hosted = this.#hosted.get(publication.channel);
       if (!hosted) continue;
-      for (const joining of hosted.joinings) joining.held?.push(publication);
-      if (hosted.joinings.size > 0) joined.add(hosted);
+      for (const joining of this.#joinings.get(hosted)) joining.held?.push(publication);
+      if (this.#joinings.has(hosted)) joined.add(hosted);
       this.#accept(hosted, publication);
     }
     this.#flush();
@@ -157,13 +158,13 @@ export class Hosting {
 
   /** What was lost may be missing in what is held. Who holds nothing has not asked: it waits for that, or takes a page. */
   #askAgain(hosted: Hosted): void {
-    for (const joining of hosted.joinings) if (joining.held) void this.#ask(hosted, joining);
+    for (const joining of this.#joinings.get(hosted)) if (joining.held) void this.#ask(hosted, joining);
   }
 
   #open(channel: string): Hosted {
     let hosted = this.#hosted.get(channel);
     if (!hosted) {
-      hosted = { channel, position: undefined, repairing: undefined, joinings: new Set() };
+      hosted = { channel, position: undefined, repairing: undefined };
       this.#hosted.set(channel, hosted);
     }
     return hosted;
@@ -260,7 +261,7 @@ export class Hosting {
    */
   async #ask(hosted: Hosted, joining: Joining, first?: Pick<Reading, "start" | "publications">): Promise<void> {
     const round = ++joining.round;
-    const isVoid = () => joining.round !== round || !hosted.joinings.has(joining);
+    const isVoid = () => joining.round !== round || !this.#joinings.hasValue(hosted, joining);
     const { channel } = hosted;
     const { joiner, after } = joining;
     const begin = () => {
@@ -288,7 +289,7 @@ export class Hosting {
       this.#completeAll(hosted);
     } catch (error) {
       if (isVoid()) return;
-      hosted.joinings.delete(joining);
+      this.#joinings.delete(hosted, joining);
       joining.joiner.failed(GongError.from(error));
       this.releaseUnheard(channel);
     }
@@ -313,7 +314,7 @@ export class Hosting {
   #completeAll(hosted: Hosted): void {
     const { position, repairing } = hosted;
     if (!position || repairing) return;
-    for (const joining of hosted.joinings) {
+    for (const joining of this.#joinings.get(hosted)) {
       const { read } = joining;
       if (!read) continue;
       if (read.top.epoch !== position.epoch) {
@@ -336,9 +337,9 @@ export class Hosting {
   }
 
   #letIn(hosted: Hosted, joining: Joining, { start, recovered }: Reading, missed: Publication[]): void {
-    hosted.joinings.delete(joining);
+    this.#joinings.delete(hosted, joining);
     if (joining.joiner.joined(start, recovered, missed)) return;
-    hosted.joinings.add(joining);
+    this.#joinings.add(hosted, joining);
     void this.#ask(hosted, joining, { start, publications: missed });
   }
 }

@@ -160,7 +160,7 @@ export class Subscriptions {
     if (session.hasLeft) return hosting.releaseUnheard(channel);
     // A cursor names every channel, also one that is not heard yet.
     const isAlone = session.door.codec.stamp !== undefined && this.#joining.has(session);
-    fanout.place(session, [...session.channels, channel], isAlone ? () => this.#begun(session) : undefined);
+    fanout.place(session, session.channels.concat(channel), isAlone ? () => this.#begun(session) : undefined);
   }
 
   /** Hands it a page as soon as it has room, in parts if it never will; resolves when it has room for another. */

@@ -10,6 +10,7 @@ export const LAYERS: readonly string[] = [
   "lib/types.ts",
   "lib/errors.ts",
   "lib/bytes.ts",
+  "lib/multimap.ts",
   "lib/budget.ts",
   "lib/flags.ts",
   "lib/units.ts",

@@ -202,8 +202,10 @@ export class Accounts {
   }
 
   #add(kept: KeptChannel): void {
-    const { name } = kept;
-    const channel: Channel = { ...kept, limits: this.#limitsOf(name), hosted: false, isAging: false };
+    const { name, epoch, offset, first, bytes, idBytes } = kept;
+    const limits = this.#limitsOf(name);
+    // Named one by one they have no memory beside the object's: there may be a million of them.
+    const channel: Channel = { name, epoch, limits, offset, first, bytes, idBytes, hosted: false, isAging: false };
     this.#channels.set(name, channel);
     this.#figures.enter(channel);
     // How old it is will be looked at; what there is of it is older than everything to come.
