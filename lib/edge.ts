@@ -101,8 +101,12 @@ export class Edge implements SessionHost {
    */
   begin(session: Session): void {
     const { id, address } = session.options;
+    const { id: user, info } = session.grant?.user ?? {};
     this.registry.add(session);
-    this.#options.link.request("admit", { id, address }).catch((error) => session.refuse(error));
+    const admission = user === undefined
+      ? { id, address }
+      : { id, address, user, ...(info === undefined ? {} : { info }) };
+    this.#options.link.request("admit", admission).catch((error) => session.refuse(error));
     session.door.opened(session);
     try {
       // Those first that it resumes: where it stands in them belongs into every cursor that it is told.
