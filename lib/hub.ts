@@ -22,6 +22,7 @@ import type { Metrics } from "./metrics.ts";
 import { Multimap } from "./multimap.ts";
 import { Recent } from "./hub/recent.ts";
 import { Traces } from "./hub/traces.ts";
+import { Users } from "./hub/users.ts";
 import { Turn } from "./turn.ts";
 import type { Broker, Glimpse, History, PageLimit, Publication, Sample, Start } from "./types.ts";
 
@@ -64,6 +65,7 @@ export class Hub {
   readonly #bus: BusSender;
   readonly #intake: Intake;
   readonly #guard: Guard;
+  readonly #users = new Users();
   readonly #turn = new Turn();
   /** Edges by the channels that they host. */
   readonly #hosts = new Multimap<string, number>();
@@ -147,7 +149,9 @@ export class Hub {
     this.#bus.leave(edge);
     for (const channel of [...this.#hosts.keys()]) this.#unhost(edge, channel);
     this.#intake.resume();
-    return this.#guard.releaseEdge(edge);
+    const sessions = this.#guard.releaseEdge(edge);
+    for (const session of sessions) this.#users.remove(session);
+    return sessions.length;
   }
 
   /** Whether an edge hosts the channel: somebody may be listening. */
@@ -200,8 +204,18 @@ export class Hub {
         return packHistory(await this.#subscribe(edge, channel, start, after, limit));
       },
       unsubscribe: (channel) => this.#unhost(edge, channel),
-      admit: ({ id, address }) => this.#guard.admit(edge, id, address),
-      release: (id) => this.#guard.release(edge, id),
+      admit: ({ id, address, user, info }) => {
+        const session = this.#guard.admit(edge, id, address);
+        if (user !== undefined) this.#users.identify(session, user, info);
+      },
+      identify: ({ id, user, info }) => {
+        const session = this.#guard.get(edge, id);
+        if (session) this.#users.identify(session, user, info);
+      },
+      release: (id) => {
+        const session = this.#guard.release(edge, id);
+        if (session) this.#users.remove(session);
+      },
       acknowledge: (number) => {
         this.#bus.acknowledge(edge, number);
         this.#intake.resume();
@@ -212,14 +226,18 @@ export class Hub {
         return replay;
       },
       signal: (order) => directory.signal(order),
-      signalUsers: unfinished,
+      signalUsers: ({ users, signal }) => {
+        return directory.signal({
+          sessions: [...new Set(users)].flatMap((user) => this.#users.sessionsOf(user)),
+          signal,
+        });
+      },
       answer: (order) => directory.answer(order),
-      reach: unfinished,
+      reach: (users) => this.#users.reach(users),
       presence: unfinished,
       totals: unfinished,
-      users: unfinished,
-      user: unfinished,
-      identify: unfinished,
+      users: (page) => this.#users.page(page),
+      user: (id) => this.#users.get(id),
       present: unfinished,
       disconnect: unfinished,
       subscribeSessions: unfinished,

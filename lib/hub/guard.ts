@@ -20,6 +20,15 @@ export interface GuardOptions {
   readonly onFull?: (isFull: boolean, address?: string) => void;
 }
 
+/** A session that is counted in: what the hub knows of it, whoever asks. */
+export interface Admitted {
+  readonly id: string;
+  readonly address: string;
+  /** Whose it is, if anybody's, and the JSON that the user's token brought. */
+  user: string | undefined;
+  info: string | undefined;
+}
+
 /** How long an address is refused after too many wrong keys, in milliseconds. */
 const BLOCK = 60_000;
 /** Addresses that are blocked at once, at most: past it the one blocked longest is let go. */
@@ -31,8 +40,8 @@ export class Guard {
   readonly #now: () => number;
   readonly #failures: TokenBuckets;
   readonly #byAddress = new Map<string, number>();
-  /** Address of each session, by edge and id. */
-  readonly #byEdge = new Map<number, Map<string, string>>();
+  /** The sessions, by edge and id. */
+  readonly #byEdge = new Map<number, Map<string, Admitted>>();
   readonly #blocked = new Map<string, number>();
   #total = 0;
 
@@ -53,31 +62,38 @@ export class Guard {
    *
    * @throws {GongError} `overloaded` when there are too many in all, `too_many` for this address
    */
-  admit(edge: number, id: string, address: string): void {
+  admit(edge: number, id: string, address: string): Admitted {
     if (this.isFull()) throw fullError();
     if (this.isFull(address)) throw fullError(address);
-    const sessions = this.#byEdge.get(edge) ?? new Map<string, string>();
-    this.#byEdge.set(edge, sessions.set(id, address));
+    const session = { id, address, user: undefined, info: undefined };
+    const sessions = this.#byEdge.get(edge) ?? new Map<string, Admitted>();
+    this.#byEdge.set(edge, sessions.set(id, session));
     this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
     this.#total++;
     this.#tell(address, 0);
+    return session;
   }
 
-  /** Counts a session of that edge out; one that is not counted is ignored. */
-  release(edge: number, id: string): void {
-    const sessions = this.#byEdge.get(edge);
-    const address = sessions?.get(id);
-    if (address === undefined) return;
-    sessions!.delete(id);
-    this.#lower(address);
+  /** A session of that edge; undefined when it is not counted. */
+  get(edge: number, id: string): Admitted | undefined {
+    return this.#byEdge.get(edge)?.get(id);
   }
 
-  /** The edge is gone with all its sessions; returns how many those were. */
-  releaseEdge(edge: number): number {
-    const sessions = this.#byEdge.get(edge) ?? new Map<string, string>();
+  /** Counts a session of that edge out; undefined, and nothing happens, when it is not counted. */
+  release(edge: number, id: string): Admitted | undefined {
+    const session = this.get(edge, id);
+    if (session === undefined) return undefined;
+    this.#byEdge.get(edge)!.delete(id);
+    this.#lower(session.address);
+    return session;
+  }
+
+  /** The edge is gone with all its sessions; returns these. */
+  releaseEdge(edge: number): readonly Admitted[] {
+    const sessions = [...this.#byEdge.get(edge)?.values() ?? []];
     this.#byEdge.delete(edge);
-    for (const address of sessions.values()) this.#lower(address);
-    return sessions.size;
+    for (const { address } of sessions) this.#lower(address);
+    return sessions;
   }
 
   /** Whether there is no room for another session of this address, or, without one, of anybody. */

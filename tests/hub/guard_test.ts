@@ -55,7 +55,8 @@ Deno.test("Guard.releaseEdge() frees everything of one edge, once, and nothing o
   guard.admit(1, "s1", "a");
   guard.admit(1, "s2", "b");
   guard.admit(2, "s3", "a");
-  assertEquals([guard.releaseEdge(1), guard.releaseEdge(1), guard.releaseEdge(9), guard.total], [2, 0, 0, 1]);
+  const gone = [1, 1, 9].map((edge) => guard.releaseEdge(edge).length);
+  assertEquals([...gone, guard.total], [2, 0, 0, 1]);
   guard.release(1, "s1");
   assertEquals(guard.total, 1);
   assertEquals([refusal(guard, 3, "a"), refusal(guard, 3, "a")], [undefined, "too_many"]);
