@@ -15,6 +15,12 @@ export interface KeySetOptions {
   readonly onFault: (error: Error) => void;
 }
 
+/** Keys, and the {@linkcode KeySet.version} that they are of, if they are of a set. */
+export interface Found {
+  readonly keys: readonly CryptoKey[];
+  readonly version: number | undefined;
+}
+
 interface PublishedKey {
   readonly kid: string | undefined;
   readonly algorithm: KeyAlgorithm;
@@ -50,6 +56,7 @@ export class KeySet {
   #asked = -Infinity;
   #asking: Promise<void> | undefined;
   #fault: Error | undefined;
+  #version = 0;
 
   constructor(url: string, { now, onFault }: KeySetOptions) {
     this.#url = url;
@@ -62,13 +69,23 @@ export class KeySet {
     return this.#fault;
   }
 
-  /** The keys that a token may be signed with; several only for one that does not name its key. Never rejects. */
-  async find(algorithm: KeyAlgorithm, kid: string | undefined): Promise<readonly CryptoKey[]> {
+  /** Another number whenever the keys have been read anew. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Sees to it that the keys are not too old: to be called before they are used. Never rejects. */
+  async freshen(): Promise<void> {
     const age = this.#since(this.#loaded);
     if (age >= STALE) await this.renew();
     else if (age >= REFRESH) void this.renew();
+  }
+
+  /** The keys that a token may be signed with; several only for one that does not name its key. Never rejects. */
+  async find(algorithm: KeyAlgorithm, kid: string | undefined): Promise<Found> {
+    await this.freshen();
     const found = this.#match(algorithm, kid);
-    if (found.length > 0) return found;
+    if (found.keys.length > 0) return found;
     await this.renew();
     return this.#match(algorithm, kid);
   }
@@ -90,6 +107,7 @@ export class KeySet {
       this.#keys = await readKeys(await download(this.#url));
       this.#loaded = this.#now();
       this.#fault = undefined;
+      this.#version++;
     } catch (cause) {
       this.#fault = cause instanceof Error ? cause : new Error(String(cause));
       this.#onFault(this.#fault);
@@ -102,11 +120,12 @@ export class KeySet {
     return passed < 0 ? Infinity : passed;
   }
 
-  #match(algorithm: KeyAlgorithm, kid: string | undefined): readonly CryptoKey[] {
-    return this.#keys
+  #match(algorithm: KeyAlgorithm, kid: string | undefined): Found {
+    const keys = this.#keys
       .filter((key) => key.algorithm === algorithm && (kid === undefined || key.kid === kid))
       .slice(0, MAX_TRIED)
       .map(({ key }) => key);
+    return { keys, version: this.#version };
   }
 }
 

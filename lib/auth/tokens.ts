@@ -4,16 +4,17 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { decodeProtectedHeader } from "jose/decode/protected_header";
 import { JOSENotSupported, JWSSignatureVerificationFailed, JWTClaimValidationFailed, JWTExpired } from "jose/errors";
-import { importJWK } from "jose/key/import";
 import { jwtVerify, type JWTVerifyOptions } from "jose/jwt/verify";
-import { type Config, type KeyAlgorithm, readPublicKey } from "../config.ts";
+import type { Config } from "../config.ts";
 import { GongError } from "../errors.ts";
 import { createClaims, LEEWAY } from "./claims.ts";
 import type { Grant } from "./grant.ts";
-import { KeySet } from "./key_set.ts";
+import { type Found, KeySet } from "./key_set.ts";
+import { importKeys } from "./own_keys.ts";
 import { type TokenCheck, TokenFault } from "./token_fault.ts";
+import { type Algorithm, isTokenShaped, readHeader } from "./token_header.ts";
+import { Verified } from "./verified.ts";
 
 export { type TokenCheck, TokenFault } from "./token_fault.ts";
 
@@ -44,16 +45,6 @@ export interface Tokens {
   verify(token: string): Promise<Grant>;
 }
 
-type Algorithm = "HS256" | KeyAlgorithm;
-type Keys = Readonly<Record<Algorithm, readonly CryptoKey[]>>;
-
-const MAX_LENGTH = 8192;
-/** A token that is not signed has an empty third part; it is told apart by its algorithm. */
-const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]*$/;
-/** Bits of the last character that belong to no byte are 0, so that there is one text for one signature. */
-const CANONICAL = /\.(?:[\w-]{4})*(?:[\w-][AQgw]|[\w-]{2}[AEIMQUYcgkosw048])?$/;
-const MAX_KID = 256;
-
 /**
  * Each key is for one algorithm only, and the header of a token does no more than choose among the keys there are: no
  * key, and no URL of one, is taken from it (RFC 8725 sections 3.1 and 3.10).
@@ -62,40 +53,35 @@ const MAX_KID = 256;
  */
 export function createTokens(config: TokenSettings, options: TokenOptions): Tokens {
   const { keys, now = Date.now, onUnreachable = () => {} } = options;
-  const files = keys.map(readPublicKey);
-  const keySet = config.tokenJwks === "" ? undefined : new KeySet(config.tokenJwks, { now, onFault: onUnreachable });
+  const { tokenSecret, tokenJwks, tokenIssuer, tokenAudience } = config;
+  const ownKeys = importKeys(tokenSecret, keys);
+  const keySet = tokenJwks === "" ? undefined : new KeySet(tokenJwks, { now, onFault: onUnreachable });
   const toGrant = createClaims();
+  const verified = new Verified();
   const expected: JWTVerifyOptions = {
     clockTolerance: LEEWAY,
     requiredClaims: ["exp"],
-    ...config.tokenIssuer === "" ? {} : { issuer: config.tokenIssuer },
-    ...config.tokenAudience === "" ? {} : { audience: config.tokenAudience },
+    ...tokenIssuer === "" ? {} : { issuer: tokenIssuer },
+    ...tokenAudience === "" ? {} : { audience: tokenAudience },
   };
-  let imported: Promise<Keys> | undefined;
 
-  async function importKeys(): Promise<Keys> {
-    const secrets = config.tokenSecret.map((secret) =>
-      crypto.subtle.importKey("raw", new TextEncoder().encode(secret), { name: "HMAC", hash: "SHA-256" }, false, [
-        "verify",
-      ])
-    );
-    const found: Record<Algorithm, CryptoKey[]> = {
-      HS256: await Promise.all(secrets),
-      RS256: [],
-      ES256: [],
-      EdDSA: [],
-    };
-    for (const { algorithm, jwk } of files) found[algorithm].push(await importJWK(jwk, algorithm) as CryptoKey);
-    return found;
+  async function recall(token: string): Promise<Grant | undefined> {
+    const { grant, version } = (isTokenShaped(token) ? verified.get(token, now()) : undefined) ?? {};
+    if (version === undefined) return grant;
+    await keySet?.freshen();
+    return keySet?.version === version ? grant : undefined;
   }
 
   /** The grant, if one of the keys has signed the token. */
-  async function tryKeys(token: string, keys: readonly CryptoKey[], algorithm: Algorithm): Promise<Grant | undefined> {
+  async function tryKeys(token: string, algorithm: Algorithm, { keys, version }: Found): Promise<Grant | undefined> {
     for (const key of keys) {
       try {
-        const currentDate = new Date(now());
+        const since = now();
+        const currentDate = new Date(since);
         const { payload } = await jwtVerify(token, key, { ...expected, algorithms: [algorithm], currentDate });
-        return toGrant(payload, Buffer.from(token.split(".")[1]!, "base64url").toString());
+        const grant = toGrant(payload, Buffer.from(token.split(".")[1]!, "base64url").toString());
+        verified.add(token, { grant, since, version });
+        return grant;
       } catch (error) {
         if (!(error instanceof JWSSignatureVerificationFailed)) throw error;
       }
@@ -105,52 +91,37 @@ export function createTokens(config: TokenSettings, options: TokenOptions): Toke
 
   async function check(token: string): Promise<Grant> {
     const { algorithm, kid } = readHeader(token);
-    const own = (await (imported ??= importKeys()))[algorithm];
-    const grant = await tryKeys(token, own, algorithm);
+    const own = (await ownKeys())[algorithm];
+    const grant = await tryKeys(token, algorithm, { keys: own, version: undefined });
     if (grant) return grant;
     // A secret is nothing to be published.
     if (keySet === undefined || algorithm === "HS256") throw unsigned(algorithm, own.length);
     const published = await keySet.find(algorithm, kid);
-    const found = await tryKeys(token, published, algorithm);
+    const found = await tryKeys(token, algorithm, published);
     if (found) return found;
+    // That a key without a name was replaced shows in nothing else.
     if (kid === undefined && await keySet.renew()) {
-      const renewed = await tryKeys(token, await keySet.find(algorithm, kid), algorithm);
+      const renewed = await tryKeys(token, algorithm, await keySet.find(algorithm, kid));
       if (renewed) return renewed;
     }
-    if (published.length > 0 || keySet.fault === undefined) throw unsigned(algorithm, own.length + published.length);
-    throw new TokenFault("unreachable", `the key set cannot be had: ${keySet.fault.message}`, { cause: keySet.fault });
+    const { fault } = keySet;
+    if (published.keys.length === 0 && fault) {
+      throw new TokenFault("unreachable", `the key set cannot be had: ${fault.message}`, { cause: fault });
+    }
+    throw unsigned(algorithm, own.length + published.keys.length);
   }
 
   return {
-    isConfigured: config.tokenSecret.length > 0 || files.length > 0 || keySet !== undefined,
-    looksLike: (text) => text.length <= MAX_LENGTH && TOKEN.test(text),
+    isConfigured: tokenSecret.length > 0 || keys.length > 0 || keySet !== undefined,
+    looksLike: isTokenShaped,
     async verify(token) {
       try {
-        return await check(token);
+        return await recall(token) ?? await check(token);
       } catch (error) {
         throw new GongError("unauthorized", "The token is not valid.", { cause: toFault(error) });
       }
     },
   };
-}
-
-/** @throws {TokenFault} `size`, `malformed`, `algorithm` */
-function readHeader(token: string): { algorithm: Algorithm; kid: string | undefined } {
-  if (token.length > MAX_LENGTH) throw new TokenFault("size", `it has more than ${MAX_LENGTH} characters`);
-  if (!TOKEN.test(token) || !CANONICAL.test(token)) throw new TokenFault("malformed", "it is no JWT");
-  const { alg, kid } = decodeProtectedHeader(token);
-  if (kid !== undefined && (typeof kid !== "string" || kid.length > MAX_KID)) {
-    throw new TokenFault("malformed", `its \`kid\` is no text of at most ${MAX_KID} characters`);
-  }
-  switch (alg) {
-    case "HS256":
-    case "RS256":
-    case "ES256":
-    case "EdDSA":
-      return { algorithm: alg, kid };
-    default:
-      throw new TokenFault("algorithm", "its algorithm is none of HS256, RS256, ES256 and EdDSA");
-  }
 }
 
 function unsigned(algorithm: Algorithm, tried: number): TokenFault {
