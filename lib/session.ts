@@ -9,6 +9,7 @@ import { byteLength } from "./bytes.ts";
 import type { Carrier, CarrierEvents } from "./carrier.ts";
 import type { Content, Door, DoorSession, Sent, SignalTarget, SubscribeAnswer } from "./door.ts";
 import { type ErrorCode, ERRORS, GongError } from "./errors.ts";
+import { isReserved } from "./globs.ts";
 import { type RateLimits, TokenBucket } from "./rates.ts";
 import { Outbox, type Outlet } from "./outbox.ts";
 import { Periodic } from "./periodic.ts";
@@ -470,6 +471,9 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   }
 
   #checkMayPublish(channel: string): void {
+    if (isReserved(channel)) {
+      throw new GongError("forbidden", "Channels whose name begins with `$` belong to the server.");
+    }
     if (!this.may("publish", channel)) throw new GongError("forbidden", `Publishing to ${channel} is not allowed.`);
   }
 
