@@ -10,6 +10,7 @@ import { LARGE } from "./door/large.ts";
 import { LOSSES } from "./door/losses.ts";
 import { REFUSALS } from "./door/refusals.ts";
 import { RESUMES } from "./door/resumes.ts";
+import { SIGNALS } from "./door/signals.ts";
 import { startServers } from "./door/servers.ts";
 
 export type { DoorFeatures } from "./door/case.ts";
@@ -17,7 +18,7 @@ export type { DoorFeatures } from "./door/case.ts";
 /** Registers the tests of a door. */
 export type TestDoor = (name: string, open: OpenWire, features: DoorFeatures) => void;
 
-const CASES: readonly Case[] = [...DELIVERY, ...RESUMES, ...LOSSES, ...REFUSALS, ...LARGE];
+const CASES: readonly Case[] = [...DELIVERY, ...RESUMES, ...LOSSES, ...REFUSALS, ...SIGNALS, ...LARGE];
 
 /** To be called once, at the top of a test file: its doors share their servers. */
 export function createDoorSuite(): TestDoor {

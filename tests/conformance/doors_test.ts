@@ -14,7 +14,10 @@ const LINES: DoorFeatures = {
   refusals: "problem",
 };
 
-testDoor("plain", openPlain, { tells: [], lineBreaks: "kept", tellsLoss: false, refusals: "text", publishes: true });
+testDoor("plain", openPlain, {
+  ...{ tells: [], lineBreaks: "kept", tellsLoss: false, refusals: "text" },
+  ...{ publishes: true, bareSignals: true },
+});
 testDoor("json", openJson, { ...LINES, refusals: "text", publishes: true });
 testDoor("json, by commands", openJsonByCommands, { ...LINES, refusals: "late", publishes: true });
 testDoor("sse", openSse, { ...LINES, tells: ["event"], lineBreaks: "LF" });

@@ -22,6 +22,8 @@ export interface DoorFeatures {
   readonly refusals: "problem" | "text" | "late";
   /** Hears nothing between two questions. */
   readonly asks?: boolean;
+  /** Has nothing that tells a signal from a publication. */
+  readonly bareSignals?: boolean;
   /** Can publish. */
   readonly publishes?: boolean;
 }

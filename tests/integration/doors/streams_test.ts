@@ -118,7 +118,7 @@ for (const { name, open, target } of STREAMS) {
       body: JSON.stringify({ sessions: [client.session], data: { a: "\u2028</script>" } }),
     });
     assertEquals(await response.json(), { reached: 1 });
-    assertEquals((await client.until("signal")).data, { json: { a: "\u2028</script>" } });
+    assertEquals((await client.until("signal")).signal.data, { json: { a: "\u2028</script>" } });
   });
 }
 

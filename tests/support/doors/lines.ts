@@ -4,7 +4,7 @@
  * @module
  */
 import { decodeBase64 } from "@std/encoding/base64";
-import { channelsOf, type End, type Heard, type Item, type Told, type Wish } from "./wire.ts";
+import { channelsOf, type End, type Heard, type Item, type Signalled, type Told, type Wish } from "./wire.ts";
 
 type Line = Record<string, unknown>;
 
@@ -41,7 +41,7 @@ export function readLine(line: Line): Item | undefined {
   if (type === undefined) return { kind: "publication", heard: readPublication(line) };
   if (type === "welcome") return { kind: "welcome", session: String(line.session) };
   if (type === "heartbeat") return { kind: "heartbeat" };
-  if (type === "signal") return { kind: "signal", data: readData(line) };
+  if (type === "signal") return { kind: "signal", signal: readSignal(line) };
   if (type === "close") return { kind: "end", end: readClose(line) };
   if (type !== "subscribed") throw new Error(`a line of an unknown type: ${JSON.stringify(line)}`);
   const { channel, epoch, offset, recovered } = line;
@@ -76,6 +76,21 @@ export function readPublication(line: Line): Heard {
     from: line.from as string | undefined,
     tags: line.tags as Record<string, string> | undefined,
     contentType: contentTypeOf(line),
+  };
+}
+
+const SIGNAL_FIELDS = new Set("type data contentType encoding from user reply".split(" "));
+
+/** A signal as a line has it. */
+export function readSignal(line: Line): Signalled {
+  const unknown = Object.keys(line).filter((name) => !SIGNAL_FIELDS.has(name));
+  if (unknown.length > 0 || line.type !== "signal") throw new Error(`not a signal: ${JSON.stringify(line)}`);
+  return {
+    data: readData(line),
+    contentType: contentTypeOf(line),
+    from: line.from as string | undefined,
+    user: line.user as string | undefined,
+    reply: line.reply as string | undefined,
   };
 }
 

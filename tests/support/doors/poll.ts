@@ -4,18 +4,19 @@
  * @module
  */
 import { ask, refusal } from "./http.ts";
-import { readPublication } from "./lines.ts";
+import { readPublication, readSignal } from "./lines.ts";
 import { type Item, type OpenWire, parseCursor, type Place, Refused, targetOf, type Wish } from "./wire.ts";
 
 /** What a poll answers. */
 export interface Answer {
   readonly publications: readonly Record<string, unknown>[];
+  readonly signals?: readonly Record<string, unknown>[];
   readonly cursor: string;
   readonly recovered: boolean;
   readonly lost?: readonly string[];
 }
 
-const FIELDS = ["publications", "cursor", "recovered", "lost"];
+const FIELDS = ["publications", "signals", "cursor", "recovered", "lost"];
 
 /** @throws {Refused} for any status but 200 */
 export async function poll(
@@ -60,12 +61,13 @@ export const openPoll: OpenWire = async (gong, wish) => {
   return { items: items(), drop: () => controller.abort() };
 };
 
-function* read({ publications, cursor, recovered, lost = [] }: Answer): Generator<Item> {
+function* read({ publications, signals = [], cursor, recovered, lost = [] }: Answer): Generator<Item> {
   if (recovered !== (lost.length === 0)) throw new Error(`recovered: ${recovered}, but lost: ${lost}`);
   const positions = parseCursor(cursor);
   for (const channel of lost) {
     yield { kind: "subscribed", channel, position: positions.get(channel)!, recovered: false };
   }
   for (const line of publications) yield { kind: "publication", heard: readPublication(line) };
+  for (const line of signals) yield { kind: "signal", signal: readSignal(line) };
   yield { kind: "cursor", cursor };
 }

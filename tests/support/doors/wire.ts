@@ -22,6 +22,12 @@ export interface Heard {
   readonly contentType?: string | undefined;
 }
 
+/** A message to the session alone. */
+export interface Signalled extends Pick<Heard, "data" | "from" | "contentType"> {
+  readonly user?: string | undefined;
+  readonly reply?: string | undefined;
+}
+
 /** How a connection ended: the code of `errors.ts`, the WebSocket's close code, or `vanished`. */
 export interface End {
   readonly code?: string;
@@ -40,7 +46,7 @@ export type Item =
   | { readonly kind: "ready" }
   /** All positions, where the wire says them by themselves. */
   | { readonly kind: "cursor"; readonly cursor: string }
-  | { readonly kind: "signal"; readonly data: Told }
+  | { readonly kind: "signal"; readonly signal: Signalled }
   | { readonly kind: "heartbeat" }
   | { readonly kind: "end"; readonly end: End };
 
