@@ -73,7 +73,7 @@ function readEnd(claims: JsonObject): number {
 }
 
 function readPatterns(claims: JsonObject, name: "channels" | "publish"): readonly string[] {
-  const patterns = claim(claims, name) ?? [];
+  const patterns = Object.hasOwn(claims, name) ? claims[name] : [];
   if (!Array.isArray(patterns)) throw wrong(name, "is not an array");
   if (patterns.length > MAX_PATTERNS) throw wrong(name, `has more than ${MAX_PATTERNS} patterns`);
   const index = patterns.findIndex((pattern) => typeof pattern !== "string" || !isGlob(pattern));

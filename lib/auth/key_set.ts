@@ -29,7 +29,7 @@ interface PublishedKey {
 
 /** How old keys may be, in milliseconds, before they are asked for again beside their use ... */
 const REFRESH = 600_000;
-/** ... and, when nobody has used them for long, before their use. */
+/** ... and, when nobody has used them for long and all was well, before their use. */
 const STALE = 1_200_000;
 /** Between two requests, in milliseconds; shorter while there is no key at all. */
 const PAUSE = 60_000;
@@ -77,7 +77,7 @@ export class KeySet {
   /** Sees to it that the keys are not too old: to be called before they are used. Never rejects. */
   async freshen(): Promise<void> {
     const age = this.#since(this.#loaded);
-    if (age >= STALE) await this.renew();
+    if (age === Infinity || age >= STALE && this.#fault === undefined) await this.renew();
     else if (age >= REFRESH) void this.renew();
   }
 

@@ -33,10 +33,10 @@ const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[A-Za-z0-9+/=\s]+-----END \1-----/g;
 export function publicKeyOf(jwk: JsonWebKey): TokenKey | undefined {
   const { kty, crv, n, e, x, y } = jwk;
   if (kty === "RSA" && isModulus(n) && isExponent(e)) return { algorithm: "RS256", jwk: { kty, n, e } };
-  if (kty === "EC" && crv === "P-256" && isText(x) && isText(y)) {
+  if (kty === "EC" && crv === "P-256" && isCoordinate(x) && isCoordinate(y)) {
     return { algorithm: "ES256", jwk: { kty, crv, x, y } };
   }
-  if (kty === "OKP" && crv === "Ed25519" && isText(x)) return { algorithm: "EdDSA", jwk: { kty, crv, x } };
+  if (kty === "OKP" && crv === "Ed25519" && isCoordinate(x)) return { algorithm: "EdDSA", jwk: { kty, crv, x } };
   return undefined;
 }
 
@@ -84,12 +84,13 @@ function fit(jwk: JsonWebKey): { key: TokenKey; jwk: JsonWebKey } {
   return { key, jwk };
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === "string";
+/** 32 bytes in base64url. */
+function isCoordinate(value: unknown): value is string {
+  return typeof value === "string" && /^[\w-]{43}$/.test(value);
 }
 
 function isModulus(n: unknown): n is string {
-  if (!isText(n)) return false;
+  if (typeof n !== "string") return false;
   const bytes = Buffer.from(n, "base64url");
   const start = bytes.findIndex((byte) => byte !== 0);
   if (start < 0) return false;
@@ -98,5 +99,5 @@ function isModulus(n: unknown): n is string {
 }
 
 function isExponent(e: unknown): e is string {
-  return isText(e) && Buffer.from(e, "base64url").length <= MOST_EXPONENT_BYTES;
+  return typeof e === "string" && Buffer.from(e, "base64url").length <= MOST_EXPONENT_BYTES;
 }
