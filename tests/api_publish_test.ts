@@ -276,7 +276,7 @@ Deno.test("POST /api/publish gives each publication of a batch its own result, i
     {
       error: {
         code: "forbidden",
-        message: "Channels whose name begins with `$` belong to the server.",
+        message: "Channels whose name begins with `$` belong to the server; a user is named in `users`.",
         field: "/publications/5/channel",
       },
     },

@@ -8,14 +8,16 @@ import { type Content, CONTENT_FIELDS, MESSAGE_FIELDS, readContent, readMessage 
 import { GongError } from "../errors.ts";
 import { CHANNEL_GRAMMAR, isChannelName, isReserved } from "../globs.ts";
 import type { Fields } from "../json.ts";
+import { isUser, userChannel } from "../reserved.ts";
 import type { Draft } from "../types.ts";
 
 /** Where a publication goes. */
-export const TARGETS: readonly string[] = ["channel", "channels"];
+export const TARGETS: readonly string[] = ["channel", "channels", "users"];
 /** Everything that a publication may say. */
 export const PUBLICATION_FIELDS: readonly string[] = [...TARGETS, ...MESSAGE_FIELDS, "trace"];
 
-const MAX_CHANNELS = 100;
+/** Channels, or users. */
+const MAX_TARGETS = 100;
 
 /** Who publishes, and how much. */
 export interface PublicationOptions {
@@ -29,6 +31,8 @@ export interface PublicationOptions {
 export interface Publishing {
   /** One a channel, in the order of the channels. */
   readonly drafts: readonly Draft[];
+  /** Whom it is for, if it is for users. */
+  readonly users?: readonly string[];
   /** The `id` that it was given here, since it is traced and had none. */
   readonly newId?: string;
 }
@@ -41,7 +45,7 @@ export interface Publishing {
 export function readPublishing(fields: Fields, options: PublicationOptions): Publishing {
   fields.only(PUBLICATION_FIELDS);
   const { grant } = options;
-  const channels = readChannels(fields);
+  const { channels, users } = readTarget(fields);
   const message = readMessage(fields, options.maxMessage);
   const trace = readTrace(fields);
   for (const channel of channels) checkRight(channel, options);
@@ -55,7 +59,7 @@ export function readPublishing(fields: Fields, options: PublicationOptions): Pub
     ...(grant?.user === undefined ? {} : { user: grant.user.id }),
   };
   const drafts = channels.map((channel) => ({ channel, ...rest }));
-  return newId === undefined ? { drafts } : { drafts, newId };
+  return { drafts, ...(users === undefined ? {} : { users }), ...(newId === undefined ? {} : { newId }) };
 }
 
 /**
@@ -68,21 +72,38 @@ export function readSignal(fields: Fields, maxMessage: number): Content {
   return readContent(fields, maxMessage);
 }
 
-function readChannels(fields: Fields): readonly string[] {
-  if (fields.has("channel") === fields.has("channels")) {
-    throw new GongError("bad_request", "Exactly one of `channel` and `channels` is expected.", {
+/**
+ * Where it goes: to channels, or to users, each of whom is a channel.
+ *
+ * @throws {GongError} `bad_request`, `forbidden` for a reserved channel
+ */
+export function readTarget(fields: Fields): { channels: readonly string[]; users?: readonly string[] } {
+  const targets = TARGETS.filter((name) => fields.has(name));
+  if (targets.length !== 1) {
+    throw new GongError("bad_request", "Exactly one of `channel`, `channels` and `users` is expected.", {
       field: fields.pointer("channel"),
     });
   }
   const single = fields.string("channel");
-  if (single !== undefined) return [checkName(single, fields.pointer("channel"))];
-  const channels = fields.array("channels")!;
-  if (channels.length === 0 || channels.length > MAX_CHANNELS) {
-    throw fields.error("channels", `\`channels\` has to name 1 to ${MAX_CHANNELS} channels.`);
+  if (single !== undefined) return { channels: [checkName(single, fields.pointer("channel"))] };
+  if (!fields.has("users")) return { channels: readNames(fields, "channels", checkName) };
+  const users = readNames(fields, "users", checkUser);
+  return { channels: users.map(userChannel), users };
+}
+
+function readNames(fields: Fields, list: string, check: (name: unknown, field: string) => string): readonly string[] {
+  const names = fields.array(list)!;
+  if (names.length === 0 || names.length > MAX_TARGETS) {
+    throw fields.error(list, `\`${list}\` has to name 1 to ${MAX_TARGETS} ${list}.`);
   }
-  const names = channels.map((name, index) => checkName(name, `${fields.pointer("channels")}/${index}`));
-  if (new Set(names).size < names.length) throw fields.error("channels", "`channels` names a channel twice.");
-  return names;
+  const checked = names.map((name, index) => check(name, `${fields.pointer(list)}/${index}`));
+  if (new Set(checked).size === checked.length) return checked;
+  throw fields.error(list, `\`${list}\` names one of them twice.`);
+}
+
+function checkUser(name: unknown, field: string): string {
+  if (typeof name === "string" && isUser(name)) return name;
+  throw new GongError("bad_request", "This is not the id of a user.", { field });
 }
 
 function checkName(name: unknown, field: string): string {
@@ -90,7 +111,8 @@ function checkName(name: unknown, field: string): string {
     throw new GongError("bad_request", `A channel name is ${CHANNEL_GRAMMAR}.`, { field });
   }
   if (isReserved(name)) {
-    throw new GongError("forbidden", "Channels whose name begins with `$` belong to the server.", { field });
+    const message = "Channels whose name begins with `$` belong to the server; a user is named in `users`.";
+    throw new GongError("forbidden", message, { field });
   }
   return name;
 }

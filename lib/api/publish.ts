@@ -6,16 +6,17 @@
 import { byteLength } from "../bytes.ts";
 import { type ErrorCode, ERRORS, GongError } from "../errors.ts";
 import { Fields } from "../json.ts";
+import { sessionName } from "../reserved.ts";
 import type { Draft, PublishResult } from "../types.ts";
 import { type Action, type Call, json, readObject } from "./call.ts";
-import { PUBLICATION_FIELDS, type Publishing, readPublishing, readSignal } from "./publication.ts";
+import { PUBLICATION_FIELDS, type Publishing, readPublishing, readSignal, TARGETS } from "./publication.ts";
 
 const MAX_BATCH = 1000;
 const MAX_SESSIONS = 1000;
 const MAX_SESSION_ID = 128;
 /** Bytes that one request may become, a copy a channel: so many, or four of the largest messages. */
 const MAX_COPIES = 16 * 2 ** 20;
-const FORMS = ["channel", "channels", "publications", "sessions"];
+const FORMS = [...TARGETS, "publications", "sessions"];
 
 /** A publication of a batch, or why it is none. */
 type Item = Publishing | GongError;
@@ -32,7 +33,7 @@ export const publish: Action = {
     if (forms.length !== 1) {
       throw new GongError(
         "bad_request",
-        "Exactly one of `channel`, `channels`, `publications` and `sessions` is expected.",
+        "Exactly one of `channel`, `channels`, `users`, `publications` and `sessions` is expected.",
       );
     }
     if (forms[0] === "publications") return await publishBatch(call, body);
@@ -49,7 +50,12 @@ async function publishOne(call: Call, body: Fields): Promise<Response> {
   record(call, drafts, outcome.failed.length);
   if (outcome.failed.length === drafts.length) throw outcome.failed[0]!;
   count(call, outcome.failed);
-  return json(outcome.body);
+  return json({ ...outcome.body, ...await reach(call, publishing) });
+}
+
+/** How many sessions of its users there are. */
+async function reach({ options }: Call, { users }: Publishing): Promise<{ reached?: number }> {
+  return users === undefined ? {} : { reached: await options.hub.reach(users) };
 }
 
 async function publishBatch(call: Call, body: Fields): Promise<Response> {
@@ -73,14 +79,13 @@ async function publishBatch(call: Call, body: Fields): Promise<Response> {
   checkCopies(call, drafts);
   const results = drafts.length === 0 ? [] : await call.options.hub.publish(drafts);
   let next = 0;
-  const outcomes = items.map((item): Outcome => {
+  const outcomes = await Promise.all(items.map(async (item): Promise<Outcome> => {
     if (item instanceof GongError) return { body: { error: describe(item) }, failed: [item] };
     const { length } = item.drafts;
-    const outcome = sortResults(item, results.slice(next, next += length));
-    return outcome.failed.length < length
-      ? outcome
-      : { body: { error: describe(outcome.failed[0]!) }, failed: outcome.failed };
-  });
+    const { body, failed } = sortResults(item, results.slice(next, next += length));
+    if (failed.length === length) return { body: { error: describe(failed[0]!) }, failed };
+    return { body: { ...body, ...await reach(call, item) }, failed };
+  }));
   const failed = outcomes.flatMap((outcome) => outcome.failed);
   record(call, drafts, failed.length);
   const whole = commonRefusal(outcomes);
@@ -90,14 +95,24 @@ async function publishBatch(call: Call, body: Fields): Promise<Response> {
 }
 
 async function signal(call: Call, body: Fields): Promise<Response> {
-  const { auth, config, hub, log } = call.options;
-  // A session belongs to no channel that could be open to everybody.
-  const { name } = auth.require(call.grant, "publish");
-  const message = readSignal(body, config.maxMessage);
+  const { config, hub, log } = call.options;
+  const content = readSignal(body, config.maxMessage);
   const sessions = readSessions(body);
-  const reached = await hub.signal(sessions, message);
-  log.debug("api.signal", { name, address: call.address, reached, bytes: byteLength(message.data) });
+  checkSignal(call, sessions);
+  const user = call.grant?.user?.id;
+  const reached = await hub.signal(sessions, user === undefined ? content : { ...content, user });
+  const name = call.grant?.name ?? "anonymous";
+  log.debug("api.signal", { name, address: call.address, reached, bytes: byteLength(content.data) });
   return json({ reached });
+}
+
+/** Whoever may publish to a session's name may send to it; to all of them only a key may. */
+function checkSignal({ options: { auth }, grant }: Call, sessions: readonly string[] | "all"): void {
+  if (sessions === "all") return void auth.require(grant, "publish");
+  const denied = sessions.find((id) => !auth.may(grant, "publish", sessionName(id)));
+  if (denied === undefined) return;
+  if (grant === undefined) throw new GongError("unauthorized");
+  throw new GongError("forbidden", `Sending to session ${denied} is not allowed.`);
 }
 
 function readSessions(body: Fields): readonly string[] | "all" {

@@ -74,6 +74,10 @@ export class ArrayHub implements HubClient {
     return Promise.resolve(sessions === "all" ? ids.length : sessions.filter((id) => ids.includes(id)).length);
   }
 
+  reach(users: readonly string[]) {
+    return Promise.resolve(this.sessions.filter(({ user }) => user !== undefined && users.includes(user)).length);
+  }
+
   listSessions({ limit, after }: { limit: number; after?: string }) {
     const rest = this.sessions.filter(({ id }) => after === undefined || id > after);
     const sessions = rest.slice(0, limit);
@@ -113,7 +117,6 @@ export class ArrayHub implements HubClient {
     return Promise.resolve(this.traces.get(id));
   }
 
-  readonly reach = unasked;
   readonly presence = unasked;
   readonly totals = unasked;
   readonly users = unasked;
