@@ -65,7 +65,7 @@ export function createApi(options: ApiOptions): Api {
 
   function checkScope(scope: Scope | "channel", grant: Parameters<typeof auth.require>[0]): void {
     // Where a channel may be open to everybody, or to the user, the channel decides.
-    if (scope === "channel" || scope === "publish" && (grant?.user !== undefined || config.allowPublish.length > 0)) {
+    if (scope === "channel" || scope === "publish" && (grant?.user !== undefined || auth.isOpen)) {
       return;
     }
     auth.require(grant, scope);

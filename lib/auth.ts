@@ -79,6 +79,8 @@ export interface Auth {
   identify(request: Request, url: URL, address: string): Grant | undefined | Promise<Grant>;
   /** Whose token this is. @throws {GongError} `unauthorized` */
   verify(token: string, address: string): Promise<Grant>;
+  /** Whether there is any channel that everybody may publish to. */
+  readonly isOpen: boolean;
   /** Whether the grant, or nobody, may do this to the channel: the table at {@linkcode createRights}. */
   may(grant: Grant | undefined, action: ChannelAction, channel: string): boolean;
   /** Whether the grant, or nobody, has the scope; as for {@linkcode Auth.require}. */
@@ -119,7 +121,7 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
   const keys = createKeys(config.apiKey);
   const logins = createLogins({ config, keys, secret, now });
   const origins = createOrigins(config);
-  const { has, judge } = createRights(config);
+  const { has, may, isOpen } = createRights(config);
   const blocked = new Map<string, number>();
   const ignoresKeys = config.dev && keys.length === 0;
 
@@ -211,7 +213,8 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
       return isOwn || origins.allowed(request, url) !== undefined ? verifyLater(cookie, address) : undefined;
     },
     verify,
-    may: (grant, action, channel) => judge(grant, action, channel).allowed,
+    may,
+    isOpen,
     has,
     require(grant, scope) {
       if (config.dev) return { ...grant, ...DEV };

@@ -28,13 +28,17 @@ export interface RuleSettings extends HistorySettings {
   readonly allowPublish: readonly string[];
 }
 
-/** Finds what one rule says: the first whose pattern matches. */
-function compile(rule: readonly string[]): (channel: string) => Partial<ChannelSettings> | undefined {
+/** What the first rule whose pattern matches says, made ready by `prepare`; without one, what that makes of nothing. */
+function compile<T>(rule: readonly string[], prepare: (own: Partial<ChannelSettings>) => T): (channel: string) => T {
   const rules = rule.map((text) => {
     const { pattern, settings } = parseRule(text);
-    return { matches: compileGlobs([pattern]), settings };
+    return { matches: compileGlobs([pattern]), prepared: prepare(settings) };
   });
-  return (channel) => rules.find(({ matches }) => matches(channel))?.settings;
+  const others = prepare({});
+  return (channel) => {
+    for (const { matches, prepared } of rules) if (matches(channel)) return prepared;
+    return others;
+  };
 }
 
 /**
@@ -47,32 +51,34 @@ function compile(rule: readonly string[]): (channel: string) => Partial<ChannelS
  */
 export function compileHistory(settings: HistorySettings): (channel: string) => HistoryLimits {
   const { rule, historyCount, historyBytes, historyAge } = settings;
-  const ruleOf = compile(rule);
-  const others = Object.freeze({ count: historyCount, bytes: historyBytes, age: historyAge });
-  return (channel) => {
-    const own = ruleOf(channel);
-    if (own === undefined) return others;
-    const { count = others.count, bytes = others.bytes, age = others.age } = own;
-    return { count, bytes, age };
-  };
+  return compile(rule, ({ count = historyCount, bytes = historyBytes, age = historyAge }) => {
+    return Object.freeze({ count, bytes, age });
+  });
 }
 
 /**
  * All that holds for any channel. Whom a channel is for is, where no rule says it, everybody for those of the open
- * patterns, and for the others those whose token names it.
+ * patterns, and for the others those whose token names it. Nothing is made for an answer: it is asked for at each
+ * publication of a session.
  *
  * @throws {SyntaxError} for a rule that `--rule`, or a pattern that another setting would not take
  */
 export function compileRules(settings: RuleSettings): (channel: string) => ChannelSettings {
-  const ruleOf = compile(settings.rule);
-  const limitsOf = compileHistory(settings);
+  const { rule, historyCount: count, historyBytes: bytes, historyAge: age } = settings;
   const isPublic = compileGlobs(settings.publicChannels);
   const isOpen = compileGlobs(settings.allowPublish);
-  return (channel) => ({
-    ...limitsOf(channel),
-    subscribe: isPublic(channel) ? "everyone" : "token",
-    publish: isOpen(channel) ? "everyone" : "token",
-    presence: "off",
-    ...ruleOf(channel),
-  });
+  const variantsOf = compile(rule, (own) =>
+    VARIANTS.map(({ subscribe, publish }) => {
+      const others: ChannelSettings = { subscribe, publish, presence: "off", count, bytes, age };
+      return Object.freeze({ ...others, ...own });
+    }));
+  return (channel) => variantsOf(channel)[(isPublic(channel) ? 1 : 0) + (isOpen(channel) ? 2 : 0)]!;
 }
+
+/** Whom a channel is for by the patterns alone: none matches, that for hearing, that for publishing, both. */
+const VARIANTS: readonly Pick<ChannelSettings, "subscribe" | "publish">[] = [
+  { subscribe: "token", publish: "token" },
+  { subscribe: "everyone", publish: "token" },
+  { subscribe: "token", publish: "everyone" },
+  { subscribe: "everyone", publish: "everyone" },
+];

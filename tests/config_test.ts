@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   type Config,
@@ -68,6 +69,12 @@ function sample({ key, kind, choices = [] }: Option): [text: string, value: unkn
     apiKeyFile: ["keys", "keys"],
     publicChannels: ["news:*", ["news:*"]],
     allowPublish: ["chat/*", ["chat/*"]],
+    tokenSecret: [SIGNER, [SIGNER]],
+    tokenKeyFile: ["public.pem", ["public.pem"]],
+    tokenJwks: ["https://id.example.com/keys", "https://id.example.com/keys"],
+    tokenIssuer: ["id", "id"],
+    tokenAudience: ["push", "push"],
+    tokenCookie: ["who", "who"],
     broker: ["sqlite:gong.db", "sqlite:gong.db"],
     rule: ["room:*  count=5 age=120", ["room:* count=5 age=120"]],
   };
@@ -81,7 +88,9 @@ function sample({ key, kind, choices = [] }: Option): [text: string, value: unkn
   return ["7", 7];
 }
 
-const FILES = { "cert.pem": PEM, "key.pem": PEM, keys: OTHER };
+const SIGNER = "a-secret-of-at-least-32-characters";
+const PUBLIC = generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "pem" }) as string;
+const FILES = { "cert.pem": PEM, "key.pem": PEM, keys: OTHER, "public.pem": PUBLIC };
 
 Deno.test("defaultConfig() has the documented defaults", () => {
   const config = loadConfig([], environment({}), files({}));
@@ -319,34 +328,44 @@ Deno.test("resolveConfig() takes CIDRs and addresses of proxies only, and broker
   }
 });
 
-Deno.test("resolveConfig() takes rules of history, and says what is wrong with one", () => {
-  const rules = ["room:*", "news count=0", "$user/* age=7d bytes=64KiB", "  a   count=5  age=500ms "];
+Deno.test("resolveConfig() takes rules of channels, and says what is wrong with one", () => {
+  const rules = [
+    "room:*",
+    "news count=0",
+    "$user/* age=7d bytes=64KiB",
+    "  a   count=5  age=500ms  presence=on  subscribe=users ",
+  ];
   assertEquals(load({ args: rules.flatMap((rule) => ["--rule", rule]) }).rule, [
     "room:*",
     "news count=0",
     "$user/* age=7d bytes=64KiB",
-    "a count=5 age=500ms",
+    "a count=5 age=500ms presence=on subscribe=users",
   ]);
   assertEquals(load({ env: { GONG_RULE: "a count=1, b age=2" } }).rule, ["a count=1", "b age=2"]);
   const cases: [string, string][] = [
     ["count=1", "expected a pattern of channels before it"],
-    ["a b", '"b" is none of count=N, bytes=SIZE and age=TIME'],
+    ["a b", '"b" is none of subscribe=WHO, publish=WHO, presence=off|on|joins, count=N, bytes=SIZE, age=TIME'],
+    ["a subscribe=all", "subscribe: expected one of everyone, users, token, keys"],
+    ["a presence=yes", "presence: expected one of off, on, joins"],
+    ["presence=on", "expected a pattern of channels before it"],
+    ["$user/* subscribe=users", "not for a rule to say"],
+    ["$* publish=everyone", "expected users, token or keys"],
     ["ä count=1", "expected a pattern of channels"],
     ["a count=1 count=2", "count is given twice"],
     ["a count=x", "count: expected a whole number"],
     ["a count=-1", "count: expected a whole number"],
     ["a count=", "count: expected a whole number"],
     ["a count", "count: expected a whole number"],
-    ["a count=1000001", "count must be at most 1000000"],
+    ["a count=1000001", "count: must be at most 1000000"],
     ["a bytes=64kb", "bytes: expected a size"],
-    ["a bytes=2GiB", "bytes must be at most 1GiB"],
+    ["a bytes=2GiB", "bytes: must be at most 1GiB"],
     ["a age=soon", "age: expected a duration"],
-    ["a age=9000h", "age must be at most 2000000s"],
+    ["a age=9000h", "age: must be at most 2000000s"],
     ["a __proto__=1", '"__proto__=1" is none of'],
   ];
   for (const [rule, reason] of cases) {
     const message = refusal({ file: { rule: [rule] } });
-    assertStringIncludes(message, '"history" in gong.json');
+    assertStringIncludes(message, '"rule" in gong.json');
     assertStringIncludes(message, reason);
   }
 });

@@ -14,7 +14,7 @@ import type { HubClient } from "../types.ts";
 
 /** What the API is made of. */
 export interface ApiOptions {
-  readonly config: Pick<Config, "maxMessage" | "bodyTimeout" | "apiRate" | "allowPublish">;
+  readonly config: Pick<Config, "maxMessage" | "bodyTimeout" | "apiRate">;
   readonly hub: HubClient;
   readonly auth: Auth;
   readonly log: Logger;

@@ -4,7 +4,7 @@
  * @module
  */
 import { type ChannelSettings, compileRules, type RuleSettings } from "../channel_rules.ts";
-import type { Scope, Who } from "../config.ts";
+import { parseRule, type Scope } from "../config.ts";
 import { isReserved } from "../globs.ts";
 import { ADMIN_CHANNEL, isSessionName, presenceOf, userOf } from "../reserved.ts";
 import type { Grant } from "./grant.ts";
@@ -26,91 +26,126 @@ export interface RightsSettings extends RuleSettings {
 export interface Rights {
   /** What holds for the channel, whoever asks. */
   readonly rulesOf: (channel: string) => ChannelSettings;
+  /** Whether there is any channel that everybody may publish to. */
+  readonly isOpen: boolean;
   /** Whether the grant, or nobody, has the scope; `admin` has them all, and with `dev` everybody is admin. */
   has(grant: Grant | undefined, scope: Scope): boolean;
-  /** Whether the grant, or nobody, may do this to the channel. */
+  /** Whether the grant, or nobody, may do this to the channel. It makes nothing: each publication of a session asks. */
+  may(grant: Grant | undefined, action: ChannelAction, channel: string): boolean;
+  /** The same, with its reason. */
   judge(grant: Grant | undefined, action: ChannelAction, channel: string): Verdict;
+}
+
+/** Who asks for what. */
+interface Question {
+  readonly grant: Grant | undefined;
+  readonly action: ChannelAction;
+  readonly channel: string;
+}
+
+/** Why something is decided as it is. */
+interface Ground {
+  readonly allowed: boolean;
+  readonly explain: (question: Question) => string;
 }
 
 /** The scope that a key needs where nobody else may. */
 const SCOPE_FOR: Readonly<Record<ChannelAction, Scope>> = { subscribe: "admin", publish: "publish" };
 
+const GROUNDS = {
+  dev: yes(() => "with --dev everybody may"),
+  key: yes(({ grant, action }) => `${grant!.name} has the scope ${SCOPE_FOR[action]}`),
+  everyone: yes(({ action, channel }) => `${channel} has ${action}=everyone`),
+  user: yes(({ action, channel }) => `${channel} has ${action}=users`),
+  named: yes(({ channel }) => `the token names ${channel}`),
+  own: yes(() => "it is the user's own"),
+  noUser: no(({ action, channel }) => `${channel} has ${action}=users, and this is no user`),
+  noToken: no(({ action, channel }) => `${channel} has ${action}=token, and there is no token`),
+  unnamed: no(({ action, channel }) => `${channel} has ${action}=token, and the token does not name it`),
+  keysOnly: no(({ action, channel }) => `${channel} has ${action}=keys, and this is no key with ${SCOPE_FOR[action]}`),
+  foreign: no(() => "only that user may, or a key with the scope admin"),
+  noJoins: no(({ channel }) => `${channel} does not have presence=joins`),
+  admins: no(() => "it is for keys with the scope admin"),
+  servers: no(() => "only the server publishes there"),
+  reserved: no(() => "the name is reserved"),
+} satisfies Record<string, Ground>;
+
 /**
- * | channel          | subscribe                                             | publish                                |
- * | ---------------- | ----------------------------------------------------- | -------------------------------------- |
- * | ordinary         | as its rule says; an `admin` key                      | as its rule says; a `publish` key      |
- * | `$user/ID`       | that user; an `admin` key                             | as its rule says; a `publish` key      |
- * | `$session/ID`    | nobody                                                | as its rule says; a `publish` key      |
- * | `$presence/NAME` | whoever may hear NAME, if its rule has `presence=joins` | nobody: only the server does         |
- * | `$admin`         | an `admin` key                                        | nobody                                 |
- * | any other `$`    | nobody                                                | nobody                                 |
+ * | channel          | subscribe                                             | publish                            |
+ * | ---------------- | ----------------------------------------------------- | ---------------------------------- |
+ * | ordinary         | as its rule says; an `admin` key                      | as its rule says; a `publish` key  |
+ * | `$user/ID`       | that user; an `admin` key                             | as its rule says; a `publish` key  |
+ * | `$session/ID`    | nobody                                                | as its rule says; a `publish` key  |
+ * | `$presence/NAME` | who may hear NAME, if that has `presence=joins`       | nobody: only the server does       |
+ * | `$admin`         | an `admin` key                                        | nobody                             |
+ * | any other `$`    | nobody                                                | nobody                             |
  *
  * A rule says `everyone`, `users`, `token` (the token names the channel) or `keys`; what it does not say is as
  * {@linkcode compileRules} has it. Publishing to `$session/ID` is a message to that session.
  */
 export function createRights(settings: RightsSettings): Rights {
+  const { dev } = settings;
   const rulesOf = compileRules(settings);
+  const isOpen = settings.allowPublish.length > 0 ||
+    settings.rule.some((text) => parseRule(text).settings.publish === "everyone");
 
   function has(grant: Grant | undefined, scope: Scope): boolean {
-    return settings.dev || (grant?.scopes.some((held) => held === scope || held === "admin") ?? false);
+    return dev || grant !== undefined && (grant.scopes.includes(scope) || grant.scopes.includes("admin"));
   }
 
-  function byKey(grant: Grant | undefined, scope: Scope): Verdict | undefined {
-    if (!has(grant, scope)) return undefined;
-    return yes(settings.dev ? "with --dev everybody may" : `${grant!.name} has the scope ${scope}`);
+  function byKey(grant: Grant | undefined, action: ChannelAction): Ground | undefined {
+    if (dev) return GROUNDS.dev;
+    return has(grant, SCOPE_FOR[action]) ? GROUNDS.key : undefined;
   }
 
-  function byRule(grant: Grant | undefined, action: ChannelAction, channel: string): Verdict {
-    const key = byKey(grant, SCOPE_FOR[action]);
+  function byRule(grant: Grant | undefined, action: ChannelAction, channel: string): Ground {
+    const key = byKey(grant, action);
     if (key) return key;
-    const who: Who = rulesOf(channel)[action];
     const user = grant?.user;
-    const rule = `${action}=${who} holds for ${channel}`;
-    switch (who) {
+    switch (rulesOf(channel)[action]) {
       case "everyone":
-        return yes(rule);
+        return GROUNDS.everyone;
       case "users":
-        return user ? yes(rule) : no(`${rule}, and this is no user`);
+        return user ? GROUNDS.user : GROUNDS.noUser;
       case "token":
-        if (!user) return no(`${rule}, and there is no token`);
-        return user[action](channel)
-          ? yes(`the token names ${channel}`)
-          : no(`${rule}, and the token does not name it`);
+        if (!user) return GROUNDS.noToken;
+        return user[action](channel) ? GROUNDS.named : GROUNDS.unnamed;
       case "keys":
-        return no(`${rule}, and this is no key with the scope ${SCOPE_FOR[action]}`);
+        return GROUNDS.keysOnly;
     }
   }
 
-  function judgeReserved(grant: Grant | undefined, action: ChannelAction, channel: string): Verdict {
-    const user = userOf(channel);
+  function decide(grant: Grant | undefined, action: ChannelAction, channel: string): Ground {
+    if (!isReserved(channel)) return byRule(grant, action, channel);
+    const owner = userOf(channel);
     if (action === "publish") {
-      if (user !== undefined || isSessionName(channel)) return byRule(grant, action, channel);
-      return no("only the server publishes there");
+      return owner !== undefined || isSessionName(channel) ? byRule(grant, action, channel) : GROUNDS.servers;
     }
-    if (user !== undefined) {
-      if (grant?.user?.id === user) return yes("it is the user's own");
-      return byKey(grant, "admin") ?? no("only that user may, or a key with the scope admin");
+    if (owner !== undefined) {
+      return grant?.user?.id === owner ? GROUNDS.own : byKey(grant, action) ?? GROUNDS.foreign;
     }
+    if (channel === ADMIN_CHANNEL) return byKey(grant, action) ?? GROUNDS.admins;
     const heard = presenceOf(channel);
-    if (heard !== undefined && !isReserved(heard)) {
-      if (rulesOf(heard).presence !== "joins") return no(`presence=joins does not hold for ${heard}`);
-      return byRule(grant, action, heard);
-    }
-    if (channel === ADMIN_CHANNEL) return byKey(grant, "admin") ?? no("it is for a key with the scope admin");
-    return no("the name is reserved");
+    if (heard === undefined || heard === "" || isReserved(heard)) return GROUNDS.reserved;
+    return rulesOf(heard).presence === "joins" ? byRule(grant, action, heard) : GROUNDS.noJoins;
   }
 
   return {
     rulesOf,
+    isOpen,
     has,
-    judge: (grant, action, channel) => (isReserved(channel) ? judgeReserved : byRule)(grant, action, channel),
+    may: (grant, action, channel) => decide(grant, action, channel).allowed,
+    judge(grant, action, channel) {
+      const { allowed, explain } = decide(grant, action, channel);
+      return { allowed, reason: explain({ grant, action, channel: presenceOf(channel) ?? channel }) };
+    },
   };
 }
 
-function yes(reason: string): Verdict {
-  return { allowed: true, reason };
+function yes(explain: Ground["explain"]): Ground {
+  return Object.freeze({ allowed: true, explain });
 }
 
-function no(reason: string): Verdict {
-  return { allowed: false, reason };
+function no(explain: Ground["explain"]): Ground {
+  return Object.freeze({ allowed: false, explain });
 }

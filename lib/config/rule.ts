@@ -65,11 +65,13 @@ export function parseRule(text: string): ChannelRule {
   if (!isGlob(pattern)) {
     throw new SyntaxError("expected a pattern of channels, then what holds for them, e.g. room:* count=100");
   }
+  const isReserved = pattern.startsWith("$");
   const settings = new Map<keyof ChannelSettings, ChannelSettings[keyof ChannelSettings]>();
   for (const word of words) {
     const [name = "", value = ""] = word.split(/=(.*)/s);
     if (!isSetting(name)) throw new SyntaxError(`${JSON.stringify(word)} is none of ${RULE_WORDS}`);
     if (settings.has(name)) throw new SyntaxError(`${name} is given twice`);
+    if (isReserved) checkReserved(name, value);
     settings.set(name, readSetting(name, value));
   }
   return { pattern, settings: Object.fromEntries(settings) };
@@ -79,6 +81,17 @@ export function parseRule(text: string): ChannelRule {
 export function toRule(text: string): string {
   parseRule(text);
   return text.trim().split(/\s+/).join(" ");
+}
+
+/** What the server itself has decided of its own channels nobody can be told to have decided otherwise. */
+function checkReserved(name: keyof ChannelSettings, value: string): void {
+  if (name === "subscribe") throw new SyntaxError("who may hear a channel that begins with $ is not for a rule to say");
+  if (name === "presence") throw new SyntaxError("a channel that begins with $ has no presence");
+  if (name === "publish" && value === "everyone") {
+    throw new SyntaxError(
+      "publish=everyone would let anybody write to users and sessions; expected users, token or keys",
+    );
+  }
 }
 
 function isSetting(name: string): name is keyof ChannelSettings {
