@@ -33,7 +33,7 @@ function users(settings: Partial<AuthSettings> = {}, options: Partial<AuthOption
   const config = defaultConfig({
     allowHost: ["localhost"],
     allowOrigin: ["https://app.example.com"],
-    apiKey: ["app:publish:p-key", "ops:admin:a-key"],
+    apiKey: ["app:publish:a-key-to-publish-with", "ops:admin:a-key-of-the-admin"],
     tokenSecret: [TOKEN_SECRET],
     ...settings,
   });
@@ -59,7 +59,7 @@ Deno.test("identify() knows a user by a token wherever it may come, and answers 
     const { user, scopes, name } = await answer;
     assertEquals([user?.id, user?.subscribe("room:1"), scopes, name], ["42", true, [], "user:42"]);
   }
-  assertEquals(asked("", bearer("a-key")).identify(), ADMIN);
+  assertEquals(asked("", bearer("a-key-of-the-admin")).identify(), ADMIN);
   assertEquals(asked("").identify(), undefined);
 });
 
@@ -81,7 +81,7 @@ Deno.test("identify() takes a token's cookie only from pages of ours and of allo
 
 Deno.test("identify() lets a login count before a token's cookie", () => {
   const { identify, login } = users();
-  const { cookie, grant } = login("a-key", CLIENT);
+  const { cookie, grant } = login("a-key-of-the-admin", CLIENT);
   const both = request({ cookie: `${cookie.split(";")[0]}; gong-token=${signToken()}` });
   assertEquals(identify(both, new URL(both.url), CLIENT), grant);
 });
@@ -102,11 +102,11 @@ Deno.test("identify() takes `token` and `user` out of the query, also when it re
 Deno.test("identify() refuses two that differ in who it is, and the parameter `user` without --dev", () => {
   const token = signToken();
   const table: [query: string, headers: Record<string, string>, field: string][] = [
-    [`?token=${token}`, bearer("a-key"), "token"],
-    [`?token=${token}`, { "x-api-key": "a-key" }, "token"],
+    [`?token=${token}`, bearer("a-key-of-the-admin"), "token"],
+    [`?token=${token}`, { "x-api-key": "a-key-of-the-admin" }, "token"],
     [`?token=${token}`, bearer(signToken({ sub: "7" })), "token"],
     [`?token=${token}&token=${token}`, {}, "token"],
-    ["", { "x-api-key": "a-key", ...bearer(token) }, "X-API-Key"],
+    ["", { "x-api-key": "a-key-of-the-admin", ...bearer(token) }, "X-API-Key"],
     ["?user=42", {}, "user"],
     [`?user=42&token=${token}`, {}, "user"],
   ];
@@ -139,8 +139,8 @@ Deno.test("identify() says of a token that is not valid nothing but that, and bl
 });
 
 Deno.test("identify() takes a configured key for a key though it looks like a token, but of a blocked address none", async () => {
-  const { identify, block } = users({ apiKey: ["app:publish:aaa.bbb.ccc"] });
-  const shown = request(bearer("aaa.bbb.ccc"));
+  const { identify, block } = users({ apiKey: ["app:publish:aaaaaaaa.bbbbbbbb.cccccccc"] });
+  const shown = request(bearer("aaaaaaaa.bbbbbbbb.cccccccc"));
   const ask = () => identify(shown, new URL(shown.url), CLIENT);
   assertEquals(ask(), PUBLISH);
   block(CLIENT, Date.now() + 60_000);
@@ -163,4 +163,3 @@ Deno.test("identify() with dev knows a user by the parameter, and one by a token
     assertEquals(refusal(() => ask(`/push?user=${encodeURIComponent(user)}`)).field, "user");
   }
 });
-
