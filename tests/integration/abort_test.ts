@@ -49,6 +49,7 @@ const TOKEN = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImEifQ.e30.AAAA";
 const ASKING: Record<string, string> = {
   "asks to be let in": handshake("/push"),
   "asks to be let in with a token that waits for its key": handshake(`/push?token=${TOKEN}`),
+  "asks to be let in with what is no token": handshake("/push?token=no"),
 };
 
 const CASES = Object.entries(ASKING).flatMap(([asks, request]) => {
