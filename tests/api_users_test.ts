@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Grant } from "../lib/auth.ts";
 import { sessionInfo, setUp } from "./support/api.ts";
+import { signToken, TOKEN_SECRET } from "./support/tokens.ts";
 
 Deno.test("POST /api/publish to users publishes to the channel of each, and says how many sessions there are", async () => {
   const { publish, hub } = setUp();
@@ -77,4 +78,24 @@ Deno.test("POST /api/publish reaches users and sessions as far as the token name
     ["$user/7", "42", "user:42"],
   ]);
   assertEquals(hub.signals.length, 1);
+});
+
+Deno.test("POST /api/publish takes a user's token where the channel allows it, and carries the user", async () => {
+  const { send, hub } = setUp({ tokenSecret: [TOKEN_SECRET], rule: ["all publish=users"] });
+  const headers = { authorization: `Bearer ${signToken({ publish: ["own"] })}` };
+  const post = async (channel: string) => {
+    const { status } = await send("POST", "/api/publish", { headers, body: { channel, data: "x" } });
+    return status;
+  };
+  assertEquals([await post("own"), await post("all"), await post("other")], [200, 200, 403]);
+  assertEquals(hub.published.map(({ user, publisher }) => [user, publisher]), [["42", "user:42"], ["42", "user:42"]]);
+});
+
+Deno.test("POST /api/publish takes from anybody what a rule says that everybody may publish", async () => {
+  const { send } = setUp({ rule: ["wall publish=everyone"] });
+  const post = async (channel: string) => {
+    const { status } = await send("POST", "/api/publish", { body: { channel, data: "x" } });
+    return status;
+  };
+  assertEquals([await post("wall"), await post("other")], [200, 401]);
 });

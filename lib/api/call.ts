@@ -41,7 +41,7 @@ export interface Call {
 export interface Action {
   /**
    * `none`: for everybody, not even counted; `channel`: rights over a channel decide, which the action looks at;
-   * `publish`: such rights will do instead.
+   * `publish`: such rights will do instead, where anybody without the scope may have them.
    */
   readonly scope: Scope | "channel" | "none";
   readonly run: (call: Call) => Promise<Response>;

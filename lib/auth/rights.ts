@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type ChannelSettings, compileRules, type RuleSettings } from "../channel_rules.ts";
-import { parseRule, type Scope } from "../config.ts";
+import { type ChannelSettings, compileRules, isOpenSomewhere, type RuleSettings } from "../channel_rules.ts";
+import type { Scope } from "../config.ts";
 import { isReserved } from "../globs.ts";
 import { ADMIN_CHANNEL, isSessionName, presenceOf, userOf } from "../reserved.ts";
 import type { Grant } from "./grant.ts";
@@ -86,8 +86,7 @@ const GROUNDS = {
 export function createRights(settings: RightsSettings): Rights {
   const { dev } = settings;
   const rulesOf = compileRules(settings);
-  const isOpen = settings.allowPublish.length > 0 ||
-    settings.rule.some((text) => parseRule(text).settings.publish === "everyone");
+  const isOpen = isOpenSomewhere(settings);
 
   function has(grant: Grant | undefined, scope: Scope): boolean {
     return dev || grant !== undefined && (grant.scopes.includes(scope) || grant.scopes.includes("admin"));

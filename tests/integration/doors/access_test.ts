@@ -79,6 +79,7 @@ async function check(gong: Gong, target: string, row: Row, contentType: RegExp):
     const body = isStream ? "" : await response.text();
     assertEquals(response.status, status, body);
     assertEquals(got("access-control-allow-origin"), readable);
+    assertEquals(got("access-control-allow-credentials"), readable && "true");
     assertMatch(got("vary") ?? "none", /\borigin\b/i);
     if (method !== "OPTIONS") assertEquals(got("cache-control"), "no-store");
     if (methods) {
