@@ -4,47 +4,10 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import type { Grant } from "../../lib/auth.ts";
 import { plain } from "../../lib/doors/plain.ts";
 import { MAX_QUESTIONS } from "../../lib/edge/questions.ts";
-import { compileGlobs } from "../../lib/globs.ts";
-import { type Client, type ConnectOptions, Stage, type StageEdge } from "../support/stage.ts";
-
-/** A user who may publish to channels of these patterns. */
-function user(id: string, ...publish: string[]): Grant {
-  return {
-    name: `user:${id}`,
-    scopes: [],
-    user: { id, subscribe: () => false, publish: compileGlobs(publish) },
-  };
-}
-
-let asked = 0;
-
-/** Gives a command and returns what it is answered. */
-// deno-lint-ignore no-explicit-any
-async function command({ socket }: Client, line: Record<string, unknown>): Promise<any> {
-  const id = `m${++asked}`;
-  socket.say(JSON.stringify({ id, ...line }));
-  const { id: _, ...answer } = await socket.answer(id);
-  return answer;
-}
-
-/** The next signal of a client beyond those that it has. */
-// deno-lint-ignore no-explicit-any
-async function nextSignal({ socket }: Client, before = 0): Promise<any> {
-  await socket.until(() => socket.ofType("signal").length > before);
-  return socket.ofType("signal")[before];
-}
-
-async function stageOf(count: number, options: ConnectOptions[] = []): Promise<{ stage: Stage; clients: Client[] }> {
-  const stage = new Stage({ edges: 2 });
-  const clients = Array.from({ length: count }, (_, n) => {
-    return stage.edges[n % 2]!.connect({ channels: ["a"], ...options[n] });
-  });
-  await Promise.all(clients.map(({ socket }) => socket.subscribed()));
-  return { stage, clients };
-}
+import { command, nextSignal, stageOf, user } from "../support/messages.ts";
+import { type Client, Stage, type StageEdge } from "../support/stage.ts";
 
 const CONTENTS = [
   [{ data: "text" }, { data: "text" }],
@@ -200,75 +163,6 @@ Deno.test("a question is answered although another edge that was asked says noth
   assertEquals(await asking, { ok: { reached: 1, data: "!", from: asked.id } });
 });
 
-const HOSTILE: readonly (readonly [command: Record<string, unknown>, code: string])[] = [
-  [{ send: { data: "x" } }, "bad_request"],
-  [{ send: { users: ["1"], sessions: ["1-a"], data: "x" } }, "bad_request"],
-  [{ send: { sessions: [], data: "x" } }, "bad_request"],
-  [{ send: { sessions: "all", data: "x" } }, "bad_request"],
-  [{ send: { sessions: { length: 1, 0: "1-a" }, data: "x" } }, "bad_request"],
-  [{ send: { sessions: null, data: "x" } }, "bad_request"],
-  [{ send: { sessions: Array.from({ length: 101 }, (_, n) => `1-${n}`), data: "x" } }, "bad_request"],
-  [{ send: { sessions: Array.from({ length: 5000 }, () => "1-a"), data: "x" } }, "bad_request"],
-  [{ send: { sessions: ["1-a", "1-a"], data: "x" } }, "bad_request"],
-  [{ send: { sessions: [""], data: "x" } }, "bad_request"],
-  [{ send: { sessions: [1], data: "x" } }, "bad_request"],
-  [{ send: { sessions: [["1-a"]], data: "x" } }, "bad_request"],
-  [{ send: { sessions: ["1-a b"], data: "x" } }, "bad_request"],
-  [{ send: { sessions: ["1-a*"], data: "x" } }, "bad_request"],
-  [{ send: { sessions: [`1-${"a".repeat(200)}`], data: "x" } }, "bad_request"],
-  [{ send: { users: [""], data: "x" } }, "bad_request"],
-  [{ send: { users: ["\ud800"], data: "x" } }, "bad_request"],
-  [{ send: { users: ["a\nb"], data: "x" } }, "bad_request"],
-  [{ send: { users: ["ü".repeat(128)], data: "x" } }, "bad_request"],
-  [{ send: { sessions: ["1-a"] } }, "bad_request"],
-  [{ send: { sessions: ["1-a"], data: "x", from: "1-other" } }, "bad_request"],
-  [{ send: { sessions: ["1-a"], data: "x", user: "other" } }, "bad_request"],
-  [{ send: { sessions: ["1-a"], data: "x", reply: "1-x" } }, "bad_request"],
-  [{ send: { sessions: ["1-a"], data: "x", event: "e" } }, "bad_request"],
-  [{ ask: { sessions: ["1-a"], data: "x", timeout: 0 } }, "bad_request"],
-  [{ ask: { sessions: ["1-a"], data: "x", timeout: -1 } }, "bad_request"],
-  [{ ask: { sessions: ["1-a"], data: "x", timeout: 61 } }, "bad_request"],
-  [{ ask: { sessions: ["1-a"], data: "x", timeout: "1" } }, "bad_request"],
-  [{ ask: { sessions: ["1-a"], data: "x", timeout: null } }, "bad_request"],
-  [{ ask: { sessions: ["1-a"], data: "x", reply: "1-x" } }, "bad_request"],
-  [{ answer: { data: "x" } }, "bad_request"],
-  [{ answer: { reply: "", data: "x" } }, "bad_request"],
-  [{ answer: { reply: 7, data: "x" } }, "bad_request"],
-  [{ answer: { reply: ["1-x"], data: "x" } }, "bad_request"],
-  [{ answer: { reply: "x".repeat(129), data: "x" } }, "bad_request"],
-  [{ answer: { reply: "1-x" } }, "bad_request"],
-  [{ answer: { reply: "1-x-y", data: "x" } }, "not_found"],
-  [{ answer: { reply: "99-x-y", data: "x" } }, "not_found"],
-  [{ answer: { reply: "-", data: "x" } }, "not_found"],
-  [{ answer: { reply: "__proto__", data: "x" } }, "not_found"],
-  [{ every: { seconds: 0.5, data: "x" } }, "bad_request"],
-  [{ every: { seconds: 3601, data: "x" } }, "bad_request"],
-  [{ every: { seconds: "10", data: "x" } }, "bad_request"],
-  [{ every: { seconds: 1 } }, "bad_request"],
-  [{ every: { channel: "a b", data: "x" } }, "bad_request"],
-  [{ every: { channel: "a", data: "x", id: "always the same" } }, "bad_request"],
-  [{ every: { data: "x", event: "e" } }, "bad_request"],
-  [{ stop: { all: true } }, "bad_request"],
-  [{ presence: {} }, "bad_request"],
-  [{ presence: { channel: "a", limit: 501 } }, "bad_request"],
-  [{ presence: { channel: "a", limit: -1 } }, "bad_request"],
-  [{ presence: { channel: "a", after: "x".repeat(257) } }, "bad_request"],
-];
-
-Deno.test("what is said to others in the wrong way is refused by an answer, and nothing is left of it", async () => {
-  await using stage = new Stage();
-  for (const [line, code] of HOSTILE) {
-    const client = stage.edge.connect();
-    const { error } = await command(client, line);
-    assertEquals(error?.code, code, JSON.stringify(line).slice(0, 200));
-    assert(error.message.length < 300, error.message);
-    assertEquals(client.socket.closed, undefined);
-    assertEquals(client.session.stop(), false);
-    client.socket.vanish();
-  }
-  assertEquals(stage.edge.edge.messaging.questions, 0);
-});
-
 Deno.test("send and ask take the right to all whom they name, and the refusal says to whom not", async () => {
   await using stage = new Stage({ config: { dev: false, apiKey: [] } });
   const target = stage.edge.connect();
@@ -351,55 +245,4 @@ Deno.test("a session of the plain door hears a signal as its data alone", async 
   await command(from, { send: { sessions: [to.id], data: { a: 1 } } });
   await command(from, { send: { sessions: [to.id], data: "AP8=", encoding: "base64" } });
   assertEquals(await to.socket.frames(2), ['{"a":1}', Uint8Array.of(0, 255)]);
-});
-
-Deno.test("every fires at once and again, to the session itself, until stop", async () => {
-  await using stage = new Stage();
-  const client = stage.edge.connect({ grant: user("7") });
-  assertEquals(await command(client, { every: { data: { tick: true }, seconds: 1 } }), { ok: { seconds: 1 } });
-  const expected = { type: "signal", data: { tick: true }, from: client.id, user: "7" };
-  assertEquals(await nextSignal(client), expected);
-  assertEquals(await nextSignal(client, 1), expected);
-  assertEquals(await command(client, { stop: {} }), { ok: { stopped: true } });
-  assertEquals(await command(client, { stop: {} }), { ok: { stopped: false } });
-});
-
-Deno.test("every publishes to a channel as the session, and a new one takes its place", async () => {
-  await using stage = new Stage();
-  const [client, other] = [stage.edge.connect({ grant: user("7") }), stage.edge.json()];
-  await other.socket.subscribed();
-  const first = { channel: "a", seconds: 1, data: "first", event: "e", tags: { x: "y" } };
-  assertEquals(await command(client, { every: first }), { ok: { seconds: 1 } });
-  await other.socket.until(() => other.socket.publications.length === 2);
-  assertEquals(await command(client, { every: { channel: "a", data: "second" } }), { ok: { seconds: 10 } });
-  await other.socket.until(() => other.socket.publications.length === 3);
-  const heard = other.socket.publications.map(({ offset, data, from, user, event, tags }) => {
-    return [offset, data, from, user, event, tags?.x];
-  });
-  const who = [client.id, "7"];
-  assertEquals(heard, [
-    [1, "first", ...who, "e", "y"],
-    [2, "first", ...who, "e", "y"],
-    [3, "second", ...who, undefined, undefined],
-  ]);
-  client.socket.vanish();
-  assertEquals(client.session.stop(), false);
-});
-
-Deno.test("every is judged anew each time, and what is refused is told and does not end it", async () => {
-  await using stage = new Stage({ config: { dev: false, apiKey: [] } });
-  const client = stage.edge.connect({ grant: user("7") });
-  assertEquals(await command(client, { every: { channel: "a", seconds: 1, data: "x" } }), { ok: { seconds: 1 } });
-  const errors = () => client.socket.lines.map((line) => JSON.parse(line)).filter(({ id, error }) => !id && error);
-  await client.socket.until(() => errors().length === 1);
-  assertEquals(errors()[0].error.code, "forbidden");
-  client.session.grant = user("7", "a");
-  const { hub } = stage.edge;
-  for (;;) {
-    const { top } = await hub.history("a", { last: 1 }, {});
-    if (top.offset === 1) break;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assertEquals(errors().length, 1);
-  client.socket.vanish();
 });
