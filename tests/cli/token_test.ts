@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { exportPKCS8 } from "jose/key/export";
 import { command } from "../../lib/cli/token.ts";
 import { UsageError } from "../../lib/flags.ts";
-import { inSeconds, SECRET, signJwt } from "../support/signers.ts";
-import { type Ran, runGong } from "./gong.ts";
+import { type Finished, runGong } from "../support/gong.ts";
+import { inSeconds, makePair, SECRET, signJwt } from "../support/signers.ts";
 import { World, type WorldOptions } from "./world.ts";
 
 const ENV = { GONG_TOKEN_SECRET: SECRET };
 
-async function token(args: readonly string[], options: WorldOptions = { env: ENV }): Promise<Ran> {
+async function token(args: readonly string[], options: WorldOptions = { env: ENV }): Promise<Finished> {
   const world = new World(options);
   const code = await command.run(args, world.io);
   return { code, stdout: world.stdout, stderr: world.stderr };
@@ -41,7 +41,7 @@ Deno.test("gong token makes a token that the server of the same settings accepts
     aud: "gong",
   });
   assertEquals(Number(exp) - Number(iat), 3600);
-  const accepted = await runGong(["token", "--inspect", "-", ...flags], { env: ENV, input: made.stdout });
+  const accepted = await runGong(["token", "--inspect", "-", ...flags], { env: ENV, stdin: made.stdout });
   assertEquals([accepted.code, accepted.stderr], [0, ""]);
   assertMatch(accepted.stdout, /^Header\n {2}alg: "HS256"\n {2}typ: "JWT"\nClaims\n {2}sub: "42"\n/);
   assertMatch(
@@ -56,37 +56,22 @@ Deno.test("gong token makes a token that the server of the same settings accepts
 });
 
 Deno.test("gong token signs with a private key, which a server with its public half accepts", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    // The overloads of `generateKeyPairSync` are one each kind.
-    const generate = generateKeyPairSync as unknown as (
-      kind: string,
-      options: object,
-    ) => { publicKey: KeyObject; privateKey: KeyObject };
-    const kinds = [["rsa", { modulusLength: 2048 }, "RS256"], ["ec", { namedCurve: "P-256" }, "ES256"], [
-      "ed25519",
-      {},
-      "EdDSA",
-    ]] as const;
-    for (const [kind, options, algorithm] of kinds) {
-      const { publicKey, privateKey } = generate(kind, options);
-      await Deno.writeTextFile(`${folder}/public.pem`, String(publicKey.export({ type: "spki", format: "pem" })));
-      await Deno.writeTextFile(`${folder}/private.pem`, String(privateKey.export({ type: "pkcs8", format: "pem" })));
-      const settings = ["--token-key-file", "public.pem"];
-      const made = await runGong(["token", "--user=42", "--sign-key=private.pem", ...settings], { cwd: folder });
-      assertEquals([made.code, made.stderr], [0, ""]);
-      const shown = await runGong(["token", "--inspect", "-", ...settings], { cwd: folder, input: made.stdout });
-      assertEquals(shown.code, 0, shown.stdout + shown.stderr);
-      assert(shown.stdout.includes(`alg: "${algorithm}"`));
-    }
-    const foreign = await runGong(["token", "--user=42", "--sign-key=private.pem"], { cwd: folder });
+  for (const alg of ["RS256", "ES256", "EdDSA"]) {
+    const pair = await makePair(alg);
+    const files = { "public.pem": pair.pem, "private.pem": await exportPKCS8(pair.key as CryptoKey) };
+    const settings = ["--token-key-file", "public.pem"];
+    const made = await runGong(["token", "--user=42", "--sign-key=private.pem", ...settings], { files });
+    assertEquals([made.code, made.stderr], [0, ""]);
+    const shown = await runGong(["token", "--inspect", "-", ...settings], { files, stdin: made.stdout });
+    assertEquals(shown.code, 0, shown.stdout + shown.stderr);
+    assert(shown.stdout.includes(`alg: "${alg}"`));
+    if (alg !== "EdDSA") continue;
+    const foreign = await runGong(["token", "--user=42", "--sign-key=private.pem"], { files });
     assertEquals(foreign.code, 0);
     assertMatch(foreign.stderr, /^gong: a server of these settings does not accept it: there is no key for EdDSA/);
-    const publicHalf = await runGong(["token", "--user=42", "--sign-key=public.pem"], { cwd: folder });
+    const publicHalf = await runGong(["token", "--user=42", "--sign-key=public.pem"], { files });
     assertEquals(publicHalf.code, 2);
     assertMatch(publicHalf.stderr, /--sign-key public.pem: expected a private key as PEM, without a password\n/);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
   }
 });
 

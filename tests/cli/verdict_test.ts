@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { check } from "../../lib/cli/check.ts";
 import { UsageError } from "../../lib/flags.ts";
+import { runGong } from "../support/gong.ts";
 import { inSeconds, SECRET, signJwt } from "../support/signers.ts";
-import { runGong } from "./gong.ts";
 import { World } from "./world.ts";
 
 const ENV = {
@@ -22,7 +22,7 @@ async function ask(action: string, channel: string, ...who: string[]): Promise<s
 Deno.test("gong check says as a process whether something is allowed, and why", async () => {
   const allowed = await runGong(["check", "--token=-", "--channel=room:1", "--action=subscribe"], {
     env: ENV,
-    input: TOKEN,
+    stdin: TOKEN,
   });
   assertEquals(allowed, { code: 0, stdout: "allowed: the token names room:1\n", stderr: "" });
   const refused = await runGong(["check", "--channel", "room:1", "--action", "subscribe"], { env: ENV });
