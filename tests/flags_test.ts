@@ -61,3 +61,12 @@ Deno.test("parseFlags() refuses more arguments than expected, those after -- inc
   assertThrows(() => parse("one", "two"), UsageError, '"two": an argument too many; 1 may be expected');
   assertThrows(() => parse("one", "--", "two"), UsageError, '"two"');
 });
+
+Deno.test("parseFlags() takes a lone dash for a value, and leaves it alone where no flag wants one", () => {
+  const flags = parseFlags(["--file", "-", "--echo", "-", "--", "--file", "-"], {
+    text: ["file"],
+    boolean: ["echo"],
+    most: 3,
+  });
+  assertEquals([flags.text.get("file"), flags.rest], ["-", ["-", "--file", "-"]]);
+});

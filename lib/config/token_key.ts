@@ -22,7 +22,7 @@ const MOST_MODULUS = 8192;
 const MOST_EXPONENT_BYTES = 4;
 
 /** What is wrong with a key that is for none of the algorithms. */
-export const KEY_KINDS = "a key is RSA with 2048 to 8192 bits, EC with P-256, or Ed25519";
+const KEY_KINDS = "a key is RSA with 2048 to 8192 bits, EC with P-256, or Ed25519";
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[A-Za-z0-9+/=\s]+-----END \1-----/g;
 

@@ -70,6 +70,7 @@ function program(dir: string, options: GongOptions): string[] {
   // The permissions of deno.json, where reading also means the working directory: in the binary `.` is just that.
   const source = [
     "run",
+    "--quiet",
     "-P",
     `--allow-read=${ROOT},${dir}`,
     `--allow-write=${dir}`,
