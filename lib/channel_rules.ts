@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type ChannelSettings, parseRule } from "./config.ts";
+import { type ChannelSettings, parseRule, type Presence } from "./config.ts";
 import { compileGlobs } from "./globs.ts";
 
 export type { ChannelSettings } from "./config.ts";
@@ -59,6 +59,17 @@ export function compileHistory(settings: HistorySettings): (channel: string) => 
 /** Whether there can be a channel that everybody may publish to. */
 export function isOpenSomewhere({ rule, allowPublish }: Pick<RuleSettings, "rule" | "allowPublish">): boolean {
   return allowPublish.length > 0 || rule.some((text) => parseRule(text).settings.publish === "everyone");
+}
+
+/**
+ * Whether any channel has presence. Where no rule has it, that takes no look at the name.
+ *
+ * @throws {SyntaxError} for a rule that `--rule` would not take
+ */
+export function compilePresence({ rule }: Pick<HistorySettings, "rule">): (channel: string) => Presence {
+  const ruleOf = compile(rule);
+  if (rule.every((text) => (parseRule(text).settings.presence ?? "off") === "off")) return () => "off";
+  return (channel) => ruleOf(channel)?.presence ?? "off";
 }
 
 /**

@@ -8,23 +8,23 @@ import { openBroker } from "./brokers/mod.ts";
 import { Budget } from "./budget.ts";
 import { BusSender, bytesPerTurn } from "./bus.ts";
 import { sizeOf } from "./bytes.ts";
+import { compilePresence } from "./channel_rules.ts";
 import type { Config } from "./config.ts";
 import { packHistory } from "./codecs/page.ts";
 import { Directory } from "./hub/directory.ts";
 import { GongError } from "./errors.ts";
-import { ADMIN_CHANNEL } from "./reserved.ts";
-import { Guard } from "./hub/guard.ts";
+import { ADMIN_CHANNEL, presenceChannel } from "./reserved.ts";
 import { Intake } from "./hub/intake.ts";
 import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
-import { creditAfter, type EdgeMethods, type HubMethods } from "./methods.ts";
+import { type Chosen, creditAfter, type EdgeMethods, type HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
 import { Multimap } from "./multimap.ts";
 import { Recent } from "./hub/recent.ts";
+import { Roster } from "./hub/roster.ts";
 import { Traces } from "./hub/traces.ts";
-import { Users } from "./hub/users.ts";
 import { Turn } from "./turn.ts";
-import type { Broker, Glimpse, History, PageLimit, Publication, Sample, Start } from "./types.ts";
+import type { Broker, Glimpse, History, PageLimit, Publication, Sample, Selector, Start, Totals } from "./types.ts";
 
 /** What edges say that concerns whoever runs them. */
 export interface HubEvents {
@@ -64,8 +64,7 @@ export class Hub {
   readonly #broker: Broker;
   readonly #bus: BusSender;
   readonly #intake: Intake;
-  readonly #guard: Guard;
-  readonly #users = new Users();
+  readonly #roster: Roster;
   readonly #turn = new Turn();
   /** Edges by the channels that they host. */
   readonly #hosts = new Multimap<string, number>();
@@ -104,8 +103,12 @@ export class Hub {
       open: () => this.#bus.lag() <= config.busLag,
       turn: this.#turn,
     });
-    this.#guard = new Guard({
+    const presenceOf = compilePresence(config);
+    this.#roster = new Roster({
       ...config,
+      nameOf: (channel) => presenceOf(channel) === "joins" ? presenceChannel(channel) : undefined,
+      publish: async (draft) => (await this.#intake.publish([draft], false))[0] ?? INTERNAL,
+      bytes: config.maxMessage,
       onFull: (isFull, address) => {
         this.directory.tellAll("full", address === undefined ? { isFull } : { isFull, address });
       },
@@ -136,10 +139,11 @@ export class Hub {
     const link = new Link<EdgeMethods>(port, this.#methods(edge), onFault, this.#turn);
     this.directory.add(edge, link);
     // What edges were told that still holds: this one may take the place of another.
-    for (const [address, until] of this.#guard.blocked()) link.notify("block", { address, until });
+    const { guard } = this.#roster;
+    for (const [address, until] of guard.blocked()) link.notify("block", { address, until });
     for (const login of this.#revoked) link.notify("revoke", login);
-    if (this.#guard.isFull()) link.notify("full", { isFull: true });
-    for (const address of this.#guard.full()) link.notify("full", { isFull: true, address });
+    if (guard.isFull()) link.notify("full", { isFull: true });
+    for (const address of guard.full()) link.notify("full", { isFull: true, address });
     return link;
   }
 
@@ -149,9 +153,7 @@ export class Hub {
     this.#bus.leave(edge);
     for (const channel of [...this.#hosts.keys()]) this.#unhost(edge, channel);
     this.#intake.resume();
-    const sessions = this.#guard.releaseEdge(edge);
-    for (const session of sessions) this.#users.remove(session);
-    return sessions.length;
+    return this.#roster.releaseEdge(edge);
   }
 
   /** Whether an edge hosts the channel: somebody may be listening. */
@@ -179,6 +181,7 @@ export class Hub {
   }
 
   async close(): Promise<void> {
+    this.#roster.close();
     this.#announcer.close();
     this.#intake.close();
     await this.#broker.close();
@@ -187,6 +190,7 @@ export class Hub {
 
   #methods(edge: number): HubMethods {
     const { directory } = this;
+    const roster = this.#roster;
     const { events } = this.#options;
     return {
       ready: () => {
@@ -204,18 +208,10 @@ export class Hub {
         return packHistory(await this.#subscribe(edge, channel, start, after, limit));
       },
       unsubscribe: (channel) => this.#unhost(edge, channel),
-      admit: ({ id, address, user, info }) => {
-        const session = this.#guard.admit(edge, id, address);
-        if (user !== undefined) this.#users.identify(session, user, info);
-      },
-      identify: ({ id, user, info }) => {
-        const session = this.#guard.get(edge, id);
-        if (session) this.#users.identify(session, user, info);
-      },
-      release: (id) => {
-        const session = this.#guard.release(edge, id);
-        if (session) this.#users.remove(session);
-      },
+      admit: (session) => roster.admit(edge, session),
+      identify: (session) => roster.identify(edge, session),
+      present: (change) => roster.present(edge, change),
+      release: (id) => roster.release(edge, id),
       acknowledge: (number) => {
         this.#bus.acknowledge(edge, number);
         this.#intake.resume();
@@ -227,21 +223,24 @@ export class Hub {
       },
       signal: (order) => directory.signal(order),
       signalUsers: ({ users, signal }) => {
-        return directory.signal({
-          sessions: [...new Set(users)].flatMap((user) => this.#users.sessionsOf(user)),
-          signal,
-        });
+        const sessions = [...new Set(users)].flatMap((user) => roster.users.sessionsOf(user));
+        return directory.signal({ sessions, signal });
       },
       answer: (order) => directory.answer(order),
-      reach: (users) => this.#users.reach(users),
-      presence: unfinished,
-      totals: unfinished,
-      users: (page) => this.#users.page(page),
-      user: (id) => this.#users.get(id),
-      present: unfinished,
-      disconnect: unfinished,
-      subscribeSessions: unfinished,
-      unsubscribeSessions: unfinished,
+      reach: (users) => roster.users.reach(users),
+      presence: ({ channel, ...page }) => roster.presence.page(channel, page),
+      totals: () => this.#totals(),
+      users: (page) => roster.users.page(page),
+      user: (id) => roster.users.get(id),
+      disconnect: ({ selector, reason }) => {
+        return directory.order("disconnect", this.#choose(selector), { reason });
+      },
+      subscribeSessions: ({ selector, channel }) => {
+        return directory.order("subscribeSessions", this.#choose(selector), { channel });
+      },
+      unsubscribeSessions: ({ selector, channel }) => {
+        return directory.order("unsubscribeSessions", this.#choose(selector), { channel });
+      },
       listSchedules: unfinished,
       getSchedule: unfinished,
       putSchedule: unfinished,
@@ -256,7 +255,7 @@ export class Hub {
       publication: (id) => this.#traces.get(id),
       traced: (counts) => this.#traces.count(counts),
       failedAuth: (address) => {
-        const until = this.#guard.fail(address);
+        const until = roster.guard.fail(address);
         if (until !== undefined) directory.tellAll("block", { address, until });
       },
       revoke: (login) => this.#revoke(login),
@@ -276,6 +275,17 @@ export class Hub {
       directory.tell(edge, "credit", owed);
       owed = 0;
     };
+  }
+
+  #totals(): Totals {
+    const { guard, users } = this.#roster;
+    const stuck = this.directory.lastKnown("gong_stuck_sockets");
+    return { connections: guard.total + stuck, sessions: guard.total, users: users.size };
+  }
+
+  #choose(selector: Selector): Chosen {
+    if ("user" in selector) return this.#roster.users.sessionsOf(selector.user);
+    return "session" in selector ? [selector.session] : selector;
   }
 
   #revoke(login: string): void {
@@ -343,6 +353,8 @@ export class Hub {
     metrics.gauge("gong_history_publications", {}, publications);
     metrics.gauge("gong_history_bytes", {}, bytes);
     metrics.gauge("gong_traces", {}, this.#traces.size);
+    metrics.gauge("gong_users", {}, this.#roster.users.size);
+    metrics.gauge("gong_present", {}, this.#roster.presence.size);
     metrics.gauge("gong_bus_lag_bytes", {}, this.#bus.lag());
     return metrics.samples();
   }

@@ -9,6 +9,7 @@ import type { Outcome } from "../audience.ts";
 import { BusReceiver, bytesPerTurn } from "../bus.ts";
 import { decodeBatch, readBatchHead } from "../codecs/batch.ts";
 import { unpackHistory } from "../codecs/page.ts";
+import { compilePresence } from "../channel_rules.ts";
 import type { Config } from "../config.ts";
 import { ADMIN_CHANNEL } from "../reserved.ts";
 import type { Link } from "../link.ts";
@@ -99,11 +100,15 @@ export class Delivery {
       tell: (counts) => link.notify("traced", counts),
       turn,
     });
+    const presenceOf = compilePresence(config);
     this.subscriptions = new Subscriptions({
       hosting: this.#hosting,
       fanout: this.#fanout,
       max: config.maxSubscriptions,
       outbox: config.outbox,
+      onChange: (session, channel, isThere) => {
+        if (presenceOf(channel) !== "off") link.notify("present", { session: session.id, channel, isThere });
+      },
       onMissed: (outcome, publications) => {
         this.#count(outcome);
         this.#tracer.missed(publications, outcome.dropped === 0);

@@ -22,6 +22,8 @@ export interface SubscriptionsOptions {
   readonly max: number;
   /** What may be queued to a session, in bytes. */
   readonly outbox: number;
+  /** Told who hears a channel from now on, or does not any more; not of sessions that end. */
+  readonly onChange: (session: Session, channel: string, isThere: boolean) => void;
   /** Told what became of publications that a session had missed: all of them were taken, or none. */
   readonly onMissed: (outcome: Outcome, publications: readonly Publication[]) => void;
 }
@@ -94,6 +96,12 @@ export class Subscriptions {
     return [...session.channels, ...this.#joining.get(session)?.keys() ?? []];
   }
 
+  /** The sessions that hear the channel, or are about to. */
+  *of(channel: string): Generator<Session> {
+    yield* this.#options.fanout.listeners(channel);
+    for (const [session, joinings] of this.#joining) if (joinings.has(channel)) yield session;
+  }
+
   /** Where the session stands in each channel, as a cursor; as of what it was given so far. */
   cursor(session: Session): string {
     return encodeCursor(this.#positions(session));
@@ -101,7 +109,7 @@ export class Subscriptions {
 
   /** The session does not hear the channel any more, nor will it. */
   end(session: Session, channel: string): void {
-    const { hosting, fanout } = this.#options;
+    const { hosting, fanout, onChange } = this.#options;
     const joining = this.#joining.get(session)?.get(channel);
     this.#forget(session, channel);
     joining?.cancel();
@@ -110,6 +118,7 @@ export class Subscriptions {
     }
     if (!session.channels.includes(channel)) return;
     fanout.place(session, session.channels.filter((name) => name !== channel));
+    onChange(session, channel, false);
     hosting.releaseUnheard(channel);
   }
 
@@ -156,11 +165,12 @@ export class Subscriptions {
 
   /** From here on the session hears the channel; unless what it was told of that was too much for it. */
   #place(session: Session, channel: string): void {
-    const { hosting, fanout } = this.#options;
+    const { hosting, fanout, onChange } = this.#options;
     if (session.hasLeft) return hosting.releaseUnheard(channel);
     // A cursor names every channel, also one that is not heard yet.
     const isAlone = session.door.codec.stamp !== undefined && this.#joining.has(session);
     fanout.place(session, session.channels.concat(channel), isAlone ? () => this.#begun(session) : undefined);
+    onChange(session, channel, true);
   }
 
   /** Hands it a page as soon as it has room, in parts if it never will; resolves when it has room for another. */

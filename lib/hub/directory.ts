@@ -5,8 +5,8 @@
  */
 import { GongError } from "../errors.ts";
 import { type Link, within } from "../link.ts";
-import type { EdgeMethods } from "../methods.ts";
-import { addUp, outlasting } from "../metrics.ts";
+import type { Chosen, EdgeMethods } from "../methods.ts";
+import { addUp, type MetricName, outlasting } from "../metrics.ts";
 import type { Readiness, Sample, SessionInfo, SessionPage, Signal } from "../types.ts";
 
 /** How long an edge may take to answer before it is left out of a total, in seconds. */
@@ -103,6 +103,12 @@ export class Directory {
     for (const [edge, { heard }] of this.#edges) if (heard !== undefined) yield [edge, now - heard];
   }
 
+  /** What the edges last said of a figure, added up. */
+  lastKnown(name: MetricName): number {
+    const samples = [...this.#edges.values()].flatMap((entry) => entry.samples);
+    return sum(samples.filter((sample) => sample.name === name).map(({ value }) => value));
+  }
+
   /** The figures of this isolate and of every edge, those that have ended too, added up. */
   async samples(): Promise<Sample[]> {
     await Promise.allSettled([...this.#edges.values()].map((entry) => within(PATIENCE, this.#fetch(entry))));
@@ -136,12 +142,23 @@ export class Directory {
   }
 
   async signal(order: { sessions: readonly string[] | "all"; signal: Signal }): Promise<number> {
-    const { sessions } = order;
+    const { sessions, signal } = order;
+    if (sessions !== "all") return await this.order("signal", sessions, { signal });
+    return sum(await this.#ask((link) => link.request("signal", { sessions, signal })));
+  }
+
+  /** Has the edges of the sessions do something with them; resolves to how many they have done it with. */
+  async order<M extends "signal" | "disconnect" | "subscribeSessions" | "unsubscribeSessions">(
+    method: M,
+    sessions: Parameters<EdgeMethods[M]>[0]["sessions"] & Chosen,
+    order: Omit<Parameters<EdgeMethods[M]>[0], "sessions">,
+  ): Promise<number> {
     const counts = await this.#ask((link, edge) => {
-      const own = sessions === "all" ? sessions : sessions.filter((id) => edgeOf(id) === edge);
-      return own.length === 0 ? Promise.resolve(0) : link.request("signal", { ...order, sessions: own });
+      const own = "channel" in sessions ? sessions : sessions.filter((id) => edgeOf(id) === edge);
+      if ("length" in own && own.length === 0) return Promise.resolve(0);
+      return link.request(method, { ...order, sessions: own } as never) as Promise<number>;
     });
-    return counts.reduce((sum, count) => sum + count, 0);
+    return sum(counts);
   }
 
   /**
@@ -177,4 +194,8 @@ export class Directory {
     }
     return settled.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
   }
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
 }

@@ -28,6 +28,8 @@ export const METRICS = Object.freeze({
   gong_sessions: metric("gauge", "sum", "Clients connected now.", "door"),
   gong_sessions_opened_total: metric("counter", "sum", "Clients that connected.", "door"),
   gong_sessions_closed_total: metric("counter", "sum", "Clients that left or were closed.", "reason"),
+  gong_users: metric("gauge", "max", "Distinct users connected now."),
+  gong_present: metric("gauge", "max", "Sessions on channels with presence, once a channel."),
   gong_refused_total: metric("counter", "sum", "Requests and handshakes refused.", "reason"),
   gong_tokens_refused_total: metric(
     "counter",

@@ -7,7 +7,6 @@ import { encodeAsked, encodeSignal } from "../../codecs/line.ts";
 import type { DoorSession } from "../../door.ts";
 import { CONTENT_FIELDS, MESSAGE_FIELDS, readContent, readMessage } from "../../draft.ts";
 import { type Fields, parseJson } from "../../json.ts";
-import type { Present } from "../../types.ts";
 import type { Answer } from "./answer.ts";
 import { readChannel, readCount, readSeconds, readStart, readTarget, readText, TARGET_FIELDS } from "./read.ts";
 
@@ -65,7 +64,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     const after = readText(fields, "after", MAX_AFTER);
     const page = { limit: readCount(fields, "limit", MAX_PRESENT) ?? 100, ...(after === undefined ? {} : { after }) };
     const found = session.presence(readChannel(fields), page);
-    answer.later(found, ({ present, ...rest }) => JSON.stringify({ ...rest, present: present.map(showPresent) }));
+    answer.later(found, encodePresencePage);
   },
 
   send(session, fields, answer) {
@@ -113,9 +112,4 @@ function readReminder(session: DoorSession, fields: Fields): () => unknown {
     const { id: from, user } = session;
     session.write(encodeSignal({ data, contentType, from, ...(user === undefined ? {} : { user }) }));
   };
-}
-
-/** On this wire it is the value itself. */
-function showPresent({ info, ...present }: Present): object {
-  return info === undefined ? present : { ...present, info: parseJson(info) };
 }
