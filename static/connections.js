@@ -6,7 +6,7 @@
 
 import { call } from "./api.js";
 import { createRow, PagedTable, partsOf } from "./paging.js";
-import { bytes, count, duration, element, refill, set, show } from "./text.js";
+import { bytes, count, duration, element, plural, refill, set, show } from "./text.js";
 import { go, point } from "./views.js";
 
 /** Channels shown of one session. */
@@ -113,7 +113,7 @@ async function close(id) {
 
 function describe(shown, all) {
   if (all === 0) return "This user is not connected";
-  return shown < all ? `${count(shown)} of the ${count(all)} sessions of this user` : `${count(all)} of this user`;
+  return `${shown < all ? `${count(shown)} of the ` : ""}${plural(all, "session")} of this user`;
 }
 
 function update(row, session, own) {

@@ -33,7 +33,7 @@ export class Schedules {
       none: "Nothing is scheduled",
       loggedOut,
     });
-    this.#form = new ScheduleForm({ saved: (text) => this.#saved(text), loggedOut });
+    this.#form = new ScheduleForm({ saved: (schedule, created) => this.#saved(schedule, created), loggedOut });
     this.#create.addEventListener("click", () => this.#form.create());
   }
 
@@ -100,7 +100,7 @@ function update(row, schedule) {
   if (row.due !== next) row.next.replaceChildren(...next === undefined ? ["no more"] : [moment(next), timeLeft(next)]);
   else if (next !== undefined) set(row.next.lastChild, leftUntil(next));
   row.due = next;
-  const outcome = JSON.stringify(last);
+  const outcome = JSON.stringify(last ?? null);
   if (row.outcome === outcome) return;
   row.outcome = outcome;
   row.last.replaceChildren(...describeLast(last));
