@@ -54,6 +54,8 @@ export class Confirm {
     this.disarm();
     this.#armed = { each, time: performance.now(), timer: setTimeout(() => this.disarm(), ARMED) };
     const { button, act, label } = each;
+    // What stands beside it is not to move under the pointer that is about to press again.
+    button.style.minWidth = `${button.getBoundingClientRect().width}px`;
     button.textContent = "Really?";
     button.classList.add("armed");
     button.setAttribute("aria-label", `Really ${label[0].toLowerCase()}${label.slice(1)}?`);
@@ -63,6 +65,7 @@ export class Confirm {
 
 function rest({ button, act, label }) {
   button.textContent = act;
+  button.style.minWidth = "";
   button.classList.remove("armed");
   button.setAttribute("aria-label", label);
 }

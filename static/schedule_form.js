@@ -70,6 +70,7 @@ export class ScheduleForm {
     set($("title"), title);
     set($("kept"), "");
     $("id").readOnly = schedule !== undefined;
+    set($("id-hint"), schedule === undefined ? "Empty: one is made." : "");
     $("zone").value = Intl.DateTimeFormat().resolvedOptions().timeZone;
     this.#arrange();
     this.#dialog.showModal();

@@ -60,6 +60,7 @@ export class Schedules {
       data: element("bdi", { className: "what", dir: "auto" }),
       next: element("span"),
       last: element("span"),
+      due: null,
     };
     const what = `schedule ${id}`;
     const edit = element("button", { type: "button", className: "act" }, "Edit");
@@ -131,7 +132,7 @@ function describeLast(last) {
   if (last === undefined) return ["not yet"];
   const { time, late, refused } = last;
   const outcome = refused === undefined ? "published" : `refused: ${refused}`;
-  const className = refused === undefined ? "sub quiet" : "sub fate bad";
+  const className = refused === undefined ? "outcome quiet" : "outcome bad";
   return [
     moment(time),
     show(element("span", { className }), `${outcome}${late ? `, late: due ${visible(clock(last.due).title)}` : ""}`),

@@ -155,7 +155,7 @@ suite.test("a time is sent with its offset, and without an id the form makes one
 
 suite.test("what is refused is said at its field, which takes the focus, and in a field that is not shown below the form", async ({ visit, use }) => {
   const stage = use(openStage());
-  const page = await show(visit, stage, { expected: /400|409|429/ });
+  const page = await show(visit, stage, { expected: /400|409|413|500/ });
   await page.getByRole("button", { name: "New schedule" }).click();
   await page.getByRole("radio", { name: "Cron" }).check();
   await field(page, "id").fill("taken");
@@ -180,7 +180,7 @@ suite.test("what is refused is said at its field, which takes the focus, and in 
   await refused("data-error", "too_large", "Too large.", { field: "/data" });
   await refused("id-error", "conflict", "There is one of this id.");
   await refused("answer", "bad_request", "Not shown.", { field: "/every" });
-  await refused("answer", "too_many", "No room.");
+  await refused("answer", "internal", "No room.");
 });
 
 suite.test("what is changed comes back in the form as it was, and goes back as it was", async ({ visit, use }) => {
