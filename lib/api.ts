@@ -9,6 +9,7 @@ import { publish } from "./api/publish.ts";
 import { closeSession, getSession, listSessions } from "./api/sessions.ts";
 import { createReady, health, metrics, recent, stats } from "./api/state.ts";
 import { trace } from "./api/trace.ts";
+import { isOpenSomewhere } from "./channel_rules.ts";
 import { ByteBudget } from "./http/body.ts";
 import type { Scope } from "./config.ts";
 import { GongError } from "./errors.ts";
@@ -36,6 +37,8 @@ export function createApi(options: ApiOptions): Api {
   const { config, auth, log, metrics: figures, hub, now } = options;
   const rate = { rate: config.apiRate, burst: config.apiRate * 2, capacity: MAX_ADDRESSES };
   const buckets = new TokenBuckets(now === undefined ? rate : { ...rate, now });
+  // Where a channel may be open to everybody, or to a user, the channel decides.
+  const isOpen = isOpenSomewhere(config);
   const budget = new ByteBudget(Math.max(BODIES, bodyLimit(config.maxMessage) * 4));
   const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
     ["/api/publish", { POST: publish }],
@@ -64,10 +67,7 @@ export function createApi(options: ApiOptions): Api {
   }
 
   function checkScope(scope: Scope | "channel", grant: Parameters<typeof auth.require>[0]): void {
-    // Where a channel may be open to everybody, or to the user, the channel decides.
-    if (scope === "channel" || scope === "publish" && (grant?.user !== undefined || config.allowPublish.length > 0)) {
-      return;
-    }
+    if (scope === "channel" || scope === "publish" && (isOpen || grant?.user !== undefined)) return;
     auth.require(grant, scope);
   }
 

@@ -57,6 +57,11 @@ export function compileHistory(settings: HistorySettings): (channel: string) => 
   };
 }
 
+/** Whether there can be a channel that everybody may publish to. */
+export function isOpenSomewhere({ rule, allowPublish }: Pick<RuleSettings, "rule" | "allowPublish">): boolean {
+  return allowPublish.length > 0 || rule.some((text) => parseRule(text).settings.publish === "everyone");
+}
+
 /**
  * All that holds for any channel. Whom a channel is for is, where no rule says it, everybody for those of the open
  * patterns, and for the others those whose token names it.

@@ -213,6 +213,7 @@ export class Edge implements SessionHost {
 
   leave(session: Session, reason: CloseReason, code: number): void {
     this.#delivery.subscriptions.endAll(session);
+    this.#identities.left(session);
     this.messaging.leave(session);
     this.registry.leave(session, reason);
     this.#options.link.notify("release", session.id);

@@ -14,7 +14,7 @@ import type { HubClient } from "../types.ts";
 
 /** What the API is made of. */
 export interface ApiOptions {
-  readonly config: Pick<Config, "maxMessage" | "bodyTimeout" | "apiRate" | "allowPublish">;
+  readonly config: Pick<Config, "maxMessage" | "bodyTimeout" | "apiRate" | "allowPublish" | "rule">;
   readonly hub: HubClient;
   readonly auth: Auth;
   readonly log: Logger;
@@ -41,7 +41,7 @@ export interface Call {
 export interface Action {
   /**
    * `none`: for everybody, not even counted; `channel`: rights over a channel decide, which the action looks at;
-   * `publish`: such rights will do instead.
+   * `publish`: such rights will do instead, where anybody without the scope may have them.
    */
   readonly scope: Scope | "channel" | "none";
   readonly run: (call: Call) => Promise<Response>;

@@ -46,7 +46,12 @@ export const iframe: HttpDoor = {
       "form-action 'none'",
       `frame-ancestors 'self' ${call.origins.join(" ")}`.trim(),
     ];
-    const headers = { "content-type": "text/html; charset=utf-8", "content-security-policy": policy.join("; ") };
+    const headers = {
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy": policy.join("; "),
+      // Its own address may have a token in it.
+      "referrer-policy": "no-referrer",
+    };
     return call.stream(door, headers, pageOf(callback, call.options.config.ping));
   },
 };

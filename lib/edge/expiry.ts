@@ -9,17 +9,16 @@ import type { Session } from "../session.ts";
 /** How often it is looked who has to end, in milliseconds. */
 const INTERVAL = 1000;
 
-/** One time of one session. */
+/** One time of one session, until that has left or shown a newer token: nothing of it is kept for the heap's sake. */
 interface Entry {
-  readonly session: Session;
+  session: Session | undefined;
 }
 
 /** Ends sessions within about a second of the end of what has opened them; one timer for all, and none for nobody. */
 export class Expiry {
   readonly #now: () => number;
-  /** The entry that counts: a session may have shown a newer token since. */
-  readonly #current = new WeakMap<Session, Entry>();
-  readonly #deadlines = new Deadlines<Entry>((entry) => this.#counts(entry));
+  readonly #entries = new Map<Session, Entry>();
+  readonly #deadlines = new Deadlines<Entry>(({ session }) => session !== undefined);
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /** @param now milliseconds since 1970 */
@@ -29,30 +28,35 @@ export class Expiry {
 
   /** Ends the session when its grant does; in place of what was known of it. */
   watch(session: Session): void {
-    const until = session.grant?.until;
+    this.forget(session);
+    const { until } = session;
     if (until === undefined) return;
     const entry: Entry = { session };
-    this.#current.set(session, entry);
+    this.#entries.set(session, entry);
     this.#deadlines.add(until, entry);
     this.#timer ??= setInterval(() => this.sweep(), INTERVAL);
+  }
+
+  /** It need not be ended any more. */
+  forget(session: Session): void {
+    const entry = this.#entries.get(session);
+    if (!entry) return;
+    entry.session = undefined;
+    this.#entries.delete(session);
   }
 
   /** Ends those whose time is over. */
   sweep(): void {
     const now = this.#now();
     for (let entry: Entry | undefined; (entry = this.#deadlines.take(now));) {
-      if (this.#counts(entry)) end(entry.session);
+      if (entry.session) end(entry.session);
     }
-    if (this.#deadlines.size === 0) this.close();
+    if (this.#entries.size === 0) this.close();
   }
 
   close(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
-  }
-
-  #counts(entry: Entry): boolean {
-    return !entry.session.hasLeft && this.#current.get(entry.session) === entry;
   }
 }
 

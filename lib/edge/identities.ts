@@ -37,6 +37,10 @@ export class Identities {
     this.#expiry.watch(session);
   }
 
+  left(session: Session): void {
+    this.#expiry.forget(session);
+  }
+
   /**
    * As {@linkcode Session.authenticate}. Of several at once the last one counts.
    *

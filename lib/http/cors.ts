@@ -13,8 +13,8 @@ const REQUEST_HEADERS = "authorization, content-type, if-none-match, last-event-
 const RESPONSE_HEADERS = "etag, retry-after";
 
 /**
- * Lets a page of an allowed origin read the answer. Which origins those are is told by `Origin` alone, never by `*`, and
- * nothing is allowed that a browser would bring along by itself.
+ * Lets a page of an allowed origin read the answer. Which origins those are is told by `Origin` alone, never by `*`. The
+ * browser may bring cookies along, for the sake of a token's; a login does not count from there (`Auth.identify`).
  *
  * @param origin the request's, if it may
  */
@@ -23,6 +23,7 @@ export function allowOrigin(request: Request, response: Response, origin: string
   headers.append("vary", "Origin");
   if (origin === undefined) return response;
   headers.set("access-control-allow-origin", origin);
+  headers.set("access-control-allow-credentials", "true");
   headers.set("access-control-expose-headers", RESPONSE_HEADERS);
   if (request.method === "OPTIONS" && request.headers.has("access-control-request-method")) {
     headers.set("access-control-allow-methods", headers.get("allow") ?? "GET");

@@ -5,6 +5,8 @@ import { RawConnection, rawRequest } from "../support/raw.ts";
 import { get, handshake } from "../support/requests.ts";
 
 const EACH = 100;
+/** Descriptors that the server may hold for itself: it asks for keys. */
+const OWN = 3;
 /** Milliseconds for the server to notice. */
 const PATIENCE = 15_000;
 
@@ -40,14 +42,31 @@ async function settled(gong: Gong, before: { descriptors: number }) {
   }
 }
 
-for (const [title, leave] of Object.entries(LEAVING)) {
-  Deno.test(`gong serve keeps nothing of a client that asks to be let in and ${title}`, async () => {
+/** Says that one of the set has signed it. */
+const TOKEN = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImEifQ.e30.AAAA";
+
+/** What is asked for, and what a client says. */
+const ASKING: Record<string, string> = {
+  "asks to be let in": handshake("/push"),
+  "asks to be let in with a token that waits for its key": handshake(`/push?token=${TOKEN}`),
+  "asks to be let in with what is no token": handshake("/push?token=no"),
+};
+
+const CASES = Object.entries(ASKING).flatMap(([asks, request]) => {
+  return Object.entries(LEAVING).map(([leaves, leave]) => ({ title: `${asks} and ${leaves}`, request, leave }));
+});
+
+for (const { title, request, leave } of CASES) {
+  Deno.test(`gong serve keeps nothing of a client that ${title}`, async () => {
+    // Nobody accepts: a set of keys that never comes.
+    using keys = Deno.listen({ port: 0, hostname: "127.0.0.1" });
     // One isolate accepts in order: who is let in later proves that all before were taken.
-    await using gong = await startGong(["--isolates", "1"]);
-    const before = await settled(gong, await remains(gong));
+    await using gong = await startGong(["--isolates", "1", "--token-jwks", `http://127.0.0.1:${keys.addr.port}/`]);
+    const first = await remains(gong);
+    const before = { descriptors: first.descriptors + OWN };
     await Promise.all(Array.from({ length: EACH }, async () => {
       const connection = await RawConnection.open(gong.port);
-      await connection.write(handshake("/push"));
+      await connection.write(request);
       await leave(connection);
     }));
     const client = await connect(`${gong.ws}/push`);

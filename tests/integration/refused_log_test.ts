@@ -8,7 +8,7 @@ const SECRET = "never-in-the-log-0123456789";
 Deno.test("gong serve logs a refused handshake as one, with its door, and neither query nor key", async () => {
   await using gong = await startGong(["--isolates", "1", "--path", "/live", "--api-key", SECRET], { dev: false });
   const refused = [
-    [handshake(`/push?token=${SECRET}`), "/push", "bad_request", 400],
+    [handshake(`/push?user=${SECRET}`), "/push", "bad_request", 400],
     [handshake(`/live/?channel=secret&key=${SECRET}`), "/live", "bad_request", 400],
     [handshake("/live?channel=secret"), "/live", "forbidden", 403],
     [handshake("/push", { "X-API-Key": `${SECRET}x` }), "/push", "unauthorized", 401],
