@@ -6,12 +6,16 @@
 
 import { call } from "./api.js";
 import { createBroadcast } from "./broadcast.js";
+import { Connections } from "./connections.js";
 import { Feed } from "./feed.js";
 import { Figures } from "./figures.js";
+import { Presence } from "./presence.js";
 import { RecentList } from "./recent.js";
-import { SessionTable } from "./sessions.js";
+import { Schedules } from "./schedules.js";
 import { set, visible } from "./text.js";
 import { TracePanel } from "./trace.js";
+import { Users } from "./users.js";
+import { Views } from "./views.js";
 
 /** Milliseconds until the next try when the server does not say who is logged in. */
 const AGAIN = 3_000;
@@ -21,22 +25,13 @@ const $ = (id) => document.getElementById(id);
 
 const figures = new Figures($("figures"));
 const recent = new RecentList({ list: $("recent-list"), none: $("recent-none") });
-const feed = new Feed({ update, state: showState, loggedOut: () => showLogin("The login has ended.") });
-const table = new SessionTable({
-  rows: $("rows"),
-  range: $("range"),
-  previous: $("previous"),
-  next: $("next"),
-  find: $("find"),
-  id: $("find-id"),
-  answer: $("connections-answer"),
-}, { own: () => feed.session, loggedOut: () => showLogin("The login has ended.") });
+const feed = new Feed({ update, state: showState, loggedOut });
 const traces = new TracePanel({
   form: $("look"),
   id: $("look-id"),
   answer: $("traces-answer"),
   list: $("traces-list"),
-}, { loggedOut: () => showLogin("The login has ended.") });
+}, { loggedOut });
 createBroadcast({
   form: $("broadcast-form"),
   channel: $("channel"),
@@ -47,10 +42,26 @@ createBroadcast({
   publish: $("publish"),
   answer: $("broadcast-answer"),
   onTraced: (id) => traces.look(id),
-  onLoggedOut: () => showLogin("The login has ended."),
+  onLoggedOut: loggedOut,
+});
+
+const views = new Views($("views"), {
+  users: new Users({ loggedOut }),
+  connections: new Connections({ own: () => feed.session, loggedOut }),
+  presence: new Presence({ mayAct: () => may("admin"), loggedOut }),
+  schedules: new Schedules({ loggedOut }),
 });
 
 let dev = false;
+let scopes = [];
+
+function may(scope) {
+  return dev || scopes.includes("admin") || scopes.includes(scope);
+}
+
+function loggedOut() {
+  showLogin("The login has ended.");
+}
 
 function showState(phase, text) {
   $("state").dataset.phase = phase;
@@ -79,7 +90,7 @@ async function describeTrouble() {
 
 function showLogin(message = "") {
   feed.stop();
-  table.stop();
+  views.close();
   traces.stop();
   showBanner("");
   showState("none", "Logged out");
@@ -92,7 +103,7 @@ function showLogin(message = "") {
 
 function showDesk(session) {
   dev = session.dev === true;
-  const may = (scope) => dev || session.scopes.includes("admin") || session.scopes.includes(scope);
+  scopes = session.scopes;
   $("login").hidden = true;
   $("desk").hidden = false;
   $("logout").hidden = dev;
@@ -103,11 +114,12 @@ function showDesk(session) {
   // Who may not read what is noted has it noted for nobody.
   $("traces").hidden = $("trace-choice").hidden = !may("stats");
   if (!may("stats")) $("trace").checked = false;
-  $("connections").hidden = !may("admin");
   figures.reset();
   if (may("stats")) feed.start({ live: may("admin") });
   else showState("open", "Logged in");
-  if (may("admin")) table.start();
+  // What is not theirs would only fail.
+  const scopeOf = { users: "admin", connections: "admin", presence: "stats", schedules: "publish" };
+  views.open(["overview", ...Object.keys(scopeOf).filter((name) => may(scopeOf[name]))]);
 }
 
 /** `rejected` is said when nobody is logged in. */
@@ -130,7 +142,7 @@ $("login-form").addEventListener("submit", async (event) => {
     await call("POST", "admin/login", { key: $("key").value });
     $("key").value = "";
     await begin("This browser did not keep the login.");
-    if (!$("desk").hidden) ($("broadcast").hidden ? $("logout") : $("message")).focus();
+    if (!$("desk").hidden) ($("message").checkVisibility() ? $("message") : views.link).focus();
   } catch (error) {
     set($("login-answer"), visible(error.message));
     $("key").select();

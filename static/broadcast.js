@@ -5,6 +5,7 @@
  */
 
 import { call, Refused } from "./api.js";
+import { compose, randomId, sendByKeys } from "./compose.js";
 import { visible } from "./text.js";
 
 /**
@@ -20,15 +21,11 @@ export function createBroadcast({ form, channel, message, ownId, ttl, trace, pub
   }
 
   /** The body, as the API takes it. @throws {SyntaxError} for text that is not the JSON it is said to be */
-  function compose() {
+  function read() {
     const channels = channel.value.split(/[\s,]+/).filter((name) => name !== "");
     const where = channels.length === 1 ? { channel: channels[0] } : { channels };
     const rest = { id, ...ttl.value !== "" && { ttl: ttl.valueAsNumber }, ...trace.checked && { trace: true } };
-    const data = message.value;
-    if (form.elements.format.value === "text") return { ...where, data, ...rest };
-    JSON.parse(data);
-    // As it was written: this page's own numbers cannot hold every digit.
-    return { ...where, data: data.trim(), contentType: "application/json", ...rest };
+    return { ...where, ...compose(message.value, form.elements.format.value), ...rest };
   }
 
   async function submit() {
@@ -37,7 +34,7 @@ export function createBroadcast({ form, channel, message, ownId, ttl, trace, pub
     id ||= ownId.value.trim() || randomId();
     let body;
     try {
-      body = compose();
+      body = read();
     } catch (error) {
       say(`This is not JSON: ${error.message}`, true);
       message.focus();
@@ -77,18 +74,9 @@ export function createBroadcast({ form, channel, message, ownId, ttl, trace, pub
   form.addEventListener("input", () => {
     id = "";
   });
-  message.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
-    event.preventDefault();
-    if (form.reportValidity()) submit();
-  });
+  sendByKeys(message);
 }
 
 function describe({ channel, epoch, offset, repeated }) {
   return `${channel}@${epoch}:${offset}${repeated ? " (had been published before)" : ""}`;
-}
-
-/** Not `crypto.randomUUID`: pages served without TLS don't have it. */
-function randomId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

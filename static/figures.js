@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bytes, count, duration, element, rate, set, short } from "./text.js";
+import { bytes, duration, element, plural, rate, set, short } from "./text.js";
 
 /** Points of a line; there is one a second. */
 const POINTS = 120;
@@ -25,7 +25,6 @@ function parts(value, most = 3) {
 }
 
 const seconds = (value) => value < 1 ? `${Number((value * 1000).toPrecision(2))} ms` : `${value.toFixed(1)} s`;
-const plural = (value, one) => `${count(value)} ${one}${value === 1 ? "" : "s"}`;
 
 /** The three with a line. `value` gets the newest stats and the change a second of a counter. */
 const LARGE = [

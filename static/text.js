@@ -50,6 +50,15 @@ export function set(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Shows received text, as {@linkcode show} does, whole in the title too; it is taken apart only when it changed. */
+export function refill(node, text) {
+  const whole = String(text ?? "");
+  if (node.received === whole) return;
+  node.received = whole;
+  node.title = visible(whole);
+  show(node, whole);
+}
+
 /** An element with properties and children; a string child is text. */
 export function element(name, properties = {}, ...children) {
   const node = Object.assign(document.createElement(name), properties);
@@ -59,6 +68,8 @@ export function element(name, properties = {}, ...children) {
 
 const COUNT = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+
+const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 /** `12,345`. */
 export function count(value) {
@@ -102,4 +113,15 @@ export function clock(time) {
     { dateTime: at.toISOString(), title: at.toLocaleString() },
     `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`,
   );
+}
+
+/** A `time` element of the local day and time, with the same in UTC for the pointer and for machines. */
+export function moment(time) {
+  const at = new Date(time);
+  return element("time", { dateTime: at.toISOString(), title: `${at.toISOString()} (UTC)` }, MOMENT.format(at));
+}
+
+/** `4 sessions`. */
+export function plural(value, one) {
+  return `${count(value)} ${one}${value === 1 ? "" : "s"}`;
 }

@@ -5,7 +5,7 @@
  */
 
 import { call, Refused } from "./api.js";
-import { clock, count, element, set, show, visible } from "./text.js";
+import { clock, element, plural, set, show, visible } from "./text.js";
 
 /** When it is looked at again, in milliseconds after the time before. */
 const AGAIN = [400, 1_000, 3_000, 6_000];
@@ -111,5 +111,5 @@ function outcome({ refused, repeated, queued, dropped = {} }) {
 }
 
 function sessions(number) {
-  return `${count(number)} ${number === 1 ? "session" : "sessions"}`;
+  return plural(number, "session");
 }

@@ -3,7 +3,7 @@ import type { Page } from "playwright-core";
 import { connect } from "../support/client.ts";
 import { type Gong, startGong } from "../support/gong.ts";
 import { controlsOutside, focused, groundColour, isTooWide, showsFocus } from "./in_page.js";
-import { createSuite, HOSTILE, opened, says, until, type Visitor } from "./suite.ts";
+import { createSuite, HOSTILE, MARKUP, opened, says, until, type Visitor } from "./suite.ts";
 
 const suite = createSuite();
 const KEY = "correct-horse-battery";
@@ -31,41 +31,41 @@ async function logIn(visit: Visitor["visit"], key = KEY): Promise<Page> {
   return await opened(page);
 }
 
-const rowOf = (page: Page, text: string) => page.locator("#rows tr", { hasText: text });
+const rowOf = (page: Page, text: string) => page.locator("#connections-rows tr", { hasText: text });
 
 suite.test("two tabs show what the broadcast form sent, and the form where it went", async ({ visit }) => {
   const tabs = [await opened(await visit(dev.url)), await opened(await visit(dev.url))];
   const admin = await opened(await visit(`${dev.url}/admin`));
-  await admin.getByLabel("Message").fill("hello, everyone");
+  await admin.getByRole("textbox", { name: "Message" }).fill("hello, everyone");
   await admin.getByRole("button", { name: "Publish" }).click();
   for (const tab of tabs) await says(tab.locator("#messages bdi"), "hello, everyone");
   await says(admin.locator("#broadcast-answer"), /^Published: broadcast@[\w-]+:\d+$/);
-  assertEquals(await admin.getByLabel("Message").inputValue(), "");
+  assertEquals(await admin.getByRole("textbox", { name: "Message" }).inputValue(), "");
   await says(admin.locator("#recent-list .what").first(), "hello, everyone");
 });
 
 suite.test("the broadcast form sends JSON as it was written, to several channels, and no broken JSON", async ({ visit }) => {
   await using listener = await connect(`${dev.ws}/push?channel=j:1`);
   const admin = await opened(await visit(`${dev.url}/admin`, { expected: /403/ }));
-  await admin.getByLabel("Channel").fill("j:1, j:2");
-  await admin.getByLabel("JSON").check();
-  await admin.getByLabel("Message").fill('{"a":12345678901234567890,"b":"</script>"}');
+  await admin.getByRole("textbox", { name: "Channel" }).fill("j:1, j:2");
+  await admin.getByRole("radio", { name: "JSON" }).check();
+  await admin.getByRole("textbox", { name: "Message" }).fill('{"a":12345678901234567890,"b":"</script>"}');
   await admin.keyboard.press("Control+Enter");
   assertEquals(await listener.nextText(), '{"a":12345678901234567890,"b":"</script>"}');
   await says(admin.locator("#broadcast-answer"), /^Published: j:1@[\w-]+:1, j:2@[\w-]+:1$/);
 
-  await admin.getByLabel("Message").fill('"text"');
+  await admin.getByRole("textbox", { name: "Message" }).fill('"text"');
   await admin.keyboard.press("Control+Enter");
   assertEquals(await listener.nextText(), '"text"');
   await says(admin.locator("#broadcast-answer"), /^Published: j:1@[\w-]+:2, j:2@[\w-]+:2$/);
 
-  await admin.getByLabel("Message").fill("{broken");
+  await admin.getByRole("textbox", { name: "Message" }).fill("{broken");
   await admin.keyboard.press("Control+Enter");
   await says(admin.locator("#broadcast-answer"), /^This is not JSON: /);
-  assertEquals(await admin.getByLabel("Message").inputValue(), "{broken");
+  assertEquals(await admin.getByRole("textbox", { name: "Message" }).inputValue(), "{broken");
 
-  await admin.getByLabel("Channel").fill("$admin");
-  await admin.getByLabel("Text").check();
+  await admin.getByRole("textbox", { name: "Channel" }).fill("$admin");
+  await admin.getByRole("radio", { name: "Text" }).check();
   await admin.getByRole("button", { name: "Publish" }).click();
   await says(admin.locator("#broadcast-answer"), /^Channels whose name begins with `\$` .*\(\/channel\)$/);
 });
@@ -74,13 +74,13 @@ suite.test("what is written while the answer is on its way is kept", async ({ vi
   const admin = await opened(await visit(`${dev.url}/admin`));
   const asked = Promise.withResolvers<() => Promise<void>>();
   await admin.route("**/api/publish", (route) => asked.resolve(() => route.continue()));
-  await admin.getByLabel("Message").fill("first");
+  await admin.getByRole("textbox", { name: "Message" }).fill("first");
   await admin.keyboard.press("Control+Enter");
   const goOn = await asked.promise;
-  await admin.getByLabel("Message").fill("second");
+  await admin.getByRole("textbox", { name: "Message" }).fill("second");
   await goOn();
   await says(admin.locator("#broadcast-answer"), /^Published: /);
-  assertEquals(await admin.getByLabel("Message").inputValue(), "second");
+  assertEquals(await admin.getByRole("textbox", { name: "Message" }).inputValue(), "second");
 });
 
 suite.test("logging in takes the key, refuses a wrong one, and lasts over a reload until logging out", async ({ visit }) => {
@@ -117,14 +117,13 @@ suite.test("a login that ended elsewhere ends on this page too", async ({ visit 
   await says(page.locator("#login-answer"), "The login has ended.");
 });
 
-suite.test("a key that may only publish gets only the form", async ({ visit }) => {
+suite.test("a key that may only publish gets only the form, and schedules", async ({ visit }) => {
   const page = await logIn(visit, PUBLISHER);
-  for (const name of ["Broadcast"]) assert(await page.getByRole("region", { name }).isVisible(), name);
-  for (const name of ["Figures", "Last publications", "What became of a publication", "Connections"]) {
-    assert(!await page.getByRole("region", { name }).isVisible(), name);
-  }
+  assertEquals(await page.getByRole("region").allInnerTexts().then((texts) => texts.length), 1);
+  assert(await page.getByRole("region", { name: "Broadcast" }).isVisible());
+  assertEquals(await page.getByRole("navigation").getByRole("link").allTextContents(), ["Overview", "Schedules"]);
   assert(!await page.getByLabel("Trace").isVisible());
-  await page.getByLabel("Message").fill("from the publisher");
+  await page.getByRole("textbox", { name: "Message" }).fill("from the publisher");
   const asked = page.waitForRequest("**/api/publish");
   await page.keyboard.press("Control+Enter");
   assertEquals("trace" in (await asked).postDataJSON(), false, "it could not be looked up");
@@ -132,7 +131,7 @@ suite.test("a key that may only publish gets only the form", async ({ visit }) =
 });
 
 suite.test("a connection is closed at the second press, and its tab does not come back by itself", async ({ visit }) => {
-  const admin = await opened(await visit(`${dev.url}/admin`));
+  const admin = await opened(await visit(`${dev.url}/admin#connections`));
   const tab = await opened(await visit(`${dev.url}/?channel=to-be-closed`));
   await using other = await connect(`${dev.ws}/push?channel=to-be-left`);
   const row = rowOf(admin, "to-be-closed");
@@ -158,7 +157,7 @@ suite.test("a connection is closed at the second press, and its tab does not com
 });
 
 suite.test("what clients say of themselves stays text in the table and in the list", async ({ visit }) => {
-  const admin = await opened(await visit(`${dev.url}/admin`));
+  const admin = await opened(await visit(`${dev.url}/admin#connections`));
   // A header has no control characters; the stage shows those.
   const texts = HOSTILE.slice(0, 5);
   const clients = await Promise.all(
@@ -174,7 +173,7 @@ suite.test("what clients say of themselves stays text in the table and in the li
       async () => `${await agent.textContent()}`,
     );
   }
-  assertEquals(await admin.locator("main :is(img, script, a)").count(), 0);
+  assertEquals(await admin.locator(MARKUP).count(), 0);
   await Promise.all(clients.map((client) => client.close()));
 });
 
@@ -231,20 +230,25 @@ suite.test("the admin page needs no pointer: log in, publish, close a connection
   await keyboard.press("Enter");
   assertEquals(await client.nextText(), "by keyboard");
 
-  const lists = ["#recent-list", "#traces-list"].map((list) => page.locator(list).waitFor());
-  await Promise.all([rowOf(page, "broadcast").waitFor(), ...lists]);
+  await Promise.all(["#recent-list", "#traces-list"].map((list) => page.locator(list).waitFor()));
   await until(async () => await page.evaluate(focused) === "textarea Message");
   const order: string[] = [];
-  for (let at = 0; at < 15 && !order.at(-1)?.startsWith("button Close session"); at++) {
+  for (let at = 0; at < 7; at++) {
     await press("Tab");
     order.push(await page.evaluate(focused));
   }
-  const between = [
+  assertEquals(order, [
     ...["button Publish", "input Trace", "summary More", "ol Last publications"],
     ...["input Look up by publication id", "button Look up", "ol What became of a publication"],
-    ...["input Find by session id", "button Find"],
-  ];
-  assertEquals(order.slice(0, -1), between);
+  ]);
+  while (await page.evaluate(focused) !== "a Connections") await press("Shift+Tab");
+  await keyboard.press("Enter");
+  await rowOf(page, "broadcast").waitFor();
+  for (const name of ["a Presence", "a Schedules", "select Find by", "input Find by id", "button Find"]) {
+    await press("Tab");
+    assertEquals(await page.evaluate(focused), name);
+  }
+  await press("Tab");
   // The page's own session may be the first.
   const id = (await rowOf(page, "broadcast").locator(".session .name").textContent())!;
   while (await page.evaluate(focused) !== `button Close session ${id}`) await press("Tab");
@@ -257,7 +261,7 @@ suite.test("the admin page needs no pointer: log in, publish, close a connection
   await keyboard.press("Enter");
   assertEquals((await client.closed).code, 4403);
   await says(page.locator("#connections-answer"), `Closed ${id}.`);
-  assertMatch(await page.evaluate(focused), /^(button Close session|input Find by session id)/);
+  assertMatch(await page.evaluate(focused), /^(button Close session|input Find by id)/);
 
   await page.getByRole("button", { name: "Log out" }).focus();
   await keyboard.press("Enter");
@@ -270,9 +274,13 @@ suite.test("the admin page fits 360 pixels, and follows the reader's colours", a
   });
   const colours: string[] = [];
   for (const colorScheme of ["light", "dark"] as const) {
-    const page = await opened(await visit(`${dev.url}/admin`, { viewport: { width: 360, height: 640 }, colorScheme }));
+    const viewport = { width: 360, height: 640 };
+    const page = await opened(await visit(`${dev.url}/admin#connections`, { viewport, colorScheme }));
     await rowOf(page, "longlong").waitFor();
-    await page.getByLabel("Message").fill("x".repeat(300));
+    assert(!await page.evaluate(isTooWide), "the connections scroll sideways");
+    assertEquals(await page.evaluate(controlsOutside), []);
+    await page.getByRole("link", { name: "Overview" }).click();
+    await page.getByRole("textbox", { name: "Message" }).fill("x".repeat(300));
     await page.keyboard.press("Control+Enter");
     await says(page.locator("#broadcast-answer"), /^Published/);
     assert(!await page.evaluate(isTooWide), "the page scrolls sideways");

@@ -12,7 +12,7 @@ export function isTooWide() {
 
 /** Ids, or else texts, of the controls that stand out of the window's right edge. */
 export function controlsOutside() {
-  const controls = [...document.querySelectorAll("button, input, textarea, a, time")];
+  const controls = [...document.querySelectorAll("button, input, select, textarea, a, time")];
   return controls.filter((node) => node.checkVisibility() && node.getBoundingClientRect().right > innerWidth + 0.5)
     .map((node) => node.id || node.textContent);
 }

@@ -22,6 +22,16 @@ export interface Stage extends AsyncDisposable {
   stats: Record<string, unknown>;
   recent: Glimpse[];
   sessions: SessionInfo[];
+  /** Users who are connected, as `/api/users` has them. */
+  users: { user: string; info?: unknown; sessions: string[]; count: number }[];
+  /** Who hears each channel that has presence, as `/api/presence` has them. */
+  readonly present: Map<string, { session: string; user?: string; info?: unknown; since: number }[]>;
+  /** As `/api/schedules` has them. */
+  schedules: Record<string, unknown>[];
+  /** Orders about users, sessions and schedules: method, path, and body if there is one. */
+  readonly orders: unknown[][];
+  /** What the next order is refused with. */
+  refusal: GongError | undefined;
   /** Bodies of `POST /api/publish`. */
   readonly published: Record<string, unknown>[];
   /** What is noted of publications, by their ids. */
@@ -49,6 +59,11 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
     stats: {},
     recent: [],
     sessions: [],
+    users: [],
+    present: new Map(),
+    schedules: [],
+    orders: [],
+    refusal: undefined,
     published: [],
     traces: new Map(),
     looked: [],
@@ -102,11 +117,20 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
       if (body.channel === "no") throw new GongError("forbidden", "This is <b>not</b> allowed.", { field: "/channel" });
       const channels: string[] = body.channels ?? [body.channel];
       const offset = stage.published.push(body);
+      if (body.users) {
+        return Response.json({
+          positions: [{ channel: `$user/${body.users[0]}`, epoch: "k3f9", offset }],
+          reached: stage.users.find(({ user }) => user === body.users[0])?.count ?? 0,
+        });
+      }
       return Response.json({ positions: channels.map((channel) => ({ channel, epoch: "k3f9", offset })) });
     }
     if (url.pathname === "/api/sessions") {
-      return Response.json(pageOf(stage.sessions, url.searchParams), { headers: { n: String(++stage.pages) } });
+      const { items, ...rest } = pageOf(stage.sessions, ({ id }) => id, url.searchParams);
+      return Response.json({ sessions: items, ...rest }, { headers: { n: String(++stage.pages) } });
     }
+    const crowd = await users(request, url) ?? await schedules(request, url);
+    if (crowd !== undefined) return crowd;
     if (publication !== undefined) return trace(decodeURIComponent(publication));
     if (id === undefined) return undefined;
     const found = stage.sessions.find((session) => session.id === decodeURIComponent(id));
@@ -115,6 +139,68 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
     stage.closed.push(found.id);
     stage.sessions = stage.sessions.filter((session) => session !== found);
     return new Response(null, { status: 204 });
+  }
+
+  async function users(request: Request, url: URL): Promise<Response | undefined> {
+    const query = url.searchParams;
+    const user = /^\/api\/users\/(.+)$/.exec(url.pathname)?.[1];
+    if (/^\/api\/(disconnect|unsubscribe)$/.test(url.pathname)) {
+      const body = await order(request, url);
+      if (url.pathname === "/api/unsubscribe") {
+        stage.present.set(body.channel, stage.present.get(body.channel)!.filter((one) => one.session !== body.session));
+      } else stage.users = stage.users.filter((one) => one.user !== body.user);
+      return Response.json({ count: 1 });
+    }
+    if (url.pathname === "/api/users") {
+      const found = stage.users.filter((one) => one.user.startsWith(query.get("prefix") ?? ""));
+      const { items, ...rest } = pageOf(found, (one) => one.user, query);
+      return Response.json({ users: items, ...rest });
+    }
+    if (user !== undefined) {
+      const found = stage.users.find((one) => one.user === decodeURIComponent(user));
+      if (found === undefined) throw new GongError("not_found");
+      return Response.json({ ...found, sessions: stage.sessions.filter((one) => one.user === found.user) });
+    }
+    if (url.pathname !== "/api/presence") return undefined;
+    if (!query.has("channel")) return Response.json({ connections: 7, sessions: 5, users: stage.users.length });
+    const present = stage.present.get(query.get("channel")!);
+    if (present === undefined) throw new GongError("forbidden", "No rule has presence for this channel.");
+    const { items, total, next } = pageOf(present, (one) => one.session, query);
+    return Response.json({
+      channel: query.get("channel"),
+      count: total,
+      users: new Set(present.flatMap(({ user }) => user ?? [])).size,
+      present: items,
+      next,
+    });
+  }
+
+  async function schedules(request: Request, url: URL): Promise<Response | undefined> {
+    const name = /^\/api\/schedules(?:\/(.+))?$/.exec(url.pathname);
+    if (name === null) return undefined;
+    const id = name[1] && decodeURIComponent(name[1]);
+    const found = stage.schedules.find((one) => one.id === id);
+    if (request.method === "GET" && id === undefined) {
+      const { items, ...rest } = pageOf(stage.schedules, (one) => String(one.id), url.searchParams);
+      return Response.json({ schedules: items, ...rest });
+    }
+    if (request.method !== "PUT" && id !== undefined && found === undefined) throw new GongError("not_found");
+    if (request.method === "GET") return Response.json(found);
+    const body = await order(request, url);
+    stage.schedules = stage.schedules.filter((one) => one !== found);
+    if (request.method === "DELETE") return new Response(null, { status: 204 });
+    const schedule = { id, creator: "dev", channels: [], created: 0, next: Date.now() + 60_000, ...body };
+    stage.schedules.push(schedule);
+    return Response.json(schedule, { status: found ? 200 : 201 });
+  }
+
+  async function order(request: Request, url: URL) {
+    const body = await request.json();
+    stage.orders.push([request.method, url.pathname, body]);
+    const { refusal } = stage;
+    stage.refusal = undefined;
+    if (refusal !== undefined) throw refusal;
+    return body;
   }
 
   function trace(id: string): Response {
@@ -144,15 +230,15 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
   });
 }
 
-function pageOf(sessions: readonly SessionInfo[], query: URLSearchParams) {
+function pageOf<T>(all: readonly T[], keyOf: (item: T) => string, query: URLSearchParams) {
   const limit = Number(query.get("limit"));
   const after = query.get("after");
-  const first = after === null ? 0 : sessions.findIndex(({ id }) => id > after);
-  const page = first < 0 ? [] : sessions.slice(first, first + limit);
-  const last = page.at(-1)?.id;
+  const first = after === null ? 0 : all.findIndex((item) => keyOf(item) > after);
+  const items = first < 0 ? [] : all.slice(first, first + limit);
+  const last = items.at(-1);
   return {
-    sessions: page,
-    total: sessions.length,
-    ...(last !== undefined && first + limit < sessions.length ? { next: last } : {}),
+    items,
+    total: all.length,
+    ...(last !== undefined && first + limit < all.length ? { next: keyOf(last) } : {}),
   };
 }

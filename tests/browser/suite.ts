@@ -118,3 +118,6 @@ export const HOSTILE: readonly string[] = [
   "{{constructor.constructor('alert(1)')()}}",
   "\u202Egpj.exe\u2066\u0007\u001b[31m",
 ];
+
+/** What such a text would make in the admin page, which has links within itself alone. */
+export const MARKUP = ":is(main, dialog) :is(img, script, a:not([href^='#']))";

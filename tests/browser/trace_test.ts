@@ -33,8 +33,8 @@ suite.test("the broadcast form shows what became of what it sent, and it can be 
   const clients = await Promise.all([1, 2, 3].map(() => connect(`${gong.ws}/push?channel=a`)));
   await using other = await connect(`${gong.ws}/push?channel=b`);
   const page = await opened(await visit(`${gong.url}/admin`));
-  await page.getByLabel("Channel", { exact: true }).fill("a, b, unheard");
-  await page.getByLabel("Message").fill("hello");
+  await page.getByRole("textbox", { name: "Channel", exact: true }).fill("a, b, unheard");
+  await page.getByRole("textbox", { name: "Message" }).fill("hello");
   await page.keyboard.press("Control+Enter");
   await says(answer(page), "Queued to 4 sessions.");
   assertEquals(await other.nextText(), "hello");
@@ -62,10 +62,10 @@ suite.test("the broadcast form sends id, time to live and trace as they are set"
   const page = await opened(await visit(`${stage.url}/admin`, { expected: NOT_NOTED }));
   const publish = async (text: string) => {
     const offset = stage.published.length + 1;
-    await page.getByLabel("Message").fill(text);
+    await page.getByRole("textbox", { name: "Message" }).fill(text);
     await page.keyboard.press("Control+Enter");
     await says(page.locator("#broadcast-answer"), `Published: broadcast@k3f9:${offset}`);
-    await until(async () => await page.getByLabel("Message").inputValue() === "");
+    await until(async () => await page.getByRole("textbox", { name: "Message" }).inputValue() === "");
     return stage.published.at(-1)!;
   };
   const { id, ...first } = await publish("plain");
@@ -73,11 +73,15 @@ suite.test("the broadcast form sends id, time to live and trace as they are set"
   assertEquals([typeof id, stage.looked], ["string", [id]]);
 
   await page.getByText("More", { exact: true }).click();
-  await page.getByLabel("Id", { exact: true }).fill("order-7");
+  await page.getByRole("textbox", { name: "Id", exact: true }).fill("order-7");
   await page.getByLabel("Kept for, in seconds").fill("1.5");
   await page.getByLabel("Trace").uncheck();
   assertEquals(await publish("other"), { channel: "broadcast", data: "other", id: "order-7", ttl: 1.5 });
-  assertEquals(await page.getByLabel("Id", { exact: true }).inputValue(), "", "the next message is another");
+  assertEquals(
+    await page.getByRole("textbox", { name: "Id", exact: true }).inputValue(),
+    "",
+    "the next message is another",
+  );
   assertEquals(stage.looked, [id]);
 });
 
