@@ -67,9 +67,8 @@ export function isOpenSomewhere({ rule, allowPublish }: Pick<RuleSettings, "rule
  * @throws {SyntaxError} for a rule that `--rule` would not take
  */
 export function compilePresence({ rule }: Pick<HistorySettings, "rule">): (channel: string) => Presence {
-  const ruleOf = compile(rule);
-  if (rule.every((text) => (parseRule(text).settings.presence ?? "off") === "off")) return () => "off";
-  return (channel) => ruleOf(channel)?.presence ?? "off";
+  const isNowhere = rule.every((text) => (parseRule(text).settings.presence ?? "off") === "off");
+  return isNowhere ? () => "off" : compile(rule, ({ presence = "off" }) => presence);
 }
 
 /**
