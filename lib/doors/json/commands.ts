@@ -4,9 +4,10 @@
  * @module
  */
 import { encodeAsked, encodeSignal } from "../../codecs/line.ts";
+import { encodePresencePage } from "../../codecs/presence.ts";
 import type { DoorSession } from "../../door.ts";
 import { CONTENT_FIELDS, MESSAGE_FIELDS, readContent, readMessage } from "../../draft.ts";
-import { type Fields, parseJson } from "../../json.ts";
+import type { Fields } from "../../json.ts";
 import type { Answer } from "./answer.ts";
 import { readChannel, readCount, readSeconds, readStart, readTarget, readText, TARGET_FIELDS } from "./read.ts";
 
@@ -64,7 +65,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     const after = readText(fields, "after", MAX_AFTER);
     const page = { limit: readCount(fields, "limit", MAX_PRESENT) ?? 100, ...(after === undefined ? {} : { after }) };
     const found = session.presence(readChannel(fields), page);
-    answer.later(found, encodePresencePage);
+    answer.later(found, (value) => encodePresencePage(value));
   },
 
   send(session, fields, answer) {
