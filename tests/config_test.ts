@@ -248,6 +248,23 @@ Deno.test("resolveConfig() wants certificate and key together, and readable PEM 
   assertStringIncludes(refusal({ args: both, files: { ...FILES, "key.pem": "x" } }), "key.pem is not a PEM file");
 });
 
+Deno.test("resolveConfig() wants a key for tokens in each of the files, and repeats nothing of them", () => {
+  const args = ["--token-key-file", "public.pem,other.pem"];
+  assertEquals(load({ args, files: { ...FILES, "other.pem": PUBLIC } }).tokenKeyFile, ["public.pem", "other.pem"]);
+  assertEquals(refusal({ args, files: FILES }), "--token-key-file: there is no file other.pem");
+  const other = refusal({ args, files: { ...FILES, "other.pem": "hunter2" } });
+  assertEquals(other, "--token-key-file: other.pem: expected a public key or a certificate as PEM");
+});
+
+Deno.test("resolveConfig() reads other flags beside the settings, and knows them when one is misspelt", () => {
+  const more = { text: ["user"], list: ["channels"] };
+  const read = (args: string[]) => resolveConfig(args, environment({}), files({}), { machine: LINUX, more });
+  const { config, flags } = read(["--user", "42", "--port", "81", "--channels", "a", "--channels=b"]);
+  assertEquals([config.port, flags.text.get("user"), flags.list.get("channels")], [81, "42", ["a", "b"]]);
+  assertThrows(() => read(["--usr", "42"]), ConfigError, "the nearest is --user");
+  assertThrows(() => read(["--pot", "42"]), ConfigError, "the nearest is --port");
+});
+
 Deno.test("resolveConfig() refuses files that cannot be read or are not JSON objects, without quoting them", () => {
   assertEquals(refusal({ args: ["--config", "nope"] }), "--config nope: there is no file nope");
   const cases: [Error, string][] = [
@@ -433,6 +450,7 @@ Deno.test("defaultConfig() freezes deeply", () => {
 
 Deno.test("maskConfig() masks secrets of keys and passwords in URLs, and nothing else", () => {
   const config = defaultConfig({ apiKey: [SECRET, `app:publish+stats:${OTHER}`], publicUrl: "https://p.example.com" });
+  assertEquals(maskConfig(defaultConfig({ tokenSecret: [`app:admin:${SIGNER}`] })).tokenSecret, ["***"]);
   const masked = maskConfig({ ...config, broker: "redis://:p@ss/w:rd@host:6379?x=1" });
   assertEquals(masked.apiKey, ["***", "app:publish+stats:***"]);
   assertEquals(masked.broker, "redis://:***@host:6379?x=1");
