@@ -13,6 +13,8 @@ import type { Leaving, Registry } from "./registry.ts";
 
 /** Sockets that may wait at once, of one edge. */
 const MOST = 1000;
+/** And of one address: a set of keys that does not answer must not let one client keep everybody else out. */
+const MOST_OF_ONE = 100;
 
 /** What may wait of what one client says. */
 export interface WaitingLimits {
@@ -23,6 +25,7 @@ export interface WaitingLimits {
 
 /** Who waits. */
 export interface Visitor {
+  readonly address: string;
   readonly carrier: Carrier;
   readonly who: Promise<Grant>;
   /** Begins the session. @throws {GongError} what it has no right to */
@@ -36,6 +39,7 @@ export class WaitingRoom {
   readonly #limits: WaitingLimits;
   readonly #registry: Registry;
   readonly #waiting = new Set<Waiting>();
+  readonly #byAddress = new Map<string, number>();
 
   constructor(registry: Registry, limits: WaitingLimits) {
     this.#registry = registry;
@@ -46,22 +50,38 @@ export class WaitingRoom {
     return this.#waiting.size;
   }
 
-  /** @throws {GongError} `overloaded` when no more may wait */
-  check(): void {
-    if (this.#waiting.size < MOST) return;
-    throw new GongError("overloaded", "Too many tokens are being checked.", { retryAfter: 1 });
+  /** @throws {GongError} `overloaded` when no more may wait, `too_many` when no more of the address */
+  check(address: string): void {
+    if (this.#waiting.size >= MOST) {
+      throw new GongError("overloaded", "Too many tokens are being checked.", { retryAfter: 1 });
+    }
+    if (this.#of(address) >= MOST_OF_ONE) {
+      throw new GongError("too_many", "Too many tokens from this address are being checked.", { retryAfter: 1 });
+    }
   }
 
   /** Lets a socket wait until it is known whose it is; then its session begins, and gets what was said so far. */
   admit(visitor: Visitor): void {
-    const waiting = new Waiting(visitor, this.#limits, this.#registry, () => this.#waiting.delete(waiting));
+    const waiting = new Waiting(visitor, this.#limits, this.#registry, () => this.#forget(waiting, visitor));
     this.#waiting.add(waiting);
+    this.#byAddress.set(visitor.address, this.#of(visitor.address) + 1);
     visitor.who.then((grant) => waiting.begin(grant)).catch((error) => waiting.refuse(GongError.from(error)));
   }
 
   /** Refuses them all: the edge is about to end. */
   close(): void {
     for (const waiting of [...this.#waiting]) waiting.refuse(new GongError("going_away"));
+  }
+
+  #of(address: string): number {
+    return this.#byAddress.get(address) ?? 0;
+  }
+
+  #forget(waiting: Waiting, { address }: Visitor): void {
+    this.#waiting.delete(waiting);
+    const left = this.#of(address) - 1;
+    if (left > 0) this.#byAddress.set(address, left);
+    else this.#byAddress.delete(address);
   }
 }
 

@@ -14,13 +14,14 @@ const USER: Grant = {
 };
 
 /** A socket that waits, and what decides whose it is. */
-function wait({ edge, auth }: StageEdge, { door = json, channels = ["a"] } = {}) {
+function wait({ edge, auth }: StageEdge, { door = json, channels = ["a"], address = "::1" } = {}) {
   const { promise: who, resolve: know, reject: doubt } = Promise.withResolvers<Grant>();
   const socket = new FakeSocket();
   const refused: string[] = [];
   const wish: Wish = { channels, starts: new Map(), echo: true, formerly: [] };
   const sessions: Session[] = [];
   edge.waiting.admit({
+    address,
     carrier: socket,
     who,
     begin(grant) {
@@ -31,7 +32,7 @@ function wait({ edge, auth }: StageEdge, { door = json, channels = ["a"] } = {})
         id,
         door,
         carrier: socket,
-        address: "::1",
+        address,
         userAgent: "",
         grant,
       });
@@ -139,14 +140,17 @@ Deno.test("WaitingRoom.check() refuses the one too many until another is known",
   const { waiting } = world.edge.edge;
   const first = wait(world.edge);
   first.socket.open();
+  const refusal = (address: string) => assertThrows(() => waiting.check(address), GongError).code;
   for (let n = 1; n < 1000; n++) {
-    waiting.check();
-    wait(world.edge);
+    const address = n < 100 ? "::1" : String(n);
+    waiting.check(address);
+    wait(world.edge, { address });
+    if (n === 99) assertEquals(refusal("::1"), "too_many");
   }
-  assertEquals(assertThrows(() => waiting.check(), GongError).code, "overloaded");
+  assertEquals(refusal("another"), "overloaded");
   first.know();
   await first.socket.subscribed();
-  waiting.check();
+  waiting.check("::1");
 });
 
 Deno.test("WaitingRoom.close() sends everybody away who waits, and counts whose socket does not go", async () => {
