@@ -4,6 +4,7 @@
  * @module
  */
 import type { Grant } from "../auth.ts";
+import { Budget } from "../budget.ts";
 import { byteLength } from "../bytes.ts";
 import type { Carrier, CarrierEvents } from "../carrier.ts";
 import { ERRORS, GongError } from "../errors.ts";
@@ -12,9 +13,11 @@ import type { Data } from "../types.ts";
 import type { Leaving, Registry } from "./registry.ts";
 
 /** Sockets that may wait at once, of one edge. */
-const MOST = 1000;
+const MOST = 4000;
 /** And of one address: a set of keys that does not answer must not let one client keep everybody else out. */
-const MOST_OF_ONE = 100;
+const MOST_OF_ONE = 1000;
+/** What may wait of what all of them say: so many bytes, or four times what may of one. */
+const BYTES = 16 * 2 ** 20;
 
 /** What may wait of what one client says. */
 export interface WaitingLimits {
@@ -40,10 +43,12 @@ export class WaitingRoom {
   readonly #registry: Registry;
   readonly #waiting = new Set<Waiting>();
   readonly #byAddress = new Map<string, number>();
+  readonly #budget: Budget;
 
   constructor(registry: Registry, limits: WaitingLimits) {
     this.#registry = registry;
     this.#limits = limits;
+    this.#budget = new Budget(Math.max(BYTES, 4 * limits.bytes));
   }
 
   get size(): number {
@@ -62,7 +67,12 @@ export class WaitingRoom {
 
   /** Lets a socket wait until it is known whose it is; then its session begins, and gets what was said so far. */
   admit(visitor: Visitor): void {
-    const waiting = new Waiting(visitor, this.#limits, this.#registry, () => this.#forget(waiting, visitor));
+    const waiting = new Waiting(visitor, {
+      limits: this.#limits,
+      registry: this.#registry,
+      budget: this.#budget,
+      over: () => this.#forget(waiting, visitor),
+    });
     this.#waiting.add(waiting);
     this.#byAddress.set(visitor.address, this.#of(visitor.address) + 1);
     visitor.who.then((grant) => waiting.begin(grant)).catch((error) => waiting.refuse(GongError.from(error)));
@@ -85,12 +95,20 @@ export class WaitingRoom {
   }
 }
 
+/** What one of them has of the room. */
+interface Room {
+  readonly limits: WaitingLimits;
+  readonly registry: Registry;
+  /** Of what all say. */
+  readonly budget: Budget;
+  /** It waits no more. */
+  over(): void;
+}
+
 /** One of them. */
 class Waiting implements CarrierEvents, Leaving {
   readonly #visitor: Visitor;
-  readonly #limits: WaitingLimits;
-  readonly #registry: Registry;
-  readonly #over: () => void;
+  readonly #room: Room;
   #frames: Data[] = [];
   #bytes = 0;
   #isOpen = false;
@@ -98,11 +116,9 @@ class Waiting implements CarrierEvents, Leaving {
   #isOver = false;
   #refusal: GongError | undefined;
 
-  constructor(visitor: Visitor, limits: WaitingLimits, registry: Registry, over: () => void) {
+  constructor(visitor: Visitor, room: Room) {
     this.#visitor = visitor;
-    this.#limits = limits;
-    this.#registry = registry;
-    this.#over = over;
+    this.#room = room;
     visitor.carrier.listen(this);
   }
 
@@ -116,17 +132,20 @@ class Waiting implements CarrierEvents, Leaving {
 
   received(data: Data): void {
     if (this.#isOver) return;
-    const { bytes, frames } = this.#limits;
+    const { limits: { bytes, frames }, budget } = this.#room;
     const size = byteLength(data);
     if (size > bytes) return this.refuse(new GongError("too_large", `A message may have at most ${bytes} bytes.`));
+    if (this.#frames.length >= frames || this.#bytes + size > bytes || !budget.hasRoomFor(size)) {
+      return this.refuse(new GongError("rate_limited", "That is too much before the token is checked."));
+    }
+    this.#frames.push(data);
     this.#bytes += size;
-    if (this.#frames.push(data) <= frames && this.#bytes <= bytes) return;
-    this.refuse(new GongError("rate_limited", "That is too much before the token is checked."));
+    budget.take(size);
   }
 
   closed(): void {
     this.#end();
-    this.#registry.gone(this);
+    this.#room.registry.gone(this);
   }
 
   begin(grant: Grant): void {
@@ -144,7 +163,7 @@ class Waiting implements CarrierEvents, Leaving {
     this.#end();
     this.#visitor.refused(error);
     this.#refusal = error;
-    this.#registry.closing(this);
+    this.#room.registry.closing(this);
     // What is not open yet cannot be told.
     if (this.#isOpen) this.#close(error);
   }
@@ -157,6 +176,7 @@ class Waiting implements CarrierEvents, Leaving {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#frames = [];
-    this.#over();
+    this.#room.budget.give(this.#bytes);
+    this.#room.over();
   }
 }

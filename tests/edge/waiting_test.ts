@@ -123,6 +123,25 @@ Deno.test("WaitingRoom lets no more wait than a message has bytes, and so many f
   assertEquals((await socket.end()).code, 4400);
 });
 
+Deno.test("WaitingRoom lets all together say 16 MiB, and has room again when one is known or leaves", async () => {
+  await using world = new Stage({ config: { dev: false, publicChannels: [], maxMessage: 2 ** 20, outbox: 2 ** 22 } });
+  const waiting = Array.from({ length: 17 }, () => wait(world.edge, { door: plain }));
+  for (const { socket } of waiting) {
+    socket.open();
+    socket.say("x".repeat(2 ** 20));
+  }
+  assertEquals((await waiting[16]!.socket.end()).code, 4429);
+  waiting[0]!.socket.vanish();
+  waiting[1]!.know();
+  await waiting[1]!.socket.frames(1);
+  const late = [wait(world.edge), wait(world.edge), wait(world.edge)];
+  for (const { socket } of late) {
+    socket.open();
+    socket.say("x".repeat(2 ** 20));
+  }
+  assertEquals(late.map(({ socket }) => socket.closed?.code), [undefined, undefined, 4429]);
+});
+
 Deno.test("WaitingRoom forgets who leaves, and begins nothing for it", async () => {
   await using world = stage();
   const { socket, know, sessions, refused } = wait(world.edge);
@@ -141,11 +160,11 @@ Deno.test("WaitingRoom.check() refuses the one too many until another is known",
   const first = wait(world.edge);
   first.socket.open();
   const refusal = (address: string) => assertThrows(() => waiting.check(address), GongError).code;
-  for (let n = 1; n < 1000; n++) {
-    const address = n < 100 ? "::1" : String(n);
+  for (let n = 1; n < 4000; n++) {
+    const address = n < 1000 ? "::1" : String(n);
     waiting.check(address);
     wait(world.edge, { address });
-    if (n === 99) assertEquals(refusal("::1"), "too_many");
+    if (n === 999) assertEquals(refusal("::1"), "too_many");
   }
   assertEquals(refusal("another"), "overloaded");
   first.know();
