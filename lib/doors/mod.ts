@@ -61,12 +61,12 @@ export function push(request: Request, url: URL, { address, refused }: Caller, o
   const visit = { door, address, userAgent: userAgentOf(request) };
   if (who instanceof Promise) {
     edge.checkRoom(address);
-    edge.waiting.check();
+    edge.waiting.check(address);
     const { socket: carrier, response } = upgrade(request, config.ping);
     const begin = (grant: Grant) => {
       return beginSession(edge, { ...visit, carrier, grant, wish: grantWish(auth, grant, wish, bounds) });
     };
-    edge.waiting.admit({ carrier, who, begin, refused });
+    edge.waiting.admit({ address, carrier, who, begin, refused });
     return response;
   }
   const granted = grantWish(auth, who, wish, bounds);

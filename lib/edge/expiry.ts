@@ -49,7 +49,10 @@ export class Expiry {
   sweep(): void {
     const now = this.#now();
     for (let entry: Entry | undefined; (entry = this.#deadlines.take(now));) {
-      if (entry.session) end(entry.session);
+      const { session } = entry;
+      if (!session) continue;
+      this.forget(session);
+      end(session);
     }
     if (this.#entries.size === 0) this.close();
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Grant } from "../auth.ts";
+import { Budget } from "../budget.ts";
 import { byteLength } from "../bytes.ts";
 import type { Carrier, CarrierEvents } from "../carrier.ts";
 import { ERRORS, GongError } from "../errors.ts";
@@ -12,7 +13,11 @@ import type { Data } from "../types.ts";
 import type { Leaving, Registry } from "./registry.ts";
 
 /** Sockets that may wait at once, of one edge. */
-const MOST = 1000;
+const MOST = 4000;
+/** And of one address: a set of keys that does not answer must not let one client keep everybody else out. */
+const MOST_OF_ONE = 1000;
+/** What may wait of what all of them say: so many bytes, or four times what may of one. */
+const BYTES = 16 * 2 ** 20;
 
 /** What may wait of what one client says. */
 export interface WaitingLimits {
@@ -23,6 +28,7 @@ export interface WaitingLimits {
 
 /** Who waits. */
 export interface Visitor {
+  readonly address: string;
   readonly carrier: Carrier;
   readonly who: Promise<Grant>;
   /** Begins the session. @throws {GongError} what it has no right to */
@@ -36,26 +42,39 @@ export class WaitingRoom {
   readonly #limits: WaitingLimits;
   readonly #registry: Registry;
   readonly #waiting = new Set<Waiting>();
+  readonly #byAddress = new Map<string, number>();
+  readonly #budget: Budget;
 
   constructor(registry: Registry, limits: WaitingLimits) {
     this.#registry = registry;
     this.#limits = limits;
+    this.#budget = new Budget(Math.max(BYTES, 4 * limits.bytes));
   }
 
   get size(): number {
     return this.#waiting.size;
   }
 
-  /** @throws {GongError} `overloaded` when no more may wait */
-  check(): void {
-    if (this.#waiting.size < MOST) return;
-    throw new GongError("overloaded", "Too many tokens are being checked.", { retryAfter: 1 });
+  /** @throws {GongError} `overloaded` when no more may wait, `too_many` when no more of the address */
+  check(address: string): void {
+    if (this.#waiting.size >= MOST) {
+      throw new GongError("overloaded", "Too many tokens are being checked.", { retryAfter: 1 });
+    }
+    if (this.#of(address) >= MOST_OF_ONE) {
+      throw new GongError("too_many", "Too many tokens from this address are being checked.", { retryAfter: 1 });
+    }
   }
 
   /** Lets a socket wait until it is known whose it is; then its session begins, and gets what was said so far. */
   admit(visitor: Visitor): void {
-    const waiting = new Waiting(visitor, this.#limits, this.#registry, () => this.#waiting.delete(waiting));
+    const waiting = new Waiting(visitor, {
+      limits: this.#limits,
+      registry: this.#registry,
+      budget: this.#budget,
+      over: () => this.#forget(waiting, visitor),
+    });
     this.#waiting.add(waiting);
+    this.#byAddress.set(visitor.address, this.#of(visitor.address) + 1);
     visitor.who.then((grant) => waiting.begin(grant)).catch((error) => waiting.refuse(GongError.from(error)));
   }
 
@@ -63,14 +82,33 @@ export class WaitingRoom {
   close(): void {
     for (const waiting of [...this.#waiting]) waiting.refuse(new GongError("going_away"));
   }
+
+  #of(address: string): number {
+    return this.#byAddress.get(address) ?? 0;
+  }
+
+  #forget(waiting: Waiting, { address }: Visitor): void {
+    this.#waiting.delete(waiting);
+    const left = this.#of(address) - 1;
+    if (left > 0) this.#byAddress.set(address, left);
+    else this.#byAddress.delete(address);
+  }
+}
+
+/** What one of them has of the room. */
+interface Room {
+  readonly limits: WaitingLimits;
+  readonly registry: Registry;
+  /** Of what all say. */
+  readonly budget: Budget;
+  /** It waits no more. */
+  over(): void;
 }
 
 /** One of them. */
 class Waiting implements CarrierEvents, Leaving {
   readonly #visitor: Visitor;
-  readonly #limits: WaitingLimits;
-  readonly #registry: Registry;
-  readonly #over: () => void;
+  readonly #room: Room;
   #frames: Data[] = [];
   #bytes = 0;
   #isOpen = false;
@@ -78,11 +116,9 @@ class Waiting implements CarrierEvents, Leaving {
   #isOver = false;
   #refusal: GongError | undefined;
 
-  constructor(visitor: Visitor, limits: WaitingLimits, registry: Registry, over: () => void) {
+  constructor(visitor: Visitor, room: Room) {
     this.#visitor = visitor;
-    this.#limits = limits;
-    this.#registry = registry;
-    this.#over = over;
+    this.#room = room;
     visitor.carrier.listen(this);
   }
 
@@ -96,17 +132,20 @@ class Waiting implements CarrierEvents, Leaving {
 
   received(data: Data): void {
     if (this.#isOver) return;
-    const { bytes, frames } = this.#limits;
+    const { limits: { bytes, frames }, budget } = this.#room;
     const size = byteLength(data);
     if (size > bytes) return this.refuse(new GongError("too_large", `A message may have at most ${bytes} bytes.`));
+    if (this.#frames.length >= frames || this.#bytes + size > bytes || !budget.hasRoomFor(size)) {
+      return this.refuse(new GongError("rate_limited", "That is too much before the token is checked."));
+    }
+    this.#frames.push(data);
     this.#bytes += size;
-    if (this.#frames.push(data) <= frames && this.#bytes <= bytes) return;
-    this.refuse(new GongError("rate_limited", "That is too much before the token is checked."));
+    budget.take(size);
   }
 
   closed(): void {
     this.#end();
-    this.#registry.gone(this);
+    this.#room.registry.gone(this);
   }
 
   begin(grant: Grant): void {
@@ -124,7 +163,7 @@ class Waiting implements CarrierEvents, Leaving {
     this.#end();
     this.#visitor.refused(error);
     this.#refusal = error;
-    this.#registry.closing(this);
+    this.#room.registry.closing(this);
     // What is not open yet cannot be told.
     if (this.#isOpen) this.#close(error);
   }
@@ -137,6 +176,7 @@ class Waiting implements CarrierEvents, Leaving {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#frames = [];
-    this.#over();
+    this.#room.budget.give(this.#bytes);
+    this.#room.over();
   }
 }

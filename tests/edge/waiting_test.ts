@@ -14,13 +14,14 @@ const USER: Grant = {
 };
 
 /** A socket that waits, and what decides whose it is. */
-function wait({ edge, auth }: StageEdge, { door = json, channels = ["a"] } = {}) {
+function wait({ edge, auth }: StageEdge, { door = json, channels = ["a"], address = "::1" } = {}) {
   const { promise: who, resolve: know, reject: doubt } = Promise.withResolvers<Grant>();
   const socket = new FakeSocket();
   const refused: string[] = [];
   const wish: Wish = { channels, starts: new Map(), echo: true, formerly: [] };
   const sessions: Session[] = [];
   edge.waiting.admit({
+    address,
     carrier: socket,
     who,
     begin(grant) {
@@ -31,7 +32,7 @@ function wait({ edge, auth }: StageEdge, { door = json, channels = ["a"] } = {})
         id,
         door,
         carrier: socket,
-        address: "::1",
+        address,
         userAgent: "",
         grant,
       });
@@ -122,6 +123,25 @@ Deno.test("WaitingRoom lets no more wait than a message has bytes, and so many f
   assertEquals((await socket.end()).code, 4400);
 });
 
+Deno.test("WaitingRoom lets all together say 16 MiB, and has room again when one is known or leaves", async () => {
+  await using world = new Stage({ config: { dev: false, publicChannels: [], maxMessage: 2 ** 20, outbox: 2 ** 22 } });
+  const waiting = Array.from({ length: 17 }, () => wait(world.edge, { door: plain }));
+  for (const { socket } of waiting) {
+    socket.open();
+    socket.say("x".repeat(2 ** 20));
+  }
+  assertEquals((await waiting[16]!.socket.end()).code, 4429);
+  waiting[0]!.socket.vanish();
+  waiting[1]!.know();
+  await waiting[1]!.socket.frames(1);
+  const late = [wait(world.edge), wait(world.edge), wait(world.edge)];
+  for (const { socket } of late) {
+    socket.open();
+    socket.say("x".repeat(2 ** 20));
+  }
+  assertEquals(late.map(({ socket }) => socket.closed?.code), [undefined, undefined, 4429]);
+});
+
 Deno.test("WaitingRoom forgets who leaves, and begins nothing for it", async () => {
   await using world = stage();
   const { socket, know, sessions, refused } = wait(world.edge);
@@ -139,14 +159,17 @@ Deno.test("WaitingRoom.check() refuses the one too many until another is known",
   const { waiting } = world.edge.edge;
   const first = wait(world.edge);
   first.socket.open();
-  for (let n = 1; n < 1000; n++) {
-    waiting.check();
-    wait(world.edge);
+  const refusal = (address: string) => assertThrows(() => waiting.check(address), GongError).code;
+  for (let n = 1; n < 4000; n++) {
+    const address = n < 1000 ? "::1" : String(n);
+    waiting.check(address);
+    wait(world.edge, { address });
+    if (n === 999) assertEquals(refusal("::1"), "too_many");
   }
-  assertEquals(assertThrows(() => waiting.check(), GongError).code, "overloaded");
+  assertEquals(refusal("another"), "overloaded");
   first.know();
   await first.socket.subscribed();
-  waiting.check();
+  waiting.check("::1");
 });
 
 Deno.test("WaitingRoom.close() sends everybody away who waits, and counts whose socket does not go", async () => {

@@ -115,8 +115,23 @@ Deno.test("a user is known by a token wherever it comes in, on every door, and n
       assertEquals([subscribe, publish], [true, false]);
     });
   }
+  for (const shown of [token, forged]) {
+    const query = `?token=${shown}`;
+    const headers = { authorization: `Bearer ${shown}` };
+    for (const path of ["/", "/nothing", "/api/nothing", "/push", "/push/", "/admin/session", "/gong.js", "/health"]) {
+      await (await fetch(gong.url + path + query, { headers })).body?.cancel();
+    }
+    await (await fetch(`${gong.url}/sse${query}&channel=room:1&tokn=${shown}`)).body?.cancel();
+    await using client = await connect(`${gong.ws}/push?format=json`);
+    await client.nextText();
+    client.send(JSON.stringify({ id: 1, authenticate: { token: shown } }));
+    await client.nextText();
+    client.send(JSON.stringify({ id: 1, authenticate: { [shown]: shown } }));
+    client.send(`not JSON ${shown}`);
+    assertEquals((await client.closed).code, 4400);
+  }
   const metrics = await (await fetch(`${gong.url}/metrics`, { headers: { "x-api-key": KEY } })).text();
-  assert(metrics.includes('gong_tokens_refused_total{check="signature"} 28'), metrics);
+  assert(metrics.includes('gong_tokens_refused_total{check="signature"} 31'), metrics);
   assertEquals(await gong.stop(), 0);
   const output = gong.output();
   assert(output.includes('"event":"token.refused"') && output.includes('"check":"signature"'), output);
