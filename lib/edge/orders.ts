@@ -31,9 +31,13 @@ export class Orders {
     return chosen.length;
   }
 
-  /** Returns how many did not hear it; those with as many channels as they may have are left as they are. */
+  /**
+   * Returns how many did not hear it. Left as they are those with as many channels as they may have, and brief ones, whose
+   * client comes back with a cursor, and would be refused for the channel's sake.
+   */
   subscribe({ sessions, channel }: Order<"subscribeSessions">): number {
     return this.#find(sessions).filter((session) => {
+      if (session.door.isBrief) return false;
       const isHeard = this.#hears(session, channel);
       if (!isHeard && !this.#begin(session, channel)) return false;
       (session.imposed ??= new Set()).add(channel);
