@@ -5,10 +5,13 @@
  */
 import { type Action, type ApiOptions, bodyLimit, HEADERS, type Resource } from "./api/call.ts";
 import { history } from "./api/history.ts";
+import { disconnect, subscribe, unsubscribe } from "./api/orders.ts";
+import { createPresence } from "./api/presence.ts";
 import { publish } from "./api/publish.ts";
 import { closeSession, getSession, listSessions } from "./api/sessions.ts";
 import { createReady, health, metrics, recent, stats } from "./api/state.ts";
 import { trace } from "./api/trace.ts";
+import { getUser, listUsers } from "./api/users.ts";
 import { ByteBudget } from "./http/body.ts";
 import type { Scope } from "./config.ts";
 import { GongError } from "./errors.ts";
@@ -26,6 +29,7 @@ const MAX_ADDRESSES = 10_000;
 const BODIES = 64 * 2 ** 20;
 const SESSIONS = "/api/sessions/";
 const PUBLICATIONS = "/api/publications/";
+const USERS = "/api/users/";
 
 /**
  * The API of one edge: `/api/...`, `/metrics`, `/health` and `/ready`, as PROTOCOL.md has them.
@@ -41,6 +45,12 @@ export function createApi(options: ApiOptions): Api {
     ["/api/publish", { POST: publish }],
     ["/api/sessions", { GET: listSessions }],
     [SESSIONS, { GET: getSession, DELETE: closeSession }],
+    ["/api/disconnect", { POST: disconnect }],
+    ["/api/subscribe", { POST: subscribe }],
+    ["/api/unsubscribe", { POST: unsubscribe }],
+    ["/api/presence", { GET: createPresence(config) }],
+    ["/api/users", { GET: listUsers }],
+    [USERS, { GET: getUser }],
     ["/api/history", { GET: history }],
     [PUBLICATIONS, { GET: trace }],
     ["/api/recent", { GET: recent }],
@@ -106,6 +116,8 @@ export function createApi(options: ApiOptions): Api {
 
 /** One name may follow some paths, and has to. */
 function find(resources: ReadonlyMap<string, Resource>, path: string): Resource | undefined {
+  // Ids of users may have slashes.
+  if (path.startsWith(USERS) && path.length > USERS.length) return resources.get(USERS);
   const end = path.lastIndexOf("/") + 1;
   const folder = path.slice(0, end);
   if (folder !== SESSIONS && folder !== PUBLICATIONS) return resources.get(path);

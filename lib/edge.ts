@@ -12,12 +12,13 @@ import { Admission } from "./edge/admission.ts";
 import { Delivery } from "./edge/delivery.ts";
 import { Identities } from "./edge/identities.ts";
 import { Messaging } from "./edge/messaging.ts";
+import { Orders } from "./edge/orders.ts";
 import { Registry } from "./edge/registry.ts";
 import { Underway } from "./edge/underway.ts";
 import { WaitingRoom } from "./edge/waiting.ts";
 import { type ErrorCode, GongError } from "./errors.ts";
 import { ADMIN_CHANNEL } from "./reserved.ts";
-import { compileHistory } from "./channel_rules.ts";
+import { compileHistory, compilePresence } from "./channel_rules.ts";
 import type { Link } from "./link.ts";
 import type { Fields, Logger } from "./log.ts";
 import type { EdgeMethods, HubMethods } from "./methods.ts";
@@ -65,11 +66,13 @@ export class Edge implements SessionHost {
   readonly waiting: WaitingRoom;
   readonly #options: EdgeOptions;
   readonly #limitsOf: ReturnType<typeof compileHistory>;
+  readonly #presenceOf: ReturnType<typeof compilePresence>;
   readonly #admission = new Admission();
   readonly #delivery: Delivery;
   /** Of messages. */
   readonly #underway: Underway;
   readonly #identities: Identities;
+  readonly #orders: Orders;
   readonly #sweep: ReturnType<typeof setInterval>;
   #isExhausted = false;
   /** How long the drain may take, in seconds, once it has begun. */
@@ -84,6 +87,7 @@ export class Edge implements SessionHost {
       outbox: config.outbox,
     };
     this.#limitsOf = compileHistory(config);
+    this.#presenceOf = compilePresence(config);
     this.registry = new Registry(options.number, metrics, Math.min(config.ping * 1000, STUCK));
     const { maxMessage, messages } = this.limits;
     this.waiting = new WaitingRoom(this.registry, { bytes: maxMessage, frames: messages.burst });
@@ -91,6 +95,7 @@ export class Edge implements SessionHost {
     this.#underway = new Underway(config.busLag);
     this.messaging = new Messaging({ ...options, underway: this.#underway, maxMessage: config.maxMessage });
     this.#identities = new Identities({ auth, link, subscriptions: this.#delivery.subscriptions, now });
+    this.#orders = new Orders(this.registry, this.#delivery.subscriptions);
     this.#sweep = setInterval(() => this.#sweepOut(), config.ping * 1000);
   }
 
@@ -170,6 +175,7 @@ export class Edge implements SessionHost {
   }
 
   unsubscribe(session: Session, channel: string): void {
+    session.imposed?.delete(channel);
     this.#delivery.subscriptions.end(session, channel);
   }
 
@@ -189,8 +195,13 @@ export class Edge implements SessionHost {
     return this.messaging.answer(session, reply, content);
   }
 
-  presence(_session: Session, _channel: string, _page: PageRequest): Promise<PresencePage> {
-    throw new GongError("internal", "unfinished");
+  // deno-lint-ignore require-await -- so that a throw becomes a rejection
+  async presence(session: Session, channel: string, page: PageRequest): Promise<PresencePage> {
+    if (!this.may(session, "subscribe", channel)) {
+      throw new GongError("forbidden", `Listening to ${channel} is not allowed.`);
+    }
+    if (this.#presenceOf(channel) === "off") throw new GongError("forbidden", `${channel} has no presence.`);
+    return this.#options.link.request("presence", { channel, ...page });
   }
 
   countRefusal(code: ErrorCode): void {
@@ -262,9 +273,9 @@ export class Edge implements SessionHost {
       },
       signal: ({ sessions, signal }) => this.#signal(sessions, signal),
       answer: ({ reply, signal }) => this.messaging.answered(reply, signal),
-      disconnect: unfinished,
-      subscribeSessions: unfinished,
-      unsubscribeSessions: unfinished,
+      disconnect: (order) => this.#orders.disconnect(order),
+      subscribeSessions: (order) => this.#orders.subscribe(order),
+      unsubscribeSessions: (order) => this.#orders.unsubscribe(order),
       refused: ({ session: id, refusal }) => {
         const session = registry.get(id);
         session?.door.refused(session, GongError.fromRefusal(refusal));
@@ -321,8 +332,4 @@ export class Edge implements SessionHost {
     for (const session of this.registry.all()) session.beat();
     this.#options.log.debug("sessions.sweep", { sessions: this.registry.size, dead: dead.length });
   }
-}
-
-function unfinished(): never {
-  throw new GongError("internal", "unfinished");
 }

@@ -14,7 +14,7 @@ import type { HubClient } from "../types.ts";
 
 /** What the API is made of. */
 export interface ApiOptions {
-  readonly config: Pick<Config, "maxMessage" | "bodyTimeout" | "apiRate">;
+  readonly config: Pick<Config, "maxMessage" | "bodyTimeout" | "apiRate" | "rule">;
   readonly hub: HubClient;
   readonly auth: Auth;
   readonly log: Logger;
@@ -88,6 +88,11 @@ function checkType(type: string | null): void {
 /** An answer of JSON that nobody keeps. */
 export function json(value: unknown, status = 200): Response {
   return Response.json(value, { status, headers: HEADERS });
+}
+
+/** The same, of what is JSON text already. */
+export function jsonText(text: string): Response {
+  return new Response(text, { headers: { ...HEADERS, "content-type": "application/json" } });
 }
 
 /** Headers of every answer. */

@@ -6,9 +6,9 @@
 import { encodeCursor, parseCursor } from "../codecs/cursor.ts";
 import { encodeLine } from "../codecs/line.ts";
 import { GongError } from "../errors.ts";
-import { CHANNEL_GRAMMAR, isChannelName } from "../globs.ts";
 import type { History, Position, Start } from "../types.ts";
-import { type Action, type Call, HEADERS } from "./call.ts";
+import { type Action, jsonText } from "./call.ts";
+import { readHeard } from "./channel.ts";
 import { readLimit, readQuery } from "./query.ts";
 
 const DEFAULT_LIMIT = 100;
@@ -23,22 +23,13 @@ export const history: Action = {
   scope: "channel",
   async run(call) {
     const query = readQuery(call.url, ["channel", "since", "limit"]);
-    const channel = readChannel(call, query.get("channel"));
+    const channel = readHeard(call, query.get("channel"));
     const since = readSince(query.get("since"), channel);
     const count = readLimit(query, { most: MAX_LIMIT, otherwise: DEFAULT_LIMIT });
     const page = await call.options.hub.history(channel, since ?? OLDEST, { count, bytes: PAGE_BYTES });
-    return new Response(encodePage(channel, page), { headers: { ...HEADERS, "content-type": "application/json" } });
+    return jsonText(encodePage(channel, page));
   },
 };
-
-function readChannel({ options, grant }: Call, channel: string | undefined): string {
-  if (channel === undefined || !isChannelName(channel)) {
-    throw new GongError("bad_request", `\`channel\` has to be ${CHANNEL_GRAMMAR}.`, { field: "channel" });
-  }
-  if (options.auth.may(grant, "subscribe", channel)) return channel;
-  if (grant === undefined) throw new GongError("unauthorized", `Listening to ${channel} needs a key.`);
-  throw new GongError("forbidden", `Listening to ${channel} is not allowed.`);
-}
 
 function readSince(text: string | undefined, channel: string): Position | undefined {
   if (text === undefined) return undefined;

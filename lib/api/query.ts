@@ -29,13 +29,16 @@ export function readQuery({ searchParams }: URL, names: readonly string[]): Map<
 /**
  * The parameter `limit`.
  *
- * @throws {GongError} `bad_request` when it is no number of 1 to `most`
+ * @throws {GongError} `bad_request` when it is no number of `least` (default 1) to `most`
  */
-export function readLimit(query: ReadonlyMap<string, string>, bounds: { most: number; otherwise: number }): number {
-  const { most, otherwise } = bounds;
+export function readLimit(
+  query: ReadonlyMap<string, string>,
+  bounds: { least?: number; most: number; otherwise: number },
+): number {
+  const { least = 1, most, otherwise } = bounds;
   const text = query.get("limit");
   if (text === undefined) return otherwise;
   const limit = Number(text);
-  if (/^\d{1,9}$/.test(text) && limit >= 1 && limit <= most) return limit;
-  throw new GongError("bad_request", `\`limit\` has to be 1 to ${most}.`, { field: "limit" });
+  if (/^\d{1,9}$/.test(text) && limit >= least && limit <= most) return limit;
+  throw new GongError("bad_request", `\`limit\` has to be ${least} to ${most}.`, { field: "limit" });
 }

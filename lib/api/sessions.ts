@@ -10,7 +10,7 @@ import { readLimit, readQuery } from "./query.ts";
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
 /** What any id is made of; anything else is nobody's. */
-const SESSION_ID = /^[\w.~-]{1,128}$/;
+export const SESSION_ID = /^[\w.~-]{1,128}$/;
 
 /** `GET /api/sessions`: one page. */
 export const listSessions: Action = {

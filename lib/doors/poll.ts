@@ -78,8 +78,8 @@ class Poll implements Door, Carrier {
   #session!: Session;
   #events: CarrierEvents | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Channels that are not subscribed yet. */
-  #missing: number;
+  /** Channels that it was opened with and does not hear yet. */
+  readonly #missing: Set<string>;
   #isDue = false;
   #isScheduled = false;
   /** Where the next poll begins; known as soon as this one is answered. */
@@ -90,7 +90,7 @@ class Poll implements Door, Carrier {
     this.#call = call;
     this.#notify = notify;
     this.#outcome = outcome;
-    this.#missing = call.wish.channels.length;
+    this.#missing = new Set(call.wish.channels);
   }
 
   /** Waits for so many seconds at most. */
@@ -108,7 +108,7 @@ class Poll implements Door, Carrier {
   opened(): void {}
 
   subscribed(_session: DoorSession, channel: string, _position: Position, recovered: boolean): void {
-    this.#missing--;
+    this.#missing.delete(channel);
     if (!recovered) this.#lost.add(channel);
     this.#look();
   }
@@ -180,7 +180,7 @@ class Poll implements Door, Carrier {
 
   /** Answers at the end of the turn if there is something to say, but not before all channels have a position. */
   #look(): void {
-    if (this.#missing > 0 || this.#isScheduled || !(this.#isNew || this.#lost.size > 0 || this.#isDue)) return;
+    if (this.#missing.size > 0 || this.#isScheduled || !(this.#isNew || this.#lost.size > 0 || this.#isDue)) return;
     this.#isScheduled = true;
     setImmediate(() => {
       if (this.#isOver) return;
