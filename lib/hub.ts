@@ -325,6 +325,8 @@ export class Hub {
   /** Adds what an edge that has seen the batches up to `after` does not know of the channel. */
   #withUnseen(channel: string, history: History, after: number): History {
     const { epoch, offset } = history.top;
+    // Most who come ask for a channel of their own: what others are told is not gone through for that.
+    if (offset === 0) return history;
     const publications = this.#announcer.unseen(channel, after)
       .filter((publication) => publication.epoch === epoch && publication.offset <= offset);
     if (publications.length === 0) return history;

@@ -90,6 +90,7 @@ export function decodeBatch(batch: Uint8Array, wants: (channel: string) => boole
   let entry = FIXED + view.getUint32(20, true);
   const names = JSON.parse(decoder.decode(batch.subarray(FIXED, entry))) as [string, string][];
   const wanted = names.map(([channel]) => wants(channel));
+  if (!wanted.includes(true)) return;
   let at = entry + ENTRY * count;
   for (let i = 0; i < count; i++, entry += ENTRY) {
     const name = view.getUint32(entry, true);

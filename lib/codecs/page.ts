@@ -12,8 +12,8 @@ const FIELDS = ["contentType", "id", "event", "user", "from", "tags", "trace", "
 /** The values of one field: the same for all, or one each. */
 type Column = { readonly all: unknown } | { readonly each: readonly unknown[] };
 
-/** A history whose publications are columns. They are of one channel and follow each other. */
-export interface PackedHistory extends Omit<History, "publications"> {
+/** Publications of one channel that follow each other, as columns. */
+interface Columns {
   readonly channel: string;
   readonly epoch: string;
   /** Offset of the first. */
@@ -23,30 +23,41 @@ export interface PackedHistory extends Omit<History, "publications"> {
   readonly columns: { readonly [name: string]: Column };
 }
 
+/** A history whose publications are columns; absent without any, as for most who ask for what comes now. */
+export interface PackedHistory extends Omit<History, "publications"> {
+  readonly page?: Columns;
+}
+
 export function packHistory({ publications, ...history }: History): PackedHistory {
   const [head] = publications;
+  return head ? { ...history, page: packColumns(head, publications) } : history;
+}
+
+export function unpackHistory({ page, ...history }: PackedHistory): History {
+  return { ...history, publications: page ? unpackColumns(page) : [] };
+}
+
+function packColumns(head: Publication, publications: readonly Publication[]): Columns {
   const columns: Record<string, Column> = {};
   for (const field of FIELDS) {
-    const all = head?.[field];
+    const all = head[field];
     const isSame = publications.every((publication) => publication[field] === all);
     if (!isSame) columns[field] = { each: publications.map((publication) => publication[field]) };
     else if (all !== undefined) columns[field] = { all };
   }
   return {
-    ...history,
-    channel: head?.channel ?? "",
-    epoch: head?.epoch ?? "",
-    first: head?.offset ?? 0,
+    channel: head.channel,
+    epoch: head.epoch,
+    first: head.offset,
     times: Float64Array.from(publications, ({ time }) => time),
     data: publications.map(({ data }) => data),
     columns,
   };
 }
 
-export function unpackHistory(packed: PackedHistory): History {
-  const { channel, epoch, first, times, data, columns, ...history } = packed;
+function unpackColumns({ channel, epoch, first, times, data, columns }: Columns): Publication[] {
   const fields = Object.entries(columns);
-  const publications = data.map((data, index): Publication => {
+  return data.map((data, index): Publication => {
     const publication: Record<string, unknown> = { channel, epoch, offset: first + index, time: times[index], data };
     for (const [name, column] of fields) {
       const value = "all" in column ? column.all : column.each[index];
@@ -54,5 +65,4 @@ export function unpackHistory(packed: PackedHistory): History {
     }
     return publication as unknown as Publication;
   });
-  return { ...history, publications };
 }

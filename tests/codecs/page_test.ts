@@ -49,7 +49,13 @@ Deno.test("unpackHistory() gives back what packHistory() was given, field for fi
 
 Deno.test("packHistory() says once what all have alike", () => {
   const publications = Array.from({ length: 100 }, (_, index) => publication(index + 1, { from: "1-a" }));
-  const { columns } = packHistory({ top: TOP, publications, recovered: true });
-  assertEquals(columns, { contentType: { all: "text/plain" }, from: { all: "1-a" } });
+  const { page } = packHistory({ top: TOP, publications, recovered: true });
+  assertEquals(page?.columns, { contentType: { all: "text/plain" }, from: { all: "1-a" } });
   assert(publications.length === 100);
+});
+
+Deno.test("packHistory() says nothing of publications where there are none", () => {
+  const history = { top: TOP, publications: [], recovered: true };
+  assertEquals(packHistory(history), { top: TOP, recovered: true });
+  assertEquals(sent(history), history);
 });
