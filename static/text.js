@@ -118,7 +118,12 @@ export function clock(time) {
 /** A `time` element of the local day and time, with the same in UTC for the pointer and for machines. */
 export function moment(time) {
   const at = new Date(time);
-  return element("time", { dateTime: at.toISOString(), title: `${at.toISOString()} (UTC)` }, MOMENT.format(at));
+  return element("time", { dateTime: at.toISOString(), title: `${at.toISOString()} (UTC)` }, dayAndTime(time));
+}
+
+/** `27 Nov 2026, 08:00:00`, in the reader's own order, by this device's clock. */
+export function dayAndTime(time) {
+  return MOMENT.format(time);
 }
 
 /** `4 sessions`. */
