@@ -5,9 +5,10 @@
  */
 
 import { ask, call } from "./api.js";
+import { dayAndTime, moment } from "./instants.js";
 import { createRow, PagedTable, partsOf } from "./paging.js";
 import { ScheduleForm } from "./schedule_form.js";
-import { bytes, count, dayAndTime, duration, element, moment, refill, set, show, visible } from "./text.js";
+import { bytes, count, duration, element, refill, set, show, visible } from "./text.js";
 
 /** Each may have as much data as a message. */
 const PAGE = 20;
