@@ -142,7 +142,7 @@ $("login-form").addEventListener("submit", async (event) => {
     await call("POST", "admin/login", { key: $("key").value });
     $("key").value = "";
     await begin("This browser did not keep the login.");
-    if (!$("desk").hidden) ($("message").checkVisibility() ? $("message") : views.link).focus();
+    if (!$("desk").hidden) ($("message").getClientRects().length > 0 ? $("message") : views.link).focus();
   } catch (error) {
     set($("login-answer"), visible(error.message));
     $("key").select();

@@ -28,6 +28,8 @@ export class PagedTable {
   #next;
   #timer = 0;
   #turn = 0;
+  /** What is said beside the title is that the page could not be refreshed. */
+  #isStale = false;
 
   /**
    * `load(query)` asks for a page with `limit` and `after` and resolves to `{items, total, next}`, with a `summary` in
@@ -69,14 +71,17 @@ export class PagedTable {
       const cursor = this.#cursors.at(-1);
       if (cursor !== undefined) query.set("after", cursor);
       const page = await this.#source.load(query);
-      if (turn === this.#turn) await this.#show(page);
+      if (turn !== this.#turn) return;
+      if (this.#isStale) this.say("");
+      await this.#show(page);
     } catch (error) {
-      if (turn === this.#turn) this.#fail(error);
+      if (turn === this.#turn) this.#isStale = this.#fail(error);
     }
   }
 
   /** Says it beside the title. */
   say(text, trouble = false) {
+    this.#isStale = false;
     set(this.#parts.answer, visible(text));
     this.#parts.answer.classList.toggle("trouble", trouble);
   }
@@ -117,10 +122,15 @@ export class PagedTable {
     (next?.querySelectorAll("button")[Math.max(0, at)] ?? otherwise).focus();
   }
 
+  /** Whether it is said beside the title, and not taken care of elsewhere. */
   #fail(error) {
     if (!(error instanceof Refused)) throw error;
     if (error.status === 401) this.#source.loggedOut();
-    else if (!this.#source.failed?.(error)) this.say(error.message, true);
+    else if (!this.#source.failed?.(error)) {
+      this.say(error.message, true);
+      return true;
+    }
+    return false;
   }
 
   async #show({ items, total, next, summary } = { items: [], summary: "" }) {

@@ -5,8 +5,9 @@
  */
 
 import { call } from "./api.js";
+import { moment } from "./instants.js";
 import { createRow, PagedTable, partsOf } from "./paging.js";
-import { element, moment, plural, refill, set, show, visible } from "./text.js";
+import { element, plural, refill, set, show, visible } from "./text.js";
 import { go, point } from "./views.js";
 
 export class Presence {

@@ -6,6 +6,7 @@
 
 import { call, Refused } from "./api.js";
 import { compose, randomId, sendByKeys, writtenValue } from "./compose.js";
+import { localOf, withOffset } from "./instants.js";
 import { set, visible } from "./text.js";
 
 const USER = "$user/";
@@ -201,20 +202,4 @@ function isJson({ data, contentType }) {
   return contentType === undefined
     ? typeof data !== "string"
     : /^application\/(?:json|[\w.-]+\+json)(?:;|$)/i.test(contentType);
-}
-
-/** As `datetime-local` has it: the day and time of this device's clock, to the second. */
-function localOf(time) {
-  const at = new Date(time);
-  const two = (number) => String(number).padStart(2, "0");
-  const day = `${String(at.getFullYear()).padStart(4, "0")}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  return `${day}T${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-}
-
-/** A local day and time with the offset of this device's clock then: `2026-11-27T08:00:00+01:00`. */
-function withOffset(local) {
-  const at = new Date(local);
-  const offset = -at.getTimezoneOffset();
-  const two = (number) => String(Math.floor(number)).padStart(2, "0");
-  return `${localOf(at)}${offset < 0 ? "-" : "+"}${two(Math.abs(offset) / 60)}:${two(Math.abs(offset) % 60)}`;
 }

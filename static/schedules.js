@@ -5,9 +5,10 @@
  */
 
 import { ask, call } from "./api.js";
+import { dayAndTime, moment } from "./instants.js";
 import { createRow, PagedTable, partsOf } from "./paging.js";
 import { ScheduleForm } from "./schedule_form.js";
-import { bytes, clock, count, duration, element, moment, refill, set, show, visible } from "./text.js";
+import { bytes, count, duration, element, refill, set, show, visible } from "./text.js";
 
 /** Each may have as much data as a message. */
 const PAGE = 20;
@@ -47,7 +48,7 @@ export class Schedules {
   }
 
   async #saved({ id, next }, created) {
-    const due = next === undefined ? "it does not fire any more" : `next at ${new Date(next).toLocaleString()}`;
+    const due = next === undefined ? "it does not fire any more" : `next at ${dayAndTime(next)}`;
     this.#table.say(`${created ? "Scheduled" : "Changed"} ${id}: ${due}.`);
     await this.#table.refresh();
   }
@@ -117,9 +118,7 @@ function leftUntil(next) {
 
 function describeWhen({ at, every, cron, zone }) {
   if (cron !== undefined) return `${cron} · ${zone}`;
-  return every === undefined
-    ? `once${at === undefined ? "" : `, ${new Date(at).toLocaleString()}`}`
-    : `every ${every} s`;
+  return every === undefined ? `once${at === undefined ? "" : `, ${dayAndTime(at)}`}` : `every ${every} s`;
 }
 
 function describeData({ data, encoding, contentType }) {
@@ -135,6 +134,6 @@ function describeLast(last) {
   const className = refused === undefined ? "outcome quiet" : "outcome bad";
   return [
     moment(time),
-    show(element("span", { className }), `${outcome}${late ? `, late: due ${visible(clock(last.due).title)}` : ""}`),
+    show(element("span", { className }), `${outcome}${late ? `, late: due ${dayAndTime(last.due)}` : ""}`),
   ];
 }

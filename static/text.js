@@ -69,8 +69,6 @@ export function element(name, properties = {}, ...children) {
 const COUNT = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 
-const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-
 /** `12,345`. */
 export function count(value) {
   return COUNT.format(value);
@@ -113,12 +111,6 @@ export function clock(time) {
     { dateTime: at.toISOString(), title: at.toLocaleString() },
     `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`,
   );
-}
-
-/** A `time` element of the local day and time, with the same in UTC for the pointer and for machines. */
-export function moment(time) {
-  const at = new Date(time);
-  return element("time", { dateTime: at.toISOString(), title: `${at.toISOString()} (UTC)` }, MOMENT.format(at));
 }
 
 /** `4 sessions`. */

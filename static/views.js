@@ -75,7 +75,7 @@ export class Views {
     }
     this.#panels[view]?.start(new URLSearchParams(view === name ? text : ""));
     // Who came by a link that is not seen any more goes on where it led.
-    if (before !== undefined && before !== view && !from.checkVisibility()) {
+    if (before !== undefined && before !== view && from.getClientRects().length === 0) {
       scrollTo(0, 0);
       document.getElementById(`view-${view}`).querySelector("h2").focus();
     }

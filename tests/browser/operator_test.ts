@@ -37,7 +37,7 @@ async function logIn(visit: Visitor["visit"], name: string, where = "", expected
 }
 
 async function join(user: string, channel: string, info?: unknown) {
-  const token = await signToken({ sub: user, channels: ["*"], ...info === undefined ? {} : { info } });
+  const token = signToken({ sub: user, channels: ["*"], ...info === undefined ? {} : { info } });
   return await connect(`${gong.ws}/push?format=json&channel=${channel}&token=${token}`);
 }
 

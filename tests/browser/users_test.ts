@@ -282,3 +282,15 @@ suite.test("hostile ids and info of users stay text, and many of them fit 360 pi
   await page.goto(`${stage.url}/admin#presence?channel=${long}`);
   await check("#presence-rows");
 });
+
+suite.test("a page that cannot be refreshed says so, and no longer than that is so", async ({ visit, use }) => {
+  const stage = use(openStage());
+  stage.users = users(2);
+  const page = await opened(await visit(`${stage.url}/admin#users`, { expected: /ERR_FAILED/ }));
+  await says(page.locator("#users-range"), "1–2 of 2");
+  await page.route("**/api/users?*", (route) => route.abort());
+  await says(page.locator("#users-answer"), "No answer came.");
+  assertEquals(await page.locator("#users-rows tr").count(), 2);
+  await page.unroute("**/api/users?*");
+  await says(page.locator("#users-answer"), "");
+});
