@@ -4,7 +4,7 @@ import type { Admitted } from "../../lib/hub/guard.ts";
 import { Presence } from "../../lib/hub/presence.ts";
 import { Roster } from "../../lib/hub/roster.ts";
 import type { Present } from "../../lib/types.ts";
-import { createRandom } from "../support/random.ts";
+import { seeded } from "../support/random.ts";
 
 function admitted(id: string, user?: string): Admitted {
   return { id, address: "::1", user, info: undefined };
@@ -67,7 +67,8 @@ class Naive {
 
 for (const seed of [1, 2, 3, 4, 5]) {
   Deno.test(`Roster knows who is there whatever edges say and whichever die (seed ${seed})`, () => {
-    const random = createRandom(seed);
+    const { int } = seeded(seed);
+    const random = () => int(10_000) / 10_000;
     const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
     const options = { maxConnections: 60, maxPerAddress: 1000, authFailures: 3, bytes: 1000 };
     const roster = new Roster({ ...options, nameOf: () => undefined, publish: () => Promise.reject() });
