@@ -17,6 +17,18 @@ export class Multimap<K, V extends object | number> {
     return found === value || found instanceof Set && found.has(value);
   }
 
+  /** Keys there are. */
+  get size(): number {
+    return this.#values.size;
+  }
+
+  /** Values of the key. */
+  count(key: K): number {
+    const found = this.#values.get(key);
+    if (found === undefined) return 0;
+    return found instanceof Set ? found.size : 1;
+  }
+
   keys(): MapIterator<K> {
     return this.#values.keys();
   }

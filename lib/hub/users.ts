@@ -3,22 +3,16 @@
  *
  * @module
  */
+import { Multimap } from "../multimap.ts";
 import type { PageRequest, UserInfo, UserPage } from "../types.ts";
 import type { Admitted } from "./guard.ts";
 
 /** Ids of sessions that are told of one user. */
 const MOST_SESSIONS = 100;
 
-interface User {
-  readonly id: string;
-  /** What its newest token brought. */
-  info: string | undefined;
-  readonly sessions: Set<Admitted>;
-}
-
 /** Sessions by user. */
 export class Users {
-  readonly #byId = new Map<string, User>();
+  readonly #sessions = new Multimap<string, Admitted>();
   /** Ids in their order; also of some who are gone, and not of the {@linkcode Users.#fresh}. */
   #order: string[] = [];
   /** Ids of those who have come since the order was looked at. */
@@ -26,47 +20,39 @@ export class Users {
 
   /** Users there are. */
   get size(): number {
-    return this.#byId.size;
+    return this.#sessions.size;
   }
 
   /** The session is this user's from now on, or the user's info has changed. */
   identify(session: Admitted, id: string, info: string | undefined): void {
     if (session.user !== id) this.remove(session);
-    let user = this.#byId.get(id);
-    if (!user) {
-      this.#byId.set(id, user = { id, info, sessions: new Set() });
-      this.#fresh.add(id);
-    }
-    user.sessions.add(session);
-    // Sessions of one user share its texts.
-    if (user.info !== info) user.info = info;
-    session.user = user.id;
-    session.info = user.info;
+    if (!this.#sessions.has(id)) this.#fresh.add(id);
+    this.#sessions.add(id, session);
+    session.user = id;
+    session.info = info;
   }
 
   /** The session is no user's any more. */
   remove(session: Admitted): void {
-    const user = session.user === undefined ? undefined : this.#byId.get(session.user);
-    if (!user?.sessions.delete(session) || user.sessions.size > 0) return;
-    this.#byId.delete(user.id);
-    this.#fresh.delete(user.id);
+    const { user } = session;
+    if (user === undefined || !this.#sessions.delete(user, session)) return;
+    if (!this.#sessions.has(user)) this.#fresh.delete(user);
   }
 
   /** Ids of the user's sessions, in the order in which they became the user's. */
   sessionsOf(user: string): readonly string[] {
-    return Array.from(this.#byId.get(user)?.sessions ?? [], ({ id }) => id);
+    return Array.from(this.#sessions.get(user), ({ id }) => id);
   }
 
   /** How many sessions there are of these users. */
   reach(users: readonly string[]): number {
     let reached = 0;
-    for (const user of new Set(users)) reached += this.#byId.get(user)?.sessions.size ?? 0;
+    for (const user of new Set(users)) reached += this.#sessions.count(user);
     return reached;
   }
 
   get(id: string): UserInfo | undefined {
-    const user = this.#byId.get(id);
-    return user && infoOf(user);
+    return this.#sessions.has(id) ? this.#show(id) : undefined;
   }
 
   /** One page of those whose ids begin with the prefix, in the order of their ids. */
@@ -76,7 +62,7 @@ export class Users {
     const end = lowest(ids, (id) => id > prefix && !id.startsWith(prefix));
     const start = after === undefined ? first : Math.max(first, lowest(ids, (id) => id > after));
     const stop = Math.min(end, start + limit);
-    const users = ids.slice(start, stop).map((id) => infoOf(this.#byId.get(id)!));
+    const users = ids.slice(start, stop).map((id) => this.#show(id));
     const total = end - first;
     const last = users.at(-1);
     return stop < end && last ? { users, total, next: last.user } : { users, total };
@@ -84,22 +70,24 @@ export class Users {
 
   /** All ids in their order. What came since it was last asked is sorted in: a run beside another, which is fast. */
   #ids(): readonly string[] {
-    if (this.#fresh.size > 0 || this.#order.length !== this.#byId.size) {
-      const known = this.#order.filter((id) => this.#byId.has(id) && !this.#fresh.has(id));
+    if (this.#fresh.size > 0 || this.#order.length !== this.#sessions.size) {
+      const known = this.#order.filter((id) => this.#sessions.has(id) && !this.#fresh.has(id));
       this.#order = [...known, ...this.#fresh].sort();
       this.#fresh.clear();
     }
     return this.#order;
   }
-}
 
-function infoOf({ id, info, sessions }: User): UserInfo {
-  const ids: string[] = [];
-  for (const session of sessions) {
-    if (ids.length === MOST_SESSIONS) break;
-    ids.push(session.id);
+  /** Its info is what the newest of its sessions has brought. */
+  #show(user: string): UserInfo {
+    const sessions: string[] = [];
+    let info: string | undefined;
+    for (const session of this.#sessions.get(user)) {
+      if (sessions.length < MOST_SESSIONS) sessions.push(session.id);
+      info = session.info ?? info;
+    }
+    return { user, ...(info === undefined ? {} : { info }), sessions, count: this.#sessions.count(user) };
   }
-  return { user: id, ...(info === undefined ? {} : { info }), sessions: ids, count: sessions.size };
 }
 
 /** The lowest index of which it is so; from there on it has to be so of all. */

@@ -11,6 +11,7 @@ import { proveEdge } from "./edges.ts";
 import { proveFuzz } from "./fuzz.ts";
 import { proveIdle } from "./idle.ts";
 import { proveKill } from "./kill.ts";
+import { provePresence } from "./presence.ts";
 import type { Soak } from "./soak.ts";
 import { proveSilent, proveStalled } from "./stalled.ts";
 
@@ -29,6 +30,7 @@ const SOAKS: readonly Soak[] = [
   { name: "an edge exits", run: () => proveEdge({ fault: "exits" }) },
   { name: "an edge is terminated", run: () => proveEdge({ fault: "is terminated" }) },
   { name: "15,000 idle", run: () => proveIdle() },
+  { name: "15,000 present", run: () => provePresence() },
   { name: "1 and 200 stalled", run: () => proveStalled({ stalled: [1, 200] }) },
   { name: "1 and 200 stalled, sse", run: () => proveStalled({ door: "sse", stalled: [1, 200] }) },
   { name: "200 silent", run: () => proveSilent({ stalled: 200 }) },
