@@ -52,12 +52,17 @@ function order(event: string, read: (hub: HubClient, body: Fields) => Order): Ac
       const { name } = auth.require(call.grant, "admin");
       const { selector, channel, done } = read(hub, await readObject(call));
       const count = await done();
-      const about = "channel" in selector ? { from: selector.channel } : selector;
-      const target = channel === undefined ? {} : { channel };
-      log.info(event, { name, address: call.address, ...about, ...target, count });
+      log.info(event, { name, address: call.address, ...describe(selector, channel), count });
       return json({ count });
     },
   };
+}
+
+/** Whom it was about, and what: a channel that chose them is called as in the request. */
+function describe(selector: Selector, channel: string | undefined): Record<string, string> {
+  if (channel === undefined) return { ...selector };
+  if (!("channel" in selector)) return { ...selector, channel };
+  return selector.channel === channel ? { channel } : { from: selector.channel, channel };
 }
 
 /** Exactly one of `user`, `session` and, under its name here, a channel that they hear. */
