@@ -158,6 +158,14 @@ Deno.test("unsubscribeSessions() ends a session of the plain door, which has no 
   assertEquals((await plain.socket.end()).code, 4403);
 });
 
+Deno.test("totals() counts sockets that do not go as connections, as edges last told of them", async () => {
+  await using stage = stageOf(1);
+  await hears(stage.edge, "a");
+  stage.startSilentEdge(7, { samples: () => [{ name: "gong_stuck_sockets", labels: {}, value: 4 }] });
+  await stage.hub.directory.samples();
+  assertEquals(await stage.edge.hub.totals(), { connections: 5, sessions: 1, users: 0 });
+});
+
 Deno.test("presence() of the hub refuses an `after` that it has not made", async () => {
   await using stage = stageOf(1);
   const error = await assertRejects(() => stage.edge.hub.presence("quiet:1", { limit: 1, after: "?" }), GongError);

@@ -11,14 +11,17 @@ import { startServer } from "../../lib/supervisor.ts";
 let first: Worker | undefined;
 
 await configureLog({ level: "info", format: "json" });
-const running = await startServer(defaultConfig({ dev: true, port: 0, isolates: 2, hang: 6 }), {
-  log: createLogger("test"),
-  createWorker(workerData) {
-    const worker = new Worker(new URL("./faulty_worker.ts", import.meta.url), { workerData });
-    first ??= worker;
-    return worker;
+const running = await startServer(
+  defaultConfig({ dev: true, port: 0, isolates: 2, hang: 6, rule: ["room:* presence=joins"] }),
+  {
+    log: createLogger("test"),
+    createWorker(workerData) {
+      const worker = new Worker(new URL("./faulty_worker.ts", import.meta.url), { workerData });
+      first ??= worker;
+      return worker;
+    },
   },
-});
+);
 const faults = new BroadcastChannel("faults");
 const signals = { SIGUSR1: "throw", SIGUSR2: "exit", SIGHUP: "hang" } as const;
 for (const [signal, fault] of Object.entries(signals)) {
