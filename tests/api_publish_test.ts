@@ -396,6 +396,26 @@ Deno.test("POST /api/publish logs who, how many and how much, never what", async
   ]);
 });
 
+Deno.test("POST /api/publish notes where somebody who is logged in has published to, as it is told by hand", async () => {
+  const { auth, send, entries } = setUp();
+  const headers = { cookie: auth.login(KEYS.admin, CLIENT).cookie.split(";")[0]!, origin: "http://localhost" };
+  const channels = Array.from({ length: 40 }, (_, at) => `c${at}`);
+  for (const to of [{ users: ["4 2"] }, { channels }]) {
+    const response = await send("POST", "/api/publish", { headers, body: { ...to, data: "secret" } });
+    assertEquals(response.status, 200);
+    await response.body?.cancel();
+  }
+  const fields = { name: "boss", address: CLIENT, bytes: 6, failed: 0 };
+  assertEquals(entries, [
+    { level: "info", event: "api.publish", fields: { ...fields, channels: 1, to: "$user/4%202" } },
+    {
+      level: "info",
+      event: "api.publish",
+      fields: { ...fields, channels: 40, bytes: 240, to: channels.slice(0, 32).join(",") },
+    },
+  ]);
+});
+
 Deno.test("POST /api/publish pollutes no prototype and believes none", async () => {
   const { publish, hub } = setUp();
   const response = await publish('{"__proto__":{"channel":"news","data":1}}');

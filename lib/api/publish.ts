@@ -18,6 +18,9 @@ const MAX_SESSION_ID = 128;
 const MAX_COPIES = 16 * 2 ** 20;
 const FORMS = [...TARGETS, "publications", "sessions"];
 
+/** Channels that one entry of the log names. */
+const MAX_NAMED = 32;
+
 /** A publication of a batch, or why it is none. */
 type Item = Publishing | GongError;
 /** What came of one publication, as it is answered. */
@@ -186,10 +189,14 @@ function publicationOptions({ options, grant }: Call) {
   return { auth: options.auth, grant, maxMessage: options.config.maxMessage };
 }
 
-function record({ options, grant, address }: Call, drafts: readonly Draft[], failed: number): void {
+/** What somebody publishes by hand, on the admin page, is told apart: it is little, and asked for afterwards. */
+function record({ options: { log }, grant, address }: Call, drafts: readonly Draft[], failed: number): void {
   const bytes = drafts.reduce((sum, { data }) => sum + data.length, 0);
   const name = grant?.name ?? "anonymous";
-  options.log.debug("api.publish", { name, address, channels: drafts.length, bytes, failed });
+  const fields = { name, address, channels: drafts.length, bytes, failed };
+  if (grant?.login === undefined) return log.debug("api.publish", fields);
+  const to = drafts.slice(0, MAX_NAMED).map(({ channel }) => channel).join(",");
+  log.info("api.publish", { ...fields, to });
 }
 
 /** What is refused in part; a refusal of the whole is counted with every other. */

@@ -3,7 +3,8 @@ import type { Page } from "playwright-core";
 import { connect } from "../support/client.ts";
 import { type Gong, startGong } from "../support/gong.ts";
 import { signToken, TOKEN_SECRET } from "../support/tokens.ts";
-import { controlsOutside, focused, isTooWide } from "./in_page.js";
+import { controlsOutside, isTooWide } from "./in_page.js";
+import { pressTwice, tabTo } from "./keyboard.ts";
 import { createSuite, HOSTILE, MARKUP, opened, says, until, type Visitor } from "./suite.ts";
 
 const suite = createSuite();
@@ -13,14 +14,12 @@ const KEYS: Record<string, string> = {
   app: "publisher-publisher",
 };
 const SETTINGS = [
-  ...["--isolates", "2", "--token-secret", TOKEN_SECRET, "--auth-failures", "1000", "--log-level", "debug"],
+  ...["--isolates", "2", "--token-secret", TOKEN_SECRET, "--auth-failures", "1000"],
   ...["--api-key", `ops:admin:${KEYS.ops}`, "--api-key", `graph:stats:${KEYS.graph}`],
-  ...["--api-key", `app:publish:${KEYS.app}`, "--rule", "room:* presence=on"],
+  ...["--api-key", `app:publish:${KEYS.app}`, "--rule", "room:* presence=on subscribe=everyone"],
 ];
 /** Asking who is logged in is answered by 401 when nobody is. */
 const LOGGED_OUT = /401/;
-/** Longer than the time in which a second press is taken for a double click. */
-const PAUSE = 350;
 
 let gong: Gong;
 Deno.test.beforeAll(async () => {
@@ -53,14 +52,8 @@ async function nextPublication(client: Awaited<ReturnType<typeof join>>): Promis
 
 /** Goes to the control by the tabulator, and presses it once or, for what cannot be taken back, twice. */
 async function press(page: Page, name: string, times = 1): Promise<void> {
-  for (let at = 0; await page.evaluate(focused) !== name; at++) {
-    assert(at < 300, `no ${name}`);
-    await page.keyboard.press("Tab");
-  }
-  await page.keyboard.press("Enter");
-  if (times === 1) return;
-  await page.waitForTimeout(PAUSE);
-  await page.keyboard.press("Enter");
+  await tabTo(page, name);
+  await (times === 1 ? page.keyboard.press("Enter") : pressTwice(page));
 }
 
 /** An entry of the log that says who did what. */
@@ -80,7 +73,7 @@ suite.test("a message to a user reaches the user's client, and the user is disco
   await says(page.locator("#users-answer"), /^Sent to ann: reached 1 session; it is kept as \$user\/ann@[\w-]+:1\.$/);
   const { channel, data } = await nextPublication(client);
   assertEquals([channel, data], ["$user/ann", "hello, Ann"]);
-  await logged("api.publish");
+  await logged("api.publish", "$user/ann");
 
   await press(page, "a 1 session");
   await says(page.locator("#connections-range"), "1 session of this user");
@@ -123,70 +116,6 @@ suite.test("presence shows who hears a channel, and who is unsubscribed or disco
   assertMatch((await page.locator("#presence-answer").getAttribute("class"))!, /\btrouble\b/);
 });
 
-suite.test("a schedule is made, fires, is shown to have fired, is changed with its data as it was, and is cancelled", async ({ visit }) => {
-  await using client = await join("dora", "room:s");
-  const page = await logIn(visit, "ops", "schedules", /40[01]/);
-  await press(page, "button New schedule");
-  await page.keyboard.type("chime");
-  const field = (name: string) => page.locator(`#schedule-${name}`);
-  await page.getByRole("radio", { name: "Every" }).check();
-  await field("every").fill("1");
-  await field("to").fill("room:s");
-  await page.getByRole("radio", { name: "JSON" }).check();
-  await field("data").fill('{"n":12345678901234567890,"s":"}"}');
-  await page.keyboard.press("Control+Enter");
-  await says(page.locator("#schedules-answer"), /^Scheduled chime: next at /);
-  await logged("api.schedule", "chime");
-  const { channel, data } = await nextPublication(client);
-  assertEquals([channel, JSON.stringify(data)], ["room:s", '{"n":12345678901234567000,"s":"}"}']);
-  await says(page.locator("#schedules-rows .outcome"), "published");
-
-  await press(page, "button Edit schedule chime");
-  await page.getByRole("dialog").waitFor();
-  assertEquals(await field("data").inputValue(), '{"n":12345678901234567890,"s":"}"}');
-  await page.getByRole("radio", { name: "Cron" }).check();
-  await field("cron").fill("61 * * * *");
-  await field("zone").fill("Europe/Berlin");
-  await field("save").click();
-  await until(async () => (await field("cron-error").textContent()) !== "");
-  assertEquals(await page.evaluate("document.activeElement.id"), "schedule-cron");
-  await field("cron").fill("0 9 * * 1-5");
-  await field("zone").fill("Europe/Atlantis");
-  await field("save").click();
-  await until(async () => (await field("zone-error").textContent()) !== "");
-  await field("zone").fill("Europe/Berlin");
-  await field("save").click();
-  await says(page.locator("#schedules-answer"), /^Changed chime: next at /);
-  await says(page.locator("#schedules-rows td").nth(1), "0 9 * * 1-5 · Europe/Berlin");
-
-  await press(page, "button Cancel schedule chime", 2);
-  await says(page.locator("#schedules-answer"), "Cancelled chime.");
-  await says(page.locator("#schedules-range"), "Nothing is scheduled");
-  await logged("api.schedule", "cancel", "chime");
-});
-
-suite.test("a schedule for once, at a time of this device's clock, to a user, is taken as it is shown", async ({ visit }) => {
-  await using client = await join("eve", "room:e");
-  const page = await logIn(visit, "ops", "schedules", /40[01]/);
-  const field = (name: string) => page.locator(`#schedule-${name}`);
-  await page.getByRole("button", { name: "New schedule" }).click();
-  await field("at").fill("2001-01-01T00:00:00");
-  await page.getByRole("radio", { name: "Users" }).check();
-  await field("to").fill("eve");
-  await field("data").fill("<img src=x onerror=alert(1)>");
-  await field("save").click();
-  await until(async () => (await field("at-error").textContent()) !== "");
-  await page.getByRole("radio", { name: "Once, in" }).check();
-  await field("in").fill("0.5");
-  await field("save").click();
-  await says(page.locator("#schedules-answer"), /^Scheduled \w{12}: next at /);
-  assertEquals((await nextPublication(client)).data, "<img src=x onerror=alert(1)>");
-  await says(page.locator("#schedules-rows .outcome"), "published");
-  await says(page.locator("#schedules-rows .what"), "<img src=x onerror=alert(1)>");
-  await says(page.locator("#schedules-rows .channels"), "$user/eve");
-  await says(page.locator("#schedules-rows td").nth(4), "no more");
-});
-
 suite.test("a key gets the parts of the page that are of use to it, and an address of another leads to the overview", async ({ visit }) => {
   const parts: Record<string, string[]> = {
     ops: ["Overview", "Users", "Connections", "Presence", "Schedules"],
@@ -195,14 +124,23 @@ suite.test("a key gets the parts of the page that are of use to it, and an addre
   };
   await using _client = await join("fay", "room:f");
   for (const [name, expected] of Object.entries(parts)) {
-    const page = await logIn(visit, name, "connections", /40[13]/);
+    // What would be refused would be an error of the console, with 403.
+    const page = await logIn(visit, name, "connections");
     assertEquals(await page.locator("#views a:visible").allTextContents(), expected, name);
     assertEquals(await page.locator("#view-connections").isVisible(), name === "ops");
     assertEquals(await page.locator("#view-overview").isVisible(), name !== "ops");
-    for (const link of await page.locator("#views a:visible").all()) {
-      await link.click();
-      await page.waitForLoadState("networkidle");
-      assertEquals(await page.locator(".trouble:not(:empty)").count(), 0, `${name}: ${await link.textContent()}`);
+    for (const part of expected.filter((part) => ["Users", "Connections", "Presence"].includes(part))) {
+      await page.getByRole("link", { name: part }).click();
+      if (part === "Presence") {
+        await page.getByRole("textbox", { name: "Channel" }).fill("room:f");
+        await page.keyboard.press("Enter");
+      }
+      const range = page.locator(`#${part.toLowerCase()}-range`);
+      await until(
+        async () => (await range.textContent()) !== "",
+        () => Promise.resolve(`${name} is not shown ${part}`),
+      );
+      await page.getByRole("link", { name: "Overview" }).click();
     }
   }
 });

@@ -1,15 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Page } from "playwright-core";
 import { controlsOutside, focused, isTooWide, showsFocus } from "./in_page.js";
 import { GongError } from "../../lib/errors.ts";
+import { pressTwice, tabTo } from "./keyboard.ts";
 import { openStage, type Stage } from "./stage.ts";
 import { createSuite, HOSTILE, MARKUP, opened, says, until, type Visitor } from "./suite.ts";
 
 const suite = createSuite();
 /** To ask for what is not there is answered with 404, and for what is not allowed with 403. */
 const REFUSED = /40[34]/;
-/** Longer than the time in which a second press is taken for a double click. */
-const PAUSE = 350;
 
 const nameOf = (number: number) => `user-${String(number).padStart(3, "0")}`;
 const users = (size: number): Stage["users"] =>
@@ -25,30 +23,6 @@ function sessionOf(id: string, user: string): Stage["sessions"][number] {
 async function show(visit: Visitor["visit"], stage: Stage, where: string, size?: { width: number; height: number }) {
   const options = size === undefined ? {} : { viewport: size };
   return await opened(await visit(`${stage.url}/admin#${where}`, { expected: REFUSED, ...options }));
-}
-
-/** Presses a key, and sees to it that the reader sees where the focus is. */
-async function press(page: Page, key: string): Promise<string> {
-  await page.keyboard.press(key);
-  const name = await page.evaluate(focused);
-  assert(await page.evaluate(showsFocus), `no focus is seen on ${name}`);
-  return name;
-}
-
-/** Goes on by the tabulator until that has the focus. */
-async function tabTo(page: Page, name: string): Promise<void> {
-  const passed: string[] = [];
-  while (passed.at(-1) !== name) {
-    passed.push(await press(page, "Tab"));
-    assert(passed.length < 300, `no ${name} among ${passed.join(", ")}`);
-  }
-}
-
-/** Both presses of what is done at the second. */
-async function pressTwice(page: Page): Promise<void> {
-  await page.keyboard.press("Enter");
-  await page.waitForTimeout(PAUSE);
-  await page.keyboard.press("Enter");
 }
 
 suite.test("users are counted, shown by pages and found by how their ids begin", async ({ visit, use }) => {
