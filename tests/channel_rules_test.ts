@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { compileHistory } from "../lib/channel_rules.ts";
+import { compileHistory, compilePresence } from "../lib/channel_rules.ts";
 
 const plain = { historyCount: 10, historyBytes: 1000, historyAge: 60 };
 
@@ -15,4 +15,13 @@ Deno.test("compileHistory() takes the first rule that matches, and what it does 
 
 Deno.test("compileHistory() refuses what --rule would", () => {
   assertThrows(() => compileHistory({ ...plain, rule: ["a", "b count=x"] }), SyntaxError, "whole number");
+});
+
+Deno.test("compilePresence() takes the first rule that matches, and is off where that says nothing", () => {
+  const rule = ["room:lobby", "room:* presence=joins", "quiet presence=on", "* count=1", "$user/* presence=on"];
+  const presenceOf = compilePresence({ rule });
+  const channels = ["room:lobby", "room:1", "quiet", "news", "$user/7", "$presence/room:1"];
+  assertEquals(channels.map(presenceOf), ["off", "joins", "on", "off", "on", "off"]);
+  assertEquals(compilePresence({ rule: ["* count=1", "a presence=off"] })("a"), "off");
+  assertThrows(() => compilePresence({ rule: ["a presence=maybe"] }), SyntaxError);
 });

@@ -8,6 +8,7 @@ Deno.test("Multimap has the values of a key once, in the order of adding, until 
   for (const value of [1, 1, 3, 2, 3]) map.add("a", value);
   map.add("b", 1);
   assertEquals([[...map.get("a")], [...map.get("b")], [...map.keys()]], [[1, 3, 2], [1], ["a", "b"]]);
+  assertEquals([map.count("a"), map.count("b"), map.count("c"), map.size], [3, 1, 0, 2]);
   assertEquals([map.hasValue("a", 3), map.hasValue("b", 3), map.hasValue("c", 3)], [true, false, false]);
   assertEquals([map.delete("a", 3), map.delete("a", 3), map.delete("b", 3)], [true, false, false]);
   assertEquals([map.delete("a", 1), map.delete("a", 2), map.delete("b", 1)], [true, true, true]);
