@@ -8,6 +8,7 @@ import { history } from "./api/history.ts";
 import { disconnect, subscribe, unsubscribe } from "./api/orders.ts";
 import { createPresence } from "./api/presence.ts";
 import { publish } from "./api/publish.ts";
+import { cancelSchedule, getSchedule, listSchedules, makeSchedule, replaceSchedule } from "./api/schedules.ts";
 import { closeSession, getSession, listSessions } from "./api/sessions.ts";
 import { createReady, health, metrics, recent, stats } from "./api/state.ts";
 import { trace } from "./api/trace.ts";
@@ -30,6 +31,9 @@ const BODIES = 64 * 2 ** 20;
 const SESSIONS = "/api/sessions/";
 const PUBLICATIONS = "/api/publications/";
 const USERS = "/api/users/";
+const SCHEDULES = "/api/schedules/";
+/** Folders whose paths have one name more. */
+const FOLDERS: readonly string[] = [SESSIONS, PUBLICATIONS, SCHEDULES];
 
 /**
  * The API of one edge: `/api/...`, `/metrics`, `/health` and `/ready`, as PROTOCOL.md has them.
@@ -51,6 +55,8 @@ export function createApi(options: ApiOptions): Api {
     ["/api/presence", { GET: createPresence(config) }],
     ["/api/users", { GET: listUsers }],
     [USERS, { GET: getUser }],
+    ["/api/schedules", { GET: listSchedules, POST: makeSchedule }],
+    [SCHEDULES, { GET: getSchedule, PUT: replaceSchedule, DELETE: cancelSchedule }],
     ["/api/history", { GET: history }],
     [PUBLICATIONS, { GET: trace }],
     ["/api/recent", { GET: recent }],
@@ -120,7 +126,7 @@ function find(resources: ReadonlyMap<string, Resource>, path: string): Resource 
   if (path.startsWith(USERS) && path.length > USERS.length) return resources.get(USERS);
   const end = path.lastIndexOf("/") + 1;
   const folder = path.slice(0, end);
-  if (folder !== SESSIONS && folder !== PUBLICATIONS) return resources.get(path);
+  if (!FOLDERS.includes(folder)) return resources.get(path);
   return end < path.length ? resources.get(folder) : undefined;
 }
 

@@ -22,6 +22,11 @@ export class Deadlines<T> {
     return this.#heap.length;
   }
 
+  /** When the next is due, if there is one. */
+  get next(): number | undefined {
+    return this.#heap[0]?.due;
+  }
+
   add(due: number, item: T): void {
     if (this.#heap.length >= this.#most) this.#clear();
     const heap = this.#heap;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createNamedRights } from "./auth/named.ts";
 import { Announcer } from "./hub/announcer.ts";
 import { openBroker } from "./brokers/mod.ts";
 import { Budget } from "./budget.ts";
@@ -22,6 +23,7 @@ import type { Metrics } from "./metrics.ts";
 import { Multimap } from "./multimap.ts";
 import { Recent } from "./hub/recent.ts";
 import { Roster } from "./hub/roster.ts";
+import { Schedules } from "./hub/schedules.ts";
 import { Traces } from "./hub/traces.ts";
 import { Turn } from "./turn.ts";
 import type { Broker, Glimpse, History, PageLimit, Publication, Sample, Selector, Start, Totals } from "./types.ts";
@@ -50,10 +52,6 @@ export interface HubOptions {
 /** Ended admin logins that an edge which starts later is told of. */
 const MAX_REVOKED = 10_000;
 
-function unfinished(): never {
-  throw new GongError("internal", "unfinished");
-}
-
 /** For what a broker has said nothing of. */
 const INTERNAL = { error: new GongError("internal").toRefusal() };
 
@@ -79,6 +77,7 @@ export class Hub {
   readonly #announcer: Announcer;
   readonly #recent = new Recent();
   readonly #traces: Traces;
+  readonly #schedules: Schedules;
   /** Where the admin page's feed stands. */
   readonly #feed = { epoch: crypto.randomUUID(), offset: 0 };
 
@@ -102,6 +101,11 @@ export class Hub {
       wait: config.publishWait,
       open: () => this.#bus.lag() <= config.busLag,
       turn: this.#turn,
+    });
+    this.#schedules = new Schedules({
+      ...{ log: options.log, metrics: options.metrics, broker: this.#broker, max: config.maxSchedules },
+      publish: (drafts, records) => this.#intake.publish(drafts, true, records),
+      may: createNamedRights(config),
     });
     const presenceOf = compilePresence(config);
     this.#roster = new Roster({
@@ -182,8 +186,11 @@ export class Hub {
 
   async close(): Promise<void> {
     this.#roster.close();
+    // What has been begun is brought to its end, as long as it can be.
+    const scheduled = this.#schedules.close();
     this.#announcer.close();
     this.#intake.close();
+    await scheduled;
     await this.#broker.close();
     this.#bus.close();
   }
@@ -241,10 +248,10 @@ export class Hub {
       unsubscribeSessions: ({ selector, channel }) => {
         return directory.order("unsubscribeSessions", this.#choose(selector), { channel });
       },
-      listSchedules: unfinished,
-      getSchedule: unfinished,
-      putSchedule: unfinished,
-      cancelSchedule: unfinished,
+      listSchedules: (page) => this.#schedules.list(page),
+      getSchedule: (id) => this.#schedules.get(id),
+      putSchedule: ({ order, ...options }) => this.#schedules.put(order, options),
+      cancelSchedule: ({ id, owner }) => this.#schedules.cancel(id, owner),
       listSessions: (page) => directory.list(page),
       getSession: (id) => directory.get(id),
       closeSession: (order) => directory.close(order),
@@ -355,6 +362,7 @@ export class Hub {
     metrics.gauge("gong_history_publications", {}, publications);
     metrics.gauge("gong_history_bytes", {}, bytes);
     metrics.gauge("gong_traces", {}, this.#traces.size);
+    metrics.gauge("gong_schedules", {}, this.#schedules.size);
     metrics.gauge("gong_users", {}, this.#roster.users.size);
     metrics.gauge("gong_present", {}, this.#roster.presence.size);
     metrics.gauge("gong_bus_lag_bytes", {}, this.#bus.lag());

@@ -14,6 +14,7 @@ import type {
   Position,
   PresencePage,
   PublishResult,
+  PutOptions,
   Readiness,
   Refusal,
   Sample,
@@ -125,10 +126,10 @@ export interface HubMethods {
   disconnect(order: { selector: Selector; reason: string }): Promise<number>;
   subscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
   unsubscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
-  listSchedules(page: PageRequest & { creator?: string }): SchedulePage;
-  getSchedule(id: string): Schedule | undefined;
-  putSchedule(order: { order: ScheduleOrder; replace: boolean }): Promise<{ schedule: Schedule; created: boolean }>;
-  cancelSchedule(id: string): Promise<boolean>;
+  listSchedules(page: PageRequest & { creator?: string }): Promise<SchedulePage>;
+  getSchedule(id: string): Promise<Schedule | undefined>;
+  putSchedule(put: { order: ScheduleOrder } & PutOptions): Promise<{ schedule: Schedule; created: boolean }>;
+  cancelSchedule(order: { id: string; owner?: string }): Promise<boolean>;
   listSessions(page: { limit: number; after?: string }): Promise<SessionPage>;
   getSession(id: string): Promise<SessionInfo | undefined>;
   closeSession(order: { id: string; code: number; reason: string }): Promise<boolean>;

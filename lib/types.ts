@@ -106,7 +106,10 @@ export interface History {
   readonly recovered: boolean;
 }
 
-/** A value under a key that is kept beside the channels; without a value, the key goes. */
+/**
+ * A value under a key that is kept beside the channels; without a value, the key goes. A key has 1 to 256 bytes without
+ * control characters; whoever keeps records bounds how many, and how large, they are.
+ */
 export interface RecordChange {
   readonly key: string;
   readonly value?: string;
@@ -292,6 +295,14 @@ export interface Schedule extends ScheduleOrder {
   };
 }
 
+/** How a schedule is made. */
+export interface PutOptions {
+  /** Whether it may take the place of one that there is. */
+  readonly replace: boolean;
+  /** Whose that has to be; absent: anybody's. */
+  readonly owner?: string;
+}
+
 /** One page of schedules, in the order of their ids. */
 export interface SchedulePage {
   readonly schedules: readonly Schedule[];
@@ -373,11 +384,12 @@ export interface HubClient {
   /**
    * Makes a schedule, or replaces one; `created` is whether there was none.
    *
-   * @throws {GongError} `conflict` unless `replace`, when there is one of the id; `too_many`; `overloaded`
+   * @throws {GongError} `conflict` unless `replace`, when there is one of the id; `forbidden` when that is not of the
+   * `owner`; `too_many`; `overloaded`
    */
-  putSchedule(order: ScheduleOrder, options: { replace: boolean }): Promise<{ schedule: Schedule; created: boolean }>;
-  /** False when there is none of the id. */
-  cancelSchedule(id: string): Promise<boolean>;
+  putSchedule(order: ScheduleOrder, options: PutOptions): Promise<{ schedule: Schedule; created: boolean }>;
+  /** False when there is none of the id, or none of the owner's if one is named. */
+  cancelSchedule(id: string, owner?: string): Promise<boolean>;
   listSessions(options: { limit: number; after?: string }): Promise<SessionPage>;
   getSession(id: string): Promise<SessionInfo | undefined>;
   /** Closes one session; false when there is none of that id. */

@@ -48,7 +48,7 @@ export interface Action {
 }
 
 /** A path. HEAD and OPTIONS come by themselves. */
-export type Resource = Readonly<Partial<Record<"GET" | "POST" | "DELETE", Action>>>;
+export type Resource = Readonly<Partial<Record<"GET" | "POST" | "PUT" | "DELETE", Action>>>;
 
 /** One byte of text takes at most six of JSON (`\u0000`), so that a message of the largest size always fits. */
 const ESCAPED = 6;

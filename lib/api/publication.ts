@@ -130,7 +130,8 @@ function checkTrace(fields: Fields, { auth, grant }: PublicationOptions): void {
   throw new GongError("forbidden", "`trace` needs a key that may publish.", { field: fields.pointer("trace") });
 }
 
-function checkRight(channel: string, { auth, grant }: PublicationOptions): void {
+/** @throws {GongError} `unauthorized` or `forbidden` */
+export function checkRight(channel: string, { auth, grant }: Pick<PublicationOptions, "auth" | "grant">): void {
   if (auth.may(grant, "publish", channel)) return;
   if (grant === undefined) throw new GongError("unauthorized", `Publishing to ${channel} needs a key.`);
   throw new GongError("forbidden", `${grant.user ? "This user" : "This key"} may not publish to ${channel}.`);

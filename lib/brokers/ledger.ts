@@ -4,6 +4,7 @@
  * @module
  */
 import { Budget } from "../budget.ts";
+import { byteLength } from "../bytes.ts";
 import { GongError } from "../errors.ts";
 import { compileHistory, type HistorySettings } from "../channel_rules.ts";
 import type {
@@ -13,6 +14,7 @@ import type {
   Draft,
   History,
   PageLimit,
+  PublishOptions,
   PublishResult,
   RecordChange,
   Start,
@@ -43,6 +45,9 @@ export interface LedgerOptions extends Partial<HistorySettings> {
 /** When what was only opened is saved at the latest, in milliseconds. */
 const SAVE = 100;
 
+/** Bytes of a record's key. */
+const MAX_KEY = 256;
+
 /** How much that is too old is looked at in one go. */
 const MANY = 10_000;
 
@@ -51,6 +56,14 @@ const NONE: ReadonlySet<Channel> = new Set();
 /** 16 letters and digits. */
 export function randomEpoch(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(36).padStart(2, "0")).join("");
+}
+
+/** @throws {GongError} `bad_request` for a key that is not 1 to 256 bytes without control characters */
+function checkKeys(changes: readonly RecordChange[]): void {
+  for (const { key } of changes) {
+    if (key !== "" && byteLength(key) <= MAX_KEY && !/\p{Cc}/u.test(key)) continue;
+    throw new GongError("bad_request", `The key of a record has to be 1 to ${MAX_KEY} bytes.`);
+  }
 }
 
 /** Serves its calls one after the other, each to its end, over a {@linkcode Store}. */
@@ -87,11 +100,13 @@ export class Ledger implements Broker {
   }
 
   // deno-lint-ignore require-await -- so that a throw becomes a rejection
-  async publish(drafts: readonly Draft[], { atomic = false }: { atomic?: boolean } = {}): Promise<PublishResult[]> {
-    if (drafts.length === 0) return [];
+  async publish(drafts: readonly Draft[], options: PublishOptions = {}): Promise<PublishResult[]> {
+    const { records = [], atomic = false } = options;
+    if (drafts.length === 0 && records.length === 0) return [];
     let numbered: Numbered;
     try {
-      numbered = this.#change(() => new Numbering(this.#accounts, this.#store, this.#now()).number(drafts, atomic));
+      checkKeys(records);
+      numbered = this.#change(() => this.#number(drafts, atomic || records.length > 0, records));
     } catch (error) {
       const refusal = GongError.from(error).toRefusal();
       return drafts.map(() => ({ error: refusal }));
@@ -129,12 +144,16 @@ export class Ledger implements Broker {
     if (channel?.hosted) this.#accounts.unhost(channel);
   }
 
-  records(_prefix: string): Promise<ReadonlyMap<string, string>> {
-    throw new GongError("internal", "unfinished");
+  // deno-lint-ignore require-await
+  async records(prefix: string): Promise<ReadonlyMap<string, string>> {
+    if (this.#isStale || this.#isClosed) this.#change(() => {});
+    return this.#store.records(prefix);
   }
 
-  record(_changes: readonly RecordChange[]): Promise<void> {
-    throw new GongError("internal", "unfinished");
+  // deno-lint-ignore require-await
+  async record(changes: readonly RecordChange[]): Promise<void> {
+    checkKeys(changes);
+    this.#change(() => this.#record(changes));
   }
 
   stats(): { channels: number; publications: number; bytes: number } {
@@ -148,6 +167,18 @@ export class Ledger implements Broker {
     this.#attempt(() => {});
     this.#isClosed = true;
     this.#store.close();
+  }
+
+  /** Records change only when all drafts are taken. */
+  #number(drafts: readonly Draft[], atomic: boolean, records: readonly RecordChange[]): Numbered {
+    const numbered = new Numbering(this.#accounts, this.#store, this.#now()).number(drafts, atomic);
+    const [first] = numbered.results;
+    if (!first || !("error" in first)) this.#record(records);
+    return numbered;
+  }
+
+  #record(changes: readonly RecordChange[]): void {
+    for (const change of changes) this.#store.changeRecord(change);
   }
 
   /** A new channel is saved a little later or with the next change: it has nothing yet but its epoch. */

@@ -1,5 +1,5 @@
 import { sizeOf } from "../bytes.ts";
-import type { Announce, Broker, PageLimit, Publication } from "../types.ts";
+import type { Announce, Broker, PageLimit, Publication, RecordChange } from "../types.ts";
 import { toPlace } from "./ledger/content.ts";
 import { Deadlines } from "../deadlines.ts";
 import { Ledger, type LedgerOptions } from "./ledger.ts";
@@ -25,6 +25,7 @@ export function createMemoryBroker(announce: Announce, options: LedgerOptions = 
 class MemoryStore implements Store {
   readonly isLasting = false;
   readonly #shelves = new Map<Channel, Shelf>();
+  readonly #records = new Map<string, string>();
   readonly #expiring = new Deadlines<{ channel: Channel; offset: number }>(({ channel, offset }) => {
     return this.#shelves.has(channel) && offset >= channel.first;
   });
@@ -130,6 +131,15 @@ class MemoryStore implements Store {
       if (bytes > 0) yield { name: channel.name, bytes };
       left--;
     }
+  }
+
+  records(prefix: string): Map<string, string> {
+    return new Map([...this.#records].filter(([key]) => key.startsWith(prefix)));
+  }
+
+  changeRecord({ key, value }: RecordChange): void {
+    if (value === undefined) this.#records.delete(key);
+    else this.#records.set(key, value);
   }
 
   commit(): void {}

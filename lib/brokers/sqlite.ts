@@ -1,10 +1,11 @@
 import type { DatabaseSync } from "node:sqlite";
 import { MESSAGE_OVERHEAD, sizeOf } from "../bytes.ts";
-import type { Announce, Broker, PageLimit, Publication } from "../types.ts";
+import type { Announce, Broker, PageLimit, Publication, RecordChange } from "../types.ts";
 import { BrokerFileError } from "./files.ts";
 import { Ledger, type LedgerOptions, randomEpoch } from "./ledger.ts";
 import { type FileOptions, type OpenFile, openFile } from "./sqlite/file.ts";
 import { SqliteIds } from "./sqlite/ids.ts";
+import { SqliteRecords } from "./sqlite/records.ts";
 import { decodeRows, encodeRow, PLACE, type Row } from "./sqlite/rows.ts";
 import { findFault, SCHEMA } from "./sqlite/schema.ts";
 import { prepareStatements } from "./sqlite/statements.ts";
@@ -78,6 +79,7 @@ class SqliteStore implements Store {
   readonly #sql: ReturnType<typeof prepareStatements>;
   readonly #weights: SqliteWeights;
   readonly #ids: SqliteIds;
+  readonly #records: SqliteRecords;
   /** By name of the channel. */
   #entries = new Map<string, Entry>();
   /** Numbers of channels that may have publications in the file which the ledger counts no more, and how many bytes. */
@@ -94,6 +96,7 @@ class SqliteStore implements Store {
     this.#sql = prepareStatements(file.db);
     this.#weights = new SqliteWeights(file.db);
     this.#ids = new SqliteIds(file.db);
+    this.#records = new SqliteRecords(file.db);
     // Who had it open before may have been killed.
     for (const { number } of this.#sql.owing.iterate()) this.#owing.add(Number(number));
     if (this.#owing.size > 0) this.#owed = Infinity;
@@ -198,6 +201,15 @@ class SqliteStore implements Store {
 
   expireIds(time: number, most: number): Iterable<Freed> {
     return this.#ids.expire(time, most, () => this.#begin());
+  }
+
+  records(prefix: string): Map<string, string> {
+    return this.#records.find(prefix);
+  }
+
+  changeRecord(change: RecordChange): void {
+    this.#begin();
+    this.#records.change(change);
   }
 
   commit(): void {

@@ -14,7 +14,7 @@ export function encodeLine(publication: Publication): string {
   const { channel, epoch, offset, time, data, contentType, id, event, user, from, tags } = publication;
   const parts = [
     // The channel grammar and an epoch's characters need no escape.
-    `{"channel":"${channel}","epoch":"${epoch}","offset":${offset},"time":${time},${encodeData(data, contentType)}`,
+    `{"channel":"${channel}","epoch":"${epoch}","offset":${offset},"time":${time},${encodeContent(data, contentType)}`,
   ];
   if (event !== undefined) parts.push(`"event":${JSON.stringify(event)}`);
   if (user !== undefined) parts.push(`"user":${JSON.stringify(user)}`);
@@ -35,15 +35,15 @@ export function encodeAsked({ reached, answer }: Asked): string {
 }
 
 function partsOf({ data, contentType, from, user, reply }: Signal): string[] {
-  const parts = [encodeData(data, contentType)];
+  const parts = [encodeContent(data, contentType)];
   if (from !== undefined) parts.push(`"from":"${from}"`);
   if (user !== undefined) parts.push(`"user":${JSON.stringify(user)}`);
   if (reply !== undefined) parts.push(`"reply":${JSON.stringify(reply)}`);
   return parts;
 }
 
-/** `"data":...` and what has to be said about it. */
-function encodeData(data: Data, contentType: string): string {
+/** `"data":...` and what has to be said about it: members of an object. */
+export function encodeContent(data: Data, contentType: string): string {
   const type = `,"contentType":${JSON.stringify(contentType)}`;
   if (typeof data !== "string") return `"data":"${encodeBase64(data)}","encoding":"base64"${type}`;
   // JSON text that is a string itself would be taken for text.

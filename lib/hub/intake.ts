@@ -7,7 +7,7 @@
 import { sizeOf } from "../bytes.ts";
 import { GongError } from "../errors.ts";
 import { Turn } from "../turn.ts";
-import type { Broker, Draft, PublishResult } from "../types.ts";
+import type { Broker, Draft, PublishResult, RecordChange } from "../types.ts";
 
 /** Bounds of an {@linkcode Intake} and what it asks. */
 export interface IntakeOptions {
@@ -26,6 +26,7 @@ export interface IntakeOptions {
 interface Waiting {
   readonly drafts: readonly Draft[];
   readonly atomic: boolean;
+  readonly records: readonly RecordChange[];
   readonly bytes: number;
   readonly since: number;
   readonly resolve: (results: PublishResult[]) => void;
@@ -50,13 +51,17 @@ export class Intake {
     this.#turn = options.turn ?? new Turn();
   }
 
-  /** Resolves when the drafts are numbered, stored and announced, or refused with `overloaded`. */
-  publish(drafts: readonly Draft[], atomic: boolean): Promise<PublishResult[]> {
+  /**
+   * Resolves when the drafts are numbered, stored and announced, or refused with `overloaded`.
+   *
+   * @param records changed with the drafts, which are atomic then
+   */
+  publish(drafts: readonly Draft[], atomic: boolean, records: readonly RecordChange[] = []): Promise<PublishResult[]> {
     const bytes = drafts.reduce((sum, draft) => sum + sizeOf(draft), 0);
     if (this.#bytes > 0 && this.#bytes + bytes > this.#options.bytes) return Promise.resolve(refuse(drafts));
     this.#bytes += bytes;
     return new Promise((resolve) => {
-      this.#queue.push({ drafts, atomic, bytes, since: this.#now(), resolve });
+      this.#queue.push({ drafts, atomic: atomic || records.length > 0, records, bytes, since: this.#now(), resolve });
       this.resume();
     });
   }
@@ -71,8 +76,10 @@ export class Intake {
     });
   }
 
+  /** What waits is refused. */
   close(): void {
     clearTimeout(this.#timer);
+    for (const call of this.#queue.splice(0)) this.#settle(call, refuse(call.drafts));
   }
 
   async #drain(): Promise<void> {
@@ -91,14 +98,14 @@ export class Intake {
     const next = this.#queue.findIndex(({ atomic }) => atomic);
     const calls = this.#queue.splice(0, next === 0 ? 1 : next < 0 ? this.#queue.length : next);
     const drafts = calls.length === 1 ? calls[0]!.drafts : calls.flatMap((call) => call.drafts);
-    const results = await this.#ask(drafts, calls[0]!.atomic);
+    const results = await this.#ask(drafts, calls[0]!);
     let at = 0;
     for (const call of calls) this.#settle(call, results.slice(at, at += call.drafts.length));
   }
 
-  async #ask(drafts: readonly Draft[], atomic: boolean): Promise<PublishResult[]> {
+  async #ask(drafts: readonly Draft[], { atomic, records }: Waiting): Promise<PublishResult[]> {
     try {
-      return await this.#broker.publish(drafts, { atomic });
+      return await this.#broker.publish(drafts, { atomic, records });
     } catch (error) {
       return drafts.map(() => ({ error: GongError.from(error).toRefusal() }));
     }

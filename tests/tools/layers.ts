@@ -26,6 +26,7 @@ export const LAYERS: readonly string[] = [
   "lib/metrics/",
   "lib/metrics.ts",
   "lib/vitals.ts",
+  "lib/when.ts",
   "lib/codecs/",
   "lib/json.ts",
   "lib/draft.ts",

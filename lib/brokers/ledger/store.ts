@@ -4,7 +4,7 @@
  * @module
  */
 import type { HistoryLimits } from "../../channel_rules.ts";
-import type { PageLimit, Publication } from "../../types.ts";
+import type { PageLimit, Publication, RecordChange } from "../../types.ts";
 
 /** A channel as the ledger counts it. Those before `first` are gone, the last one is `offset`. */
 export interface Channel {
@@ -51,7 +51,7 @@ export interface Weight {
 }
 
 /**
- * Holds channels, publications and ids. It counts nothing and bounds nothing: the ledger says what goes.
+ * Holds channels, publications, ids and records. It counts nothing and bounds nothing: the ledger says what goes.
  *
  * What is changed counts from {@linkcode commit} on, all of it or, when that throws, nothing; then the ledger calls
  * {@linkcode rollback} and {@linkcode load}. What is read takes in what was changed since.
@@ -79,6 +79,9 @@ export interface Store {
   dropId(channel: Channel, known: KnownId): void;
   /** Forgets at most `most` ids of before `time`. */
   expireIds(time: number, most: number): Iterable<Freed>;
+  /** Those whose keys begin with the prefix. */
+  records(prefix: string): Map<string, string>;
+  changeRecord(change: RecordChange): void;
   commit(): void;
   rollback(): void;
   close(): void;

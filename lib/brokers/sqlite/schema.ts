@@ -42,6 +42,13 @@ export const SCHEMA: readonly string[] = [
   ) STRICT;
   CREATE UNIQUE INDEX known ON ids (channel, publisher, id);
   `,
+  `
+  CREATE TABLE records (
+    key TEXT PRIMARY KEY,
+    -- A text as its UTF-8: of one with NUL in it, SQLite would give back what is before it.
+    value BLOB NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /** A channel of which something is missing: without it, nothing of the channel could be counted or read. */

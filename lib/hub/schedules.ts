@@ -1,0 +1,313 @@
+/**
+ * Publications that are to be made later.
+ *
+ * @module
+ */
+import { sizeOf } from "../bytes.ts";
+import { decodeScheduleRecord, encodeScheduleRecord } from "../codecs/schedule.ts";
+import { Deadlines } from "../deadlines.ts";
+import { ERRORS, GongError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type {
+  Broker,
+  Draft,
+  PageRequest,
+  PublishResult,
+  PutOptions,
+  RecordChange,
+  Schedule,
+  ScheduleOrder,
+  SchedulePage,
+} from "../types.ts";
+import { isPeriodic, nextTime } from "../when.ts";
+
+/** What {@linkcode Schedules} are made of. */
+export interface SchedulesOptions {
+  readonly log: Logger;
+  readonly metrics: Pick<Metrics, "count">;
+  readonly broker: Pick<Broker, "record" | "records">;
+  /** Publishes all of it and changes the records, in one step, or nothing. */
+  readonly publish: (drafts: readonly Draft[], records: readonly RecordChange[]) => Promise<PublishResult[]>;
+  /** Whether whoever has that name may publish to the channel now. */
+  readonly may: (creator: string, channel: string) => boolean;
+  /** Schedules at once. */
+  readonly max: number;
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly now?: () => number;
+  /** Calls back once after so many milliseconds; what it returns takes that back. Default `setTimeout`. */
+  readonly timer?: (action: () => void, wait: number) => () => void;
+}
+
+type Outcome = "published" | "refused" | "late" | "skipped";
+
+/** When something is to be done about a schedule. */
+interface Wake {
+  readonly id: string;
+  readonly due: number;
+}
+
+const PREFIX = "schedule:";
+/** Bytes of the data of all of them. */
+const MAX_BYTES = 64 * 2 ** 20;
+/** How long what fired once is kept, in milliseconds. */
+const KEPT = 86_400_000;
+/** Clocks jump: the next time is looked at again after so long at most, in milliseconds. */
+const LONGEST = 60_000;
+/** Before what could not be published is tried again, in milliseconds. */
+const RETRY = 1000;
+
+/**
+ * All schedules, the same in memory as in the broker's records. Changes and firings come one after the other, so that
+ * none undoes another. What was due while nothing ran fires late if it is to fire once, and is passed over if not.
+ */
+export class Schedules {
+  readonly #options: SchedulesOptions;
+  readonly #now: () => number;
+  readonly #timer: NonNullable<SchedulesOptions["timer"]>;
+  readonly #schedules = new Map<string, Schedule>();
+  readonly #wakes = new Deadlines<Wake>(({ id, due }) => this.#wakeOf(id) === due);
+  /** Ids in order, until something changes. */
+  #sorted: string[] | undefined;
+  #bytes = 0;
+  readonly #started: number;
+  #last: Promise<unknown>;
+  #stopTimer: () => void = () => {};
+  #closed = false;
+
+  constructor(options: SchedulesOptions) {
+    const { now = Date.now, timer = startTimer } = options;
+    this.#options = options;
+    this.#now = now;
+    this.#timer = timer;
+    this.#started = now();
+    this.#last = this.#load();
+  }
+
+  get size(): number {
+    return this.#schedules.size;
+  }
+
+  async list({ limit, after = "", creator }: PageRequest & { creator?: string }): Promise<SchedulePage> {
+    await this.#last;
+    const ids = this.#sorted ??= [...this.#schedules.keys()].sort();
+    const all = ids.map((id) => this.#schedules.get(id)!)
+      .filter((schedule) => creator === undefined || schedule.creator === creator);
+    const rest = all.filter(({ id }) => id > after);
+    const schedules = rest.slice(0, limit);
+    const page = { schedules, total: all.length };
+    return rest.length > limit ? { ...page, next: schedules.at(-1)!.id } : page;
+  }
+
+  async get(id: string): Promise<Schedule | undefined> {
+    await this.#last;
+    return this.#schedules.get(id);
+  }
+
+  /** As {@linkcode HubClient.putSchedule}. */
+  put(order: ScheduleOrder, { replace, owner }: PutOptions): Promise<{ schedule: Schedule; created: boolean }> {
+    return this.#inTurn(async () => {
+      const { id } = order;
+      const known = this.#schedules.get(id);
+      if (known && !replace) throw new GongError("conflict", "There is a schedule of this id.", { field: "/id" });
+      if (known && owner !== undefined && known.creator !== owner) {
+        throw new GongError("forbidden", "The schedule of this id is another key's.");
+      }
+      const created = this.#now();
+      const next = nextTime(order.when, created, "at" in order.when ? order.when.at - 1 : created);
+      const schedule: Schedule = { ...order, created, ...(next === undefined ? {} : { next }) };
+      await this.#options.broker.record([...this.#makeRoom(schedule, known), recordOf(schedule)]);
+      this.#set(schedule);
+      return { schedule, created: known === undefined };
+    });
+  }
+
+  /** As {@linkcode HubClient.cancelSchedule}. */
+  cancel(id: string, owner?: string): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const known = this.#schedules.get(id);
+      if (!known || owner !== undefined && known.creator !== owner) return false;
+      await this.#drop(id);
+      return true;
+    });
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stopTimer();
+    await this.#last;
+  }
+
+  async #load(): Promise<void> {
+    try {
+      for (const [key, text] of await this.#options.broker.records(PREFIX)) this.#take(key, text);
+    } catch (error) {
+      this.#options.log.error("schedules.unread", { error: String(error) });
+      if (this.#closed) return;
+      await new Promise<void>((resolve) => this.#timer(resolve, RETRY));
+      return await this.#load();
+    }
+    this.#plan();
+  }
+
+  /** One that is damaged stays where it is: somebody may want to know what it was. */
+  #take(key: string, text: string): void {
+    const { log } = this.#options;
+    try {
+      const schedule = decodeScheduleRecord(text);
+      const { id, when, created, next } = schedule;
+      if (next === undefined || next > this.#started || !isPeriodic(when)) return this.#set(schedule);
+      const { next: _, ...rest } = schedule;
+      const later = nextTime(when, created, this.#started);
+      this.#set(later === undefined ? rest : { ...rest, next: later });
+      this.#count("skipped");
+      log.warning("schedule.skipped", { id, due: next });
+    } catch (error) {
+      log.error("schedule.damaged", { key, error: String(error) });
+    }
+  }
+
+  /** Runs what changes something when everything before it is done. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(() => {
+      if (this.#closed) throw new GongError("going_away");
+      return change();
+    });
+    this.#last = result.then(() => this.#plan(), () => this.#plan());
+    return result;
+  }
+
+  #plan(): void {
+    this.#stopTimer();
+    const next = this.#wakes.next;
+    if (next === undefined || this.#closed) return;
+    const wait = Math.min(LONGEST, Math.max(0, next - this.#now()));
+    this.#stopTimer = this.#timer(() => void this.#inTurn(() => this.#fireDue()).catch(() => {}), wait);
+  }
+
+  async #fireDue(): Promise<void> {
+    for (let wake = this.#wakes.take(this.#now()); wake && !this.#closed; wake = this.#wakes.take(this.#now())) {
+      const { id, due } = wake;
+      const schedule = this.#schedules.get(id);
+      if (!schedule || this.#wakeOf(id) !== due) continue;
+      try {
+        if (schedule.next === undefined) await this.#drop(id);
+        else await this.#fire(schedule, schedule.next);
+      } catch (error) {
+        this.#options.log.error("schedule.failed", { id, error: String(error) });
+        this.#wakes.add(this.#now() + RETRY, wake);
+      }
+    }
+  }
+
+  /** Publishes what is due, and notes in the same step that it was; or comes back to it, when that may help. */
+  async #fire(schedule: Schedule, due: number): Promise<void> {
+    const { id, creator, channels, message, when, created } = schedule;
+    const time = this.#now();
+    const isLate = due < this.#started;
+    const after = nextTime(when, created, Math.max(due, time));
+    const settle = (refused?: string): Schedule => ({
+      ...withoutNext(schedule),
+      ...(after === undefined ? {} : { next: after }),
+      last: { due, time, ...(isLate ? { late: true } : {}), ...(refused === undefined ? {} : { refused }) },
+    });
+    const denied = channels.find((channel) => !this.#options.may(creator, channel));
+    if (denied !== undefined) return await this.#refuse(settle("forbidden"), "forbidden");
+    const drafts = channels.map((channel): Draft => {
+      return { ...message, channel, id: `schedule:${id}:${due}`, publisher: creator };
+    });
+    const published = settle();
+    const results = await this.#options.publish(drafts, [recordOf(published)]);
+    const failed = results.find((result) => "error" in result);
+    if (failed && "error" in failed) {
+      const { code } = GongError.fromRefusal(failed.error);
+      // The next time may be there before this one was possible.
+      const isOver = isPeriodic(when) && (nextTime(when, created, due) ?? Infinity) <= this.#now();
+      if (!ERRORS[code].retry || isOver) return await this.#refuse(settle(code), code);
+      this.#wakes.add(this.#now() + RETRY, { id, due });
+      return;
+    }
+    this.#set(published);
+    this.#count(isLate ? "late" : "published");
+    if (isLate) this.#options.log.warning("schedule.late", { id, seconds: Math.round((time - due) / 1000) });
+  }
+
+  async #refuse(schedule: Schedule, code: string): Promise<void> {
+    await this.#options.broker.record([recordOf(schedule)]);
+    this.#set(schedule);
+    this.#count("refused");
+    this.#options.log.warning("schedule.refused", { id: schedule.id, code });
+  }
+
+  /** What has to go so that there is room: what has fired, the oldest first. @throws {GongError} `too_many` */
+  #makeRoom(schedule: Schedule, known: Schedule | undefined): RecordChange[] {
+    const { max } = this.#options;
+    const bytes = this.#bytes + bytesOf(schedule) - (known ? bytesOf(known) : 0);
+    const count = this.#schedules.size + (known ? 0 : 1);
+    const isOver = () => count - gone.length > max || bytes - freed > MAX_BYTES;
+    const gone: Schedule[] = [];
+    let freed = 0;
+    if (!isOver()) return [];
+    const done = [...this.#schedules.values()].filter((one) => one.next === undefined && one !== known);
+    for (const one of done.sort((a, b) => (a.last?.time ?? 0) - (b.last?.time ?? 0))) {
+      gone.push(one);
+      freed += bytesOf(one);
+      if (!isOver()) break;
+    }
+    if (isOver()) {
+      throw new GongError("too_many", `There may be at most ${max} schedules, with ${MAX_BYTES} bytes of data.`);
+    }
+    for (const { id } of gone) this.#forget(id);
+    return gone.map(({ id }) => ({ key: PREFIX + id }));
+  }
+
+  async #drop(id: string): Promise<void> {
+    await this.#options.broker.record([{ key: PREFIX + id }]);
+    this.#forget(id);
+  }
+
+  #set(schedule: Schedule): void {
+    const { id } = schedule;
+    this.#forget(id);
+    this.#schedules.set(id, schedule);
+    this.#bytes += bytesOf(schedule);
+    const due = this.#wakeOf(id);
+    if (due !== undefined) this.#wakes.add(due, { id, due });
+  }
+
+  #forget(id: string): void {
+    const known = this.#schedules.get(id);
+    if (!known) return;
+    this.#schedules.delete(id);
+    this.#bytes -= bytesOf(known);
+    this.#sorted = undefined;
+  }
+
+  /** When the schedule has to be looked at: when it is due, or has been kept long enough. */
+  #wakeOf(id: string): number | undefined {
+    const schedule = this.#schedules.get(id);
+    return schedule && (schedule.next ?? (schedule.last?.time ?? schedule.created) + KEPT);
+  }
+
+  #count(outcome: Outcome): void {
+    this.#options.metrics.count("gong_schedule_runs_total", { outcome });
+  }
+}
+
+function recordOf(schedule: Schedule): RecordChange {
+  return { key: PREFIX + schedule.id, value: encodeScheduleRecord(schedule) };
+}
+
+function withoutNext({ next: _, ...schedule }: Schedule): Schedule {
+  return schedule;
+}
+
+function bytesOf({ message, channels }: Schedule): number {
+  return sizeOf(message) + channels.reduce((sum, channel) => sum + channel.length, 0);
+}
+
+function startTimer(action: () => void, wait: number): () => void {
+  const timer = setTimeout(action, wait);
+  return () => clearTimeout(timer);
+}
