@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Grant } from "./auth.ts";
 import { type Action, type ApiOptions, bodyLimit, HEADERS, type Resource } from "./api/call.ts";
 import { history } from "./api/history.ts";
 import { disconnect, subscribe, unsubscribe } from "./api/orders.ts";
@@ -14,7 +15,6 @@ import { createReady, health, metrics, recent, stats } from "./api/state.ts";
 import { trace } from "./api/trace.ts";
 import { getUser, listUsers } from "./api/users.ts";
 import { ByteBudget } from "./http/body.ts";
-import type { Scope } from "./config.ts";
 import { GongError } from "./errors.ts";
 import { problem } from "./http/problem.ts";
 import { TokenBuckets } from "./rates.ts";
@@ -75,15 +75,12 @@ export function createApi(options: ApiOptions): Api {
       throw new GongError("rate_limited", undefined, { retryAfter: buckets.retryAfter(address) });
     }
     const grant = await auth.identify(request, url, address);
-    checkScope(action.scope, grant);
+    checkScope(action, grant);
     return await action.run({ options, request, url, address, grant, budget });
   }
 
-  function checkScope(scope: Scope | "channel", grant: Parameters<typeof auth.require>[0]): void {
-    // Where a channel may be open to everybody, or to the user, the channel decides.
-    if (scope === "channel" || scope === "publish" && (grant?.user !== undefined || auth.isOpen)) {
-      return;
-    }
+  function checkScope({ scope, orChannel }: Action, grant: Grant | undefined): void {
+    if (scope === "none" || scope === "channel" || orChannel && (auth.isOpen || grant?.user !== undefined)) return;
     auth.require(grant, scope);
   }
 

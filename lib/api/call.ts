@@ -39,11 +39,10 @@ export interface Call {
 
 /** What one method of a path does, and what it takes to be let in. */
 export interface Action {
-  /**
-   * `none`: for everybody, not even counted; `channel`: rights over a channel decide, which the action looks at;
-   * `publish`: such rights will do instead, where anybody without the scope may have them.
-   */
+  /** `none`: for everybody, not even counted; `channel`: rights over a channel decide, which the action looks at. */
   readonly scope: Scope | "channel" | "none";
+  /** Such rights will do instead of the scope, where anybody without it may have them. */
+  readonly orChannel?: true;
   readonly run: (call: Call) => Promise<Response>;
 }
 

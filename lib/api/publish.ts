@@ -29,6 +29,7 @@ type Outcome = ReturnType<typeof sortResults>;
 /** The rights over a channel are looked at for each publication. */
 export const publish: Action = {
   scope: "publish",
+  orChannel: true,
   async run(call) {
     const body = await readObject(call);
     body.only([...FORMS, ...PUBLICATION_FIELDS]);

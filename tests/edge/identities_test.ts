@@ -46,7 +46,7 @@ Deno.test("Session.authenticate() ends what a newer token does not allow, in for
   const newer = session.authenticate(signToken({ channels: ["kept"] }));
   socket.say(`{"id":1,"subscribe":{"channel":"late"}}`);
   await newer;
-  await socket.answer(1);
+  await socket.until(() => socket.ofType("unsubscribed").length === 2);
   assertEquals([...session.channels].sort(), ["$user/42", "a", "imposed", "kept"]);
   assertEquals(socket.ofType("unsubscribed").map(({ channel }) => channel).sort(), ["late", "lost"]);
 });
