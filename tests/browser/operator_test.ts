@@ -67,6 +67,18 @@ suite.test("presence shows who hears a channel, and who is unsubscribed or disco
   assertMatch((await page.locator("#presence-answer").getAttribute("class"))!, /\btrouble\b/);
 });
 
+suite.test("a connection is found by its user, and closed; the log says who did it", async ({ visit }) => {
+  await using client = await gong.join("gus", "room:g");
+  const page = await gong.logIn(visit, "ops", "connections?user=gus", /40[14]/);
+  await says(page.locator("#connections-range"), "1 session of this user");
+  const id = (await page.locator("#connections-rows .session .name").textContent())!;
+  await pressOn(page, `button Close session ${id}`, 2);
+  await says(page.locator("#connections-answer"), `Closed ${id}.`);
+  assertEquals((await client.closed).code, 4403);
+  await gong.logged("api.session_closed", id);
+  await says(page.locator("#connections-range"), "This user is not connected");
+});
+
 suite.test("a key gets the parts of the page that are of use to it, and an address of another leads to the overview", async ({ visit }) => {
   const parts: Record<KeyName, string[]> = {
     ops: ["Overview", "Users", "Connections", "Presence", "Schedules"],
