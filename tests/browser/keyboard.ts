@@ -30,3 +30,9 @@ export async function pressTwice(page: Page): Promise<void> {
   await page.waitForTimeout(PAUSE);
   await page.keyboard.press("Enter");
 }
+
+/** Goes to the control by the tabulator, and presses it once or, for what cannot be taken back, twice. */
+export async function pressOn(page: Page, name: string, times: 1 | 2 = 1): Promise<void> {
+  await tabTo(page, name);
+  await (times === 1 ? page.keyboard.press("Enter") : pressTwice(page));
+}

@@ -1,97 +1,48 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { Page } from "playwright-core";
-import { connect } from "../support/client.ts";
-import { type Gong, startGong } from "../support/gong.ts";
-import { signToken, TOKEN_SECRET } from "../support/tokens.ts";
 import { controlsOutside, isTooWide } from "./in_page.js";
-import { pressTwice, tabTo } from "./keyboard.ts";
-import { createSuite, HOSTILE, MARKUP, opened, says, until, type Visitor } from "./suite.ts";
+import { pressOn } from "./keyboard.ts";
+import { type KeyName, nextPublication, type Operated, startOperated } from "./operator.ts";
+import { createSuite, HOSTILE, MARKUP, says, until } from "./suite.ts";
 
 const suite = createSuite();
-const KEYS: Record<string, string> = {
-  ops: "operator-operator-operator",
-  graph: "statistics-statistics",
-  app: "publisher-publisher",
-};
-const SETTINGS = [
-  ...["--isolates", "2", "--token-secret", TOKEN_SECRET, "--auth-failures", "1000"],
-  ...["--api-key", `ops:admin:${KEYS.ops}`, "--api-key", `graph:stats:${KEYS.graph}`],
-  ...["--api-key", `app:publish:${KEYS.app}`, "--rule", "room:* presence=on subscribe=everyone"],
-];
-/** Asking who is logged in is answered by 401 when nobody is. */
-const LOGGED_OUT = /401/;
 
-let gong: Gong;
+let gong: Operated;
 Deno.test.beforeAll(async () => {
-  gong = await startGong(SETTINGS, { dev: false });
+  gong = await startOperated();
 });
 Deno.test.afterAll(() => gong.kill());
 
-/** The page, logged in with the key of that name. */
-async function logIn(visit: Visitor["visit"], name: string, where = "", expected = LOGGED_OUT): Promise<Page> {
-  const page = await visit(`${gong.url}/admin#${where}`, { expected });
-  await page.getByLabel("Key").fill(KEYS[name]!);
-  await page.keyboard.press("Enter");
-  return await opened(page);
-}
-
-async function join(user: string, channel: string, info?: unknown) {
-  const token = signToken({ sub: user, channels: ["*"], ...info === undefined ? {} : { info } });
-  return await connect(`${gong.ws}/push?format=json&channel=${channel}&token=${token}`);
-}
-
-/** The next line that is a publication, of what a client of the JSON door gets. */
-async function nextPublication(client: Awaited<ReturnType<typeof join>>): Promise<Record<string, unknown>> {
-  for (;;) {
-    for (const line of (await client.nextText()).split("\n")) {
-      const value = JSON.parse(line);
-      if (value.offset !== undefined && value.type === undefined) return value;
-    }
-  }
-}
-
-/** Goes to the control by the tabulator, and presses it once or, for what cannot be taken back, twice. */
-async function press(page: Page, name: string, times = 1): Promise<void> {
-  await tabTo(page, name);
-  await (times === 1 ? page.keyboard.press("Enter") : pressTwice(page));
-}
-
-/** An entry of the log that says who did what. */
-async function logged(event: string, ...parts: string[]): Promise<void> {
-  await gong.line((line) => [event, "ops", ...parts].every((part) => line.includes(part)));
-}
-
 suite.test("a message to a user reaches the user's client, and the user is disconnected; the log says who did it", async ({ visit }) => {
-  await using client = await join("ann", "room:a", { name: "<b>Ann</b>" });
-  const page = await logIn(visit, "ops", "users?prefix=ann");
+  await using client = await gong.join("ann", "room:a", { name: "<b>Ann</b>" });
+  const page = await gong.logIn(visit, "ops", "users?prefix=ann");
   await says(page.locator("#users-range"), "1–1 of 1");
   await says(page.locator("#users-rows .info"), '{"name":"<b>Ann</b>"}');
   await says(page.locator("#users-totals"), /^[1-9]\d* users? · [1-9]\d* sessions? · [1-9]\d* connections?$/);
-  await press(page, "button Message to user ann");
+  await pressOn(page, "button Message to user ann");
   await page.keyboard.type("hello, Ann");
   await page.keyboard.press("Control+Enter");
   await says(page.locator("#users-answer"), /^Sent to ann: reached 1 session; it is kept as \$user\/ann@[\w-]+:1\.$/);
   const { channel, data } = await nextPublication(client);
   assertEquals([channel, data], ["$user/ann", "hello, Ann"]);
-  await logged("api.publish", "$user/ann");
+  await gong.logged("api.publish", "$user/ann");
 
-  await press(page, "a 1 session");
+  await pressOn(page, "a 1 session");
   await says(page.locator("#connections-range"), "1 session of this user");
   await says(page.locator("#connections-rows .client a"), "ann");
   await page.goBack();
   await page.locator("#users-rows tr").waitFor();
-  await press(page, "button Disconnect user ann", 2);
+  await pressOn(page, "button Disconnect user ann", 2);
   await says(page.locator("#users-answer"), "Disconnected ann: 1 session.");
   assertEquals((await client.closed).code, 4403);
-  await logged("api.disconnect", "ann");
+  await gong.logged("api.disconnect", "ann");
   await says(page.locator("#users-range"), "No user's id begins so");
 });
 
 suite.test("presence shows who hears a channel, and who is unsubscribed or disconnected does not any more", async ({ visit }) => {
-  await using bob = await join("bob", "room:p", { team: 7 });
-  await using carl = await join("carl", "room:p");
-  const page = await logIn(visit, "ops", "presence", /40[13]/);
-  await press(page, "input Channel");
+  await using bob = await gong.join("bob", "room:p", { team: 7 });
+  await using carl = await gong.join("carl", "room:p");
+  const page = await gong.logIn(visit, "ops", "presence", /40[13]/);
+  await pressOn(page, "input Channel");
   await page.keyboard.type("room:p");
   await page.keyboard.press("Enter");
   await says(page.locator("#presence-count"), "2 sessions, 2 users: room:p");
@@ -99,15 +50,15 @@ suite.test("presence shows who hears a channel, and who is unsubscribed or disco
     page.locator("#presence-rows tr", { hasText: user }).locator("a").first().textContent();
   const [first, second] = [(await idOf("bob"))!, (await idOf("carl"))!];
   await says(page.locator("#presence-rows tr", { hasText: "bob" }).locator(".info"), '{"team":7}');
-  await press(page, `button Unsubscribe session ${first}`, 2);
+  await pressOn(page, `button Unsubscribe session ${first}`, 2);
   await says(page.locator("#presence-answer"), `${first} hears room:p no more.`);
   for (let told = ""; !told.includes('"unsubscribed"');) told = await bob.nextText();
-  await logged("api.unsubscribe", "room:p", first);
+  await gong.logged("api.unsubscribe", "room:p", first);
   await says(page.locator("#presence-count"), "1 session, 1 user: room:p");
-  await press(page, `button Disconnect session ${second}`, 2);
+  await pressOn(page, `button Disconnect session ${second}`, 2);
   await says(page.locator("#presence-answer"), `Disconnected ${second}.`);
   assertEquals((await carl.closed).code, 4403);
-  await logged("api.disconnect", second);
+  await gong.logged("api.disconnect", second);
   await says(page.locator("#presence-range"), "Nobody hears it");
 
   await page.getByRole("textbox", { name: "Channel" }).fill("quiet");
@@ -116,23 +67,35 @@ suite.test("presence shows who hears a channel, and who is unsubscribed or disco
   assertMatch((await page.locator("#presence-answer").getAttribute("class"))!, /\btrouble\b/);
 });
 
+suite.test("a connection is found by its user, and closed; the log says who did it", async ({ visit }) => {
+  await using client = await gong.join("gus", "room:g");
+  const page = await gong.logIn(visit, "ops", "connections?user=gus", /40[14]/);
+  await says(page.locator("#connections-range"), "1 session of this user");
+  const id = (await page.locator("#connections-rows .session .name").textContent())!;
+  await pressOn(page, `button Close session ${id}`, 2);
+  await says(page.locator("#connections-answer"), `Closed ${id}.`);
+  assertEquals((await client.closed).code, 4403);
+  await gong.logged("api.session_closed", id);
+  await says(page.locator("#connections-range"), "This user is not connected");
+});
+
 suite.test("a key gets the parts of the page that are of use to it, and an address of another leads to the overview", async ({ visit }) => {
-  const parts: Record<string, string[]> = {
+  const parts: Record<KeyName, string[]> = {
     ops: ["Overview", "Users", "Connections", "Presence", "Schedules"],
     graph: ["Overview", "Presence"],
     app: ["Overview", "Schedules"],
   };
-  await using _client = await join("fay", "room:f");
-  for (const [name, expected] of Object.entries(parts)) {
+  await using _client = await gong.join("fay", "room:f");
+  for (const [name, expected] of Object.entries(parts) as [KeyName, string[]][]) {
     // What would be refused would be an error of the console, with 403.
-    const page = await logIn(visit, name, "connections");
+    const page = await gong.logIn(visit, name, "connections");
     assertEquals(await page.locator("#views a:visible").allTextContents(), expected, name);
     assertEquals(await page.locator("#view-connections").isVisible(), name === "ops");
     assertEquals(await page.locator("#view-overview").isVisible(), name !== "ops");
     for (const part of expected.filter((part) => ["Users", "Connections", "Presence"].includes(part))) {
       await page.getByRole("link", { name: part }).click();
       if (part === "Presence") {
-        await page.getByRole("textbox", { name: "Channel" }).fill("room:f");
+        await page.locator("#presence-channel").fill("room:f");
         await page.keyboard.press("Enter");
       }
       const range = page.locator(`#${part.toLowerCase()}-range`);
@@ -148,8 +111,8 @@ suite.test("a key gets the parts of the page that are of use to it, and an addre
 suite.test("users whose ids and info are markup stay text and can be acted on, at 360 pixels too", async ({ visit }) => {
   // Bytes that no id may have are the stage's part.
   const texts = HOSTILE.slice(0, 5);
-  const clients = await Promise.all(texts.map((text) => join(text, "room:x", { [text]: text })));
-  const page = await logIn(visit, "ops", "users");
+  const clients = await Promise.all(texts.map((text) => gong.join(text, "room:x", { [text]: text })));
+  const page = await gong.logIn(visit, "ops", "users");
   await page.setViewportSize({ width: 360, height: 640 });
   for (const [at, text] of texts.entries()) {
     const row = page.locator("#users-rows tr", { has: page.getByText(text, { exact: true }) });

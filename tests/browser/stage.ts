@@ -12,6 +12,7 @@ import { GongError } from "../../lib/errors.ts";
 import { createLogger } from "../../lib/log.ts";
 import { Metrics } from "../../lib/metrics.ts";
 import { createPages } from "../../lib/pages.ts";
+import { userChannel } from "../../lib/reserved.ts";
 import { problem } from "../../lib/http/problem.ts";
 import type { Glimpse, SessionInfo, Trace } from "../../lib/types.ts";
 
@@ -189,7 +190,9 @@ export function openStage(overrides: Partial<Config> = {}): Stage {
     const body = await order(request, url);
     stage.schedules = stage.schedules.filter((one) => one !== found);
     if (request.method === "DELETE") return new Response(null, { status: 204 });
-    const schedule = { id, creator: "dev", channels: [], created: 0, next: Date.now() + 60_000, ...body };
+    const { users = [], channels = users.map(userChannel), ...rest } = body;
+    const at = rest.at === undefined ? {} : { at: new Date(rest.at).getTime() };
+    const schedule = { id, creator: "dev", channels, created: 0, next: Date.now() + 60_000, ...rest, ...at };
     stage.schedules.push(schedule);
     return Response.json(schedule, { status: found ? 200 : 201 });
   }
