@@ -9,6 +9,7 @@ import { DELIVERY } from "./door/delivery.ts";
 import { LARGE } from "./door/large.ts";
 import { LOSSES } from "./door/losses.ts";
 import { REFUSALS } from "./door/refusals.ts";
+import { RIGHTS } from "./door/rights.ts";
 import { RESUMES } from "./door/resumes.ts";
 import { SIGNALS } from "./door/signals.ts";
 import { startServers } from "./door/servers.ts";
@@ -18,7 +19,7 @@ export type { DoorFeatures } from "./door/case.ts";
 /** Registers the tests of a door. */
 export type TestDoor = (name: string, open: OpenWire, features: DoorFeatures) => void;
 
-const CASES: readonly Case[] = [...DELIVERY, ...RESUMES, ...LOSSES, ...REFUSALS, ...SIGNALS, ...LARGE];
+const CASES: readonly Case[] = [...DELIVERY, ...RESUMES, ...LOSSES, ...REFUSALS, ...SIGNALS, ...RIGHTS, ...LARGE];
 
 /** To be called once, at the top of a test file: its doors share their servers. */
 export function createDoorSuite(): TestDoor {

@@ -12,6 +12,7 @@ export const TOKEN_SECRET = "a-secret-of-the-tests-that-is-long-enough";
 /** Claims; `exp` is in an hour if nothing else is said. */
 export interface Claims {
   readonly sub?: string;
+  readonly aud?: string;
   readonly exp?: number;
   readonly channels?: readonly string[];
   readonly publish?: readonly string[];
@@ -23,6 +24,12 @@ export function signToken(claims: Claims = {}, secret = TOKEN_SECRET): string {
   const body = { sub: "42", exp: Math.floor(Date.now() / 1000) + 3600, ...claims };
   const signed = `${encode({ alg: "HS256" })}.${encode(body)}`;
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
+}
+
+/** The same claims in a token that nobody has signed. */
+export function unsigned(claims: Claims = {}): string {
+  const [, body] = signToken(claims).split(".");
+  return `${encode({ alg: "none" })}.${body}.`;
 }
 
 /** `exp` of a token that is accepted for so many seconds more: 30 s of leeway are nearly over. */

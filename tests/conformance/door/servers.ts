@@ -5,8 +5,27 @@
  */
 import { type Gong, startGong } from "../../support/gong.ts";
 import { publish, type Published } from "../../support/publish.ts";
+import { TOKEN_SECRET } from "../../support/tokens.ts";
 
-const KEY = "publisher-0123456789";
+/** Keys of the guarded server and of the one with rules, by their scopes. */
+export const KEYS = {
+  admin: "administrator-0123456789",
+  publish: "publisher-0123456789",
+  stats: "statistician-0123456789",
+} as const;
+/** Whose tokens the server with rules takes. */
+export const AUDIENCE = "chat";
+/** A foreign page that may talk to the server with rules. */
+export const PAGE = "https://app.example.com";
+const RULES = [
+  "all:* subscribe=everyone publish=everyone",
+  "guild:* subscribe=everyone publish=users",
+  "hall:* subscribe=everyone publish=token",
+  "stage:* subscribe=everyone publish=keys",
+  "members:* subscribe=users publish=users presence=on",
+  "room:* subscribe=token publish=token presence=joins",
+  "vault:* subscribe=keys publish=keys presence=joins",
+];
 /** Publications of the large channel: 30 MB, far more than an outbox and the kernel's buffers hold. */
 const LARGE = { count: 10_000, bytes: 3000 };
 
@@ -16,6 +35,8 @@ export interface Servers {
   readonly open: Gong;
   /** Two isolates; only `open.*` and `broadcast` may be heard, three channels at once, of which five are kept. */
   readonly guarded: Gong;
+  /** Two isolates, with tokens of users, three keys, and a rule for each kind of channel. */
+  readonly ruled: Gong;
   /** Two isolates whose bus loses a third of the batches, or all. */
   readonly lossy: readonly Gong[];
   /** Two isolates, and a channel with much in it. */
@@ -32,7 +53,9 @@ export function startServers(): () => Servers {
   });
   Deno.test.afterAll(async () => {
     await Promise.all(
-      [servers!.open, servers!.guarded, ...servers!.lossy, servers!.large.gong].map((gong) => gong.kill()),
+      [servers!.open, servers!.guarded, servers!.ruled, ...servers!.lossy, servers!.large.gong].map((gong) =>
+        gong.kill()
+      ),
     );
   });
   return () => servers!;
@@ -42,9 +65,14 @@ async function start(): Promise<Servers> {
   const isolates = ["--isolates", "2"];
   const rights = ["--public-channels", "broadcast,open.*", "--max-subscriptions", "3", "--history-count", "5"];
   const room = ["--history-count", "20000", "--history-bytes", "64MiB", "--history-budget", "128MiB"];
-  const [open, guarded, third, all, gong] = await Promise.all([
+  const keys = Object.entries(KEYS).map(([scope, key]) => `${scope}:${scope}:${key}`).join();
+  const closed = { dev: false, env: { GONG_API_KEY: keys } };
+  const failures = ["--auth-failures", "1000000"];
+  const tokens = ["--token-secret", TOKEN_SECRET, "--token-audience", AUDIENCE, "--allow-origin", PAGE];
+  const [open, guarded, ruled, third, all, gong] = await Promise.all([
     startGong(isolates),
-    startGong([...isolates, ...rights], { dev: false, env: { GONG_API_KEY: `p:publish:${KEY}` } }),
+    startGong([...isolates, ...rights, ...failures], closed),
+    startGong([...isolates, ...tokens, ...RULES.flatMap((rule) => ["--rule", rule])], closed),
     startGong([...isolates, "--bus-drop", "33"]),
     startGong([...isolates, "--bus-drop", "100"]),
     startGong([...isolates, ...room]),
@@ -54,8 +82,9 @@ async function start(): Promise<Servers> {
   return {
     open,
     guarded,
+    ruled,
     lossy: [third, all],
     large: { gong, channel, published: await publish(gong, sent) },
-    key: KEY,
+    key: KEYS.publish,
   };
 }

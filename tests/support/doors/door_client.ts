@@ -26,6 +26,8 @@ const STORY = 8;
 export class DoorClient implements AsyncDisposable {
   /** Id of its session, where the wire tells it. */
   session: string | undefined;
+  /** Whose it is, where the wire tells it. */
+  user: string | undefined;
   /** Channels of which it was told that something is lost, and where they stand now. */
   readonly lost = new Map<string, Position>();
   /** Every word about a subscription so far, in order. */
@@ -163,7 +165,7 @@ export class DoorClient implements AsyncDisposable {
   #note(item: Item): void {
     this.#story.push(JSON.stringify(item).slice(0, 200));
     if (this.#story.length > STORY) this.#story.shift();
-    if (item.kind === "welcome") this.session = item.session;
+    if (item.kind === "welcome") [this.session, this.user] = [item.session, item.user];
     if (item.kind === "end") this.#end = item.end;
     if (item.kind !== "subscribed") return;
     this.subscribed.push(item);
@@ -173,6 +175,7 @@ export class DoorClient implements AsyncDisposable {
   /** Where it stands after this. */
   #apply(item: Item): void {
     if (item.kind === "subscribed") this.#positions.set(item.channel, item.position);
+    if (item.kind === "unsubscribed") this.#positions.delete(item.channel);
     if (item.kind === "cursor") this.#stand(item.cursor);
     if (item.kind !== "publication") return;
     const { channel, position } = item.heard;

@@ -39,9 +39,12 @@ export function readLine(line: Line): Item | undefined {
   const { type } = line;
   if (type === undefined && ("ok" in line || "error" in line)) return undefined;
   if (type === undefined) return { kind: "publication", heard: readPublication(line) };
-  if (type === "welcome") return { kind: "welcome", session: String(line.session) };
+  if (type === "welcome") {
+    return { kind: "welcome", session: String(line.session), user: line.user as string | undefined };
+  }
   if (type === "heartbeat") return { kind: "heartbeat" };
   if (type === "signal") return { kind: "signal", signal: readSignal(line) };
+  if (type === "unsubscribed") return { kind: "unsubscribed", channel: String(line.channel) };
   if (type === "close") return { kind: "end", end: readClose(line) };
   if (type !== "subscribed") throw new Error(`a line of an unknown type: ${JSON.stringify(line)}`);
   const { channel, epoch, offset, recovered } = line;
@@ -74,6 +77,7 @@ export function readPublication(line: Line): Heard {
     event: line.event as string | undefined,
     id: line.messageId as string | undefined,
     from: line.from as string | undefined,
+    user: line.user as string | undefined,
     tags: line.tags as Record<string, string> | undefined,
     contentType: contentTypeOf(line),
   };

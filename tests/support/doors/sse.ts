@@ -44,9 +44,12 @@ class EventReader {
     if (event.kind === "retry") return;
     if (event.kind === "id") throw new Error(`an id of no event: ${event.id}`);
     if (event.event.startsWith("$")) {
+      const notice = readNotice(event);
+      // Its cursor says nothing of the channel any more.
+      if (notice.type === "unsubscribed") this.#positions.delete(String(notice.channel));
       const moved = event.id !== "" && this.#moved(event.id).length > 0;
       if (moved) yield { kind: "cursor", cursor: event.id };
-      for (const item of this.#lines.read(readNotice(event))) {
+      for (const item of this.#lines.read(notice)) {
         yield item;
         // What is told of one channel says nothing of the others; the id does.
         if (item.kind === "subscribed" && event.id !== "") yield { kind: "cursor", cursor: event.id };

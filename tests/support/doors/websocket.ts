@@ -8,7 +8,17 @@ import { OPCODE } from "../frames.ts";
 import { RawConnection } from "../raw.ts";
 import { handshake } from "../requests.ts";
 import { LineReader } from "./lines.ts";
-import { channelsOf, type Item, type OpenWire, parseCursor, Refused, targetOf, type Wire, type Wish } from "./wire.ts";
+import {
+  channelsOf,
+  CommandRefused,
+  type Item,
+  type OpenWire,
+  parseCursor,
+  Refused,
+  targetOf,
+  type Wire,
+  type Wish,
+} from "./wire.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -100,7 +110,7 @@ function readLines(messages: Messages, wish: Wish): Wire {
       if (typeof message !== "string") return yield { kind: "end", end: message };
       for (const line of message.split("\n")) {
         const fields = JSON.parse(line);
-        if ("error" in fields) throw new Error(`a command was refused: ${line}`);
+        if ("error" in fields) throw new CommandRefused(fields.error.code, line);
         yield* reader.read(fields);
       }
     }

@@ -18,13 +18,13 @@ export interface Heard {
   readonly event?: string | undefined;
   readonly id?: string | undefined;
   readonly from?: string | undefined;
+  readonly user?: string | undefined;
   readonly tags?: Readonly<Record<string, string>> | undefined;
   readonly contentType?: string | undefined;
 }
 
 /** A message to the session alone. */
-export interface Signalled extends Pick<Heard, "data" | "from" | "contentType"> {
-  readonly user?: string | undefined;
+export interface Signalled extends Pick<Heard, "data" | "from" | "user" | "contentType"> {
   readonly reply?: string | undefined;
 }
 
@@ -40,8 +40,9 @@ export interface End {
 /** One thing that a wire says, in its order. */
 export type Item =
   | { readonly kind: "publication"; readonly heard: Heard; readonly cursor?: string }
-  | { readonly kind: "welcome"; readonly session: string }
+  | { readonly kind: "welcome"; readonly session: string; readonly user: string | undefined }
   | { readonly kind: "subscribed"; readonly channel: string; readonly position: Position; readonly recovered: boolean }
+  | { readonly kind: "unsubscribed"; readonly channel: string }
   /** Everything asked for is subscribed, as far as the wire tells. */
   | { readonly kind: "ready" }
   /** All positions, where the wire says them by themselves. */
@@ -103,6 +104,15 @@ export class Refused extends Error {
   /** The problem of RFC 9457, where it is one. */
   get problem(): { code?: string; field?: string; detail?: string; status?: number } | undefined {
     return this.contentType.startsWith("application/problem+json") ? JSON.parse(this.body) : undefined;
+  }
+}
+
+/** A command was answered by an error. */
+export class CommandRefused extends Error {
+  override readonly name = "CommandRefused";
+
+  constructor(readonly code: string, line: string) {
+    super(`a command was refused: ${line}`);
   }
 }
 
