@@ -116,7 +116,9 @@ export class Schedules {
       const created = this.#now();
       const next = nextTime(order.when, created, "at" in order.when ? order.when.at - 1 : created);
       const schedule: Schedule = { ...order, created, ...(next === undefined ? {} : { next }) };
-      await this.#options.broker.record([...this.#makeRoom(schedule, known), recordOf(schedule)]);
+      const gone = this.#makeRoom(schedule, known);
+      await this.#options.broker.record([...gone.map((id) => ({ key: PREFIX + id })), recordOf(schedule)]);
+      for (const id of gone) this.#forget(id);
       this.#set(schedule);
       return { schedule, created: known === undefined };
     });
@@ -206,10 +208,10 @@ export class Schedules {
     const { id, creator, channels, message, when, created } = schedule;
     const time = this.#now();
     const isLate = due < this.#started;
-    const after = nextTime(when, created, Math.max(due, time));
-    const settle = (refused?: string): Schedule => ({
+    const following = nextTime(when, created, due);
+    const settle = (refused?: string, next = nextTime(when, created, Math.max(due, time))): Schedule => ({
       ...withoutNext(schedule),
-      ...(after === undefined ? {} : { next: after }),
+      ...(next === undefined ? {} : { next }),
       last: { due, time, ...(isLate ? { late: true } : {}), ...(refused === undefined ? {} : { refused }) },
     });
     const denied = channels.find((channel) => !this.#options.may(creator, channel));
@@ -222,9 +224,9 @@ export class Schedules {
     const failed = results.find((result) => "error" in result);
     if (failed && "error" in failed) {
       const { code } = GongError.fromRefusal(failed.error);
+      if (!ERRORS[code].retry) return await this.#refuse(settle(code), code);
       // The next time may be there before this one was possible.
-      const isOver = isPeriodic(when) && (nextTime(when, created, due) ?? Infinity) <= this.#now();
-      if (!ERRORS[code].retry || isOver) return await this.#refuse(settle(code), code);
+      if (following !== undefined && following <= this.#now()) return await this.#refuse(settle(code, following), code);
       this.#wakes.add(this.#now() + RETRY, { id, due });
       return;
     }
@@ -241,25 +243,24 @@ export class Schedules {
   }
 
   /** What has to go so that there is room: what has fired, the oldest first. @throws {GongError} `too_many` */
-  #makeRoom(schedule: Schedule, known: Schedule | undefined): RecordChange[] {
+  #makeRoom(schedule: Schedule, known: Schedule | undefined): string[] {
     const { max } = this.#options;
     const bytes = this.#bytes + bytesOf(schedule) - (known ? bytesOf(known) : 0);
     const count = this.#schedules.size + (known ? 0 : 1);
     const isOver = () => count - gone.length > max || bytes - freed > MAX_BYTES;
-    const gone: Schedule[] = [];
+    const gone: string[] = [];
     let freed = 0;
     if (!isOver()) return [];
     const done = [...this.#schedules.values()].filter((one) => one.next === undefined && one !== known);
     for (const one of done.sort((a, b) => (a.last?.time ?? 0) - (b.last?.time ?? 0))) {
-      gone.push(one);
+      gone.push(one.id);
       freed += bytesOf(one);
       if (!isOver()) break;
     }
     if (isOver()) {
       throw new GongError("too_many", `There may be at most ${max} schedules, with ${MAX_BYTES} bytes of data.`);
     }
-    for (const { id } of gone) this.#forget(id);
-    return gone.map(({ id }) => ({ key: PREFIX + id }));
+    return gone;
   }
 
   async #drop(id: string): Promise<void> {

@@ -15,10 +15,14 @@ import type {
   History,
   HubClient,
   PageLimit,
+  PageRequest,
   Position,
   PublishResult,
+  PutOptions,
   Readiness,
   Refusal,
+  Schedule,
+  ScheduleOrder,
   SessionInfo,
   Start,
   Trace,
@@ -50,6 +54,8 @@ export class ArrayHub implements HubClient {
   readonly histories = new Map<string, History>();
   readonly reads: { readonly channel: string; readonly start: Start; readonly limit: PageLimit }[] = [];
   readonly traces = new Map<string, readonly Trace[]>();
+  readonly schedules = new Map<string, Schedule>();
+  readonly puts: PutOptions[] = [];
   ready: Promise<Readiness> = Promise.resolve({ ready: true, reasons: [] });
   readonly metrics = new Metrics({ isolate: "hub" });
   readonly #tops = new Map<string, number>();
@@ -124,10 +130,30 @@ export class ArrayHub implements HubClient {
   readonly disconnect = unasked;
   readonly subscribeSessions = unasked;
   readonly unsubscribeSessions = unasked;
-  readonly listSchedules = unasked;
-  readonly getSchedule = unasked;
-  readonly putSchedule = unasked;
-  readonly cancelSchedule = unasked;
+
+  listSchedules({ limit, after = "", creator }: PageRequest & { creator?: string }) {
+    const all = [...this.schedules.values()].filter((one) => creator === undefined || one.creator === creator);
+    const rest = all.filter(({ id }) => id > after);
+    const page = { schedules: rest.slice(0, limit), total: all.length };
+    return Promise.resolve(rest.length > limit ? { ...page, next: rest[limit - 1]!.id } : page);
+  }
+
+  getSchedule(id: string) {
+    return Promise.resolve(this.schedules.get(id));
+  }
+
+  putSchedule(order: ScheduleOrder, options: PutOptions) {
+    const created = !this.schedules.has(order.id);
+    const schedule = { ...order, created: 1, next: 2 };
+    this.schedules.set(order.id, schedule);
+    this.puts.push(options);
+    return Promise.resolve({ schedule, created });
+  }
+
+  cancelSchedule(id: string, owner?: string) {
+    const known = this.schedules.get(id);
+    return Promise.resolve((owner === undefined || known?.creator === owner) && this.schedules.delete(id));
+  }
 
   failedAuth() {}
 
