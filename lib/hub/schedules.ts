@@ -272,6 +272,7 @@ export class Schedules {
     const { id } = schedule;
     this.#forget(id);
     this.#schedules.set(id, schedule);
+    this.#sorted = undefined;
     this.#bytes += bytesOf(schedule);
     const due = this.#wakeOf(id);
     if (due !== undefined) this.#wakes.add(due, { id, due });

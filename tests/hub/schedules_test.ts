@@ -237,7 +237,10 @@ Deno.test("put() and cancel() leave alone what is another's", async () => {
 
 Deno.test("list() has pages in the order of the ids, of all or of a creator", async () => {
   await using world = new World();
-  for (let n = 9; n >= 0; n--) await world.put(`s${n}`, { every: 60 }, { creator: n % 2 ? "odd" : "even" });
+  for (let n = 9; n >= 0; n--) {
+    await world.put(`s${n}`, { every: 60 }, { creator: n % 2 ? "odd" : "even" });
+    assertEquals((await world.schedules.list({ limit: 1 })).schedules[0]!.id, `s${n}`);
+  }
   const first = await world.schedules.list({ limit: 4 });
   assertEquals([first.schedules.map(({ id }) => id), first.total, first.next], [["s0", "s1", "s2", "s3"], 10, "s3"]);
   const odd = await world.schedules.list({ limit: 4, creator: "odd", after: "s1" });
