@@ -121,3 +121,37 @@ Deno.test("every is judged anew each time, and what is refused is told and does 
   assertEquals(errors().length, 1);
   client.socket.vanish();
 });
+
+Deno.test("every skips its times while much waits for the client, and goes on when that is taken", async () => {
+  await using stage = new Stage({ config: { outbox: 10_000 } });
+  const client = stage.edge.connect();
+  const other = stage.edge.json();
+  await Promise.all([client.socket.frames(1), other.socket.subscribed()]);
+  client.socket.reads = "nothing";
+  await stage.edge.hub.signal([client.id], { data: "x".repeat(6000), contentType: "text/plain" });
+  client.socket.say('{"every":{"channel":"a","seconds":1,"data":"x"}}');
+  // Another one has the time, and does not wait.
+  await command(other, { every: { seconds: 1, data: "tick" } });
+  await nextSignal(other, 1);
+  assertEquals(other.socket.publications, []);
+  client.socket.reads = "at once";
+  client.socket.take();
+  await other.socket.until(() => other.socket.publications.length === 1);
+  assertEquals(client.socket.closed, undefined);
+  for (const { socket } of [client, other]) socket.vanish();
+});
+
+Deno.test("presence shows what tokens have brought as values, and refuses where there is none", async () => {
+  await using stage = new Stage({ config: { rule: ["a presence=on"] } });
+  const grant = user("7");
+  const info = '{"name":"Zoë","big":12345678901234567890}';
+  const client = stage.edge.json({ grant: { ...grant, user: { ...grant.user!, info } } });
+  await client.socket.subscribed();
+  await stage.edge.hub.readiness();
+  const { ok } = await command(client, { presence: { channel: "a" } });
+  const [{ since, ...present }] = ok.present;
+  assert(Number.isInteger(since));
+  assertEquals([ok.count, ok.users, present], [1, 1, { session: client.id, user: "7", info: JSON.parse(info) }]);
+  assert(client.socket.lines.at(-1)!.includes('"big":12345678901234567890'), "every digit");
+  assertEquals((await command(client, { presence: { channel: "b" } })).error.code, "forbidden");
+});
