@@ -6,6 +6,8 @@
 import type { OpenWire } from "../support/doors/wire.ts";
 import { type Case, createContext, type DoorFeatures } from "./door/case.ts";
 import { DELIVERY } from "./door/delivery.ts";
+import { IDENTITIES } from "./door/identities.ts";
+import { INBOXES } from "./door/inboxes.ts";
 import { LARGE } from "./door/large.ts";
 import { LOSSES } from "./door/losses.ts";
 import { REFUSALS } from "./door/refusals.ts";
@@ -19,7 +21,17 @@ export type { DoorFeatures } from "./door/case.ts";
 /** Registers the tests of a door. */
 export type TestDoor = (name: string, open: OpenWire, features: DoorFeatures) => void;
 
-const CASES: readonly Case[] = [...DELIVERY, ...RESUMES, ...LOSSES, ...REFUSALS, ...SIGNALS, ...RIGHTS, ...LARGE];
+const CASES: readonly Case[] = [
+  ...DELIVERY,
+  ...RESUMES,
+  ...LOSSES,
+  ...REFUSALS,
+  ...SIGNALS,
+  ...RIGHTS,
+  ...IDENTITIES,
+  ...INBOXES,
+  ...LARGE,
+];
 
 /** To be called once, at the top of a test file: its doors share their servers. */
 export function createDoorSuite(): TestDoor {

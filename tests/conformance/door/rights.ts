@@ -39,10 +39,12 @@ const RESERVED: readonly (readonly [channel: string, allowed: readonly Who[]])[]
 
 /** That the channel may not be heard, whether it is asked for by its name or by a cursor. */
 async function isUnheard(context: Context, channel: string, who: Who): Promise<void> {
-  const { servers: { ruled: gong } } = context;
+  const { servers: { ruled: gong }, features } = context;
   const refusal = { code: "forbidden", by: "channel", isUser: isUser(who) } as const;
   const headers = headersOf(who);
   await isRefused(context, gong, { channels: [channel], headers }, refusal);
+  // A command names a channel, whatever position it has.
+  if (features.refusals === "late") return;
   const since = `all:1@e:1,${channel}@e:1`;
   await isRefused(context, gong, { channels: ["all:1"], since, headers }, refusal);
 }

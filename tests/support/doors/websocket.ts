@@ -11,6 +11,7 @@ import { LineReader } from "./lines.ts";
 import {
   channelsOf,
   CommandRefused,
+  formatCursor,
   type Item,
   type OpenWire,
   parseCursor,
@@ -51,7 +52,7 @@ class Messages {
 
 async function open(gong: Pick<Gong, "port">, target: string, wish: Wish): Promise<Messages> {
   const connection = await RawConnection.open(gong.port, { patience: 20_000 });
-  await connection.write(handshake(target, wish.headers));
+  await connection.write(handshake(target, { Host: `127.0.0.1:${gong.port}`, ...wish.headers }));
   const { status, headers, body } = await connection.readResponse();
   if (status === 101) return new Messages(connection);
   connection.close();
@@ -88,11 +89,16 @@ export const openJson: OpenWire = async (gong, wish) => {
 /** JSON lines; what is wanted is said by commands. */
 export const openJsonByCommands: OpenWire = async (gong, wish) => {
   const { channels, since, history, ...rest } = wish;
+  const positions = since === undefined ? new Map() : parseCursor(since, channels[0]);
+  const asked = channelsOf(wish);
+  // The channel of the user is heard from the beginning on, and what its client missed has to be known by then.
+  const inbox = [...positions].filter(([channel]) => channel.startsWith("$user/") && !channels.includes(channel));
+  for (const [channel] of inbox) asked.delete(channel);
+  const own = inbox.length > 0 ? { since: formatCursor(new Map(inbox)) } : {};
   // What may be asked for is told at the handshake; here it would come as the answer to a command.
-  const messages = await open(gong, targetOf("/push?format=json", { ...rest, channels: [] }), wish);
-  const positions = since === undefined ? undefined : parseCursor(since, channels[0]);
-  for (const channel of channelsOf(wish)) {
-    const position = positions?.get(channel);
+  const messages = await open(gong, targetOf("/push?format=json", { ...rest, channels: [], ...own }), wish);
+  for (const channel of asked) {
+    const position = positions.get(channel);
     const start = position && `${position.epoch}:${position.offset}`;
     const command = { id: channel, subscribe: { channel, since: start, history: start ? undefined : history } };
     await messages.connection.sendFrame(OPCODE.text, JSON.stringify(command));
