@@ -99,10 +99,12 @@ export class Ledger implements Broker {
     this.#attempt(() => this.#accounts.tighten(now()));
   }
 
-  // deno-lint-ignore require-await -- so that a throw becomes a rejection
   async publish(drafts: readonly Draft[], options: PublishOptions = {}): Promise<PublishResult[]> {
     const { records = [], atomic = false } = options;
-    if (drafts.length === 0 && records.length === 0) return [];
+    if (drafts.length === 0) {
+      if (records.length > 0) await this.record(records);
+      return [];
+    }
     let numbered: Numbered;
     try {
       checkKeys(records);
@@ -115,7 +117,7 @@ export class Ledger implements Broker {
     return numbered.results;
   }
 
-  // deno-lint-ignore require-await
+  // deno-lint-ignore require-await -- so that a throw becomes a rejection
   async read(name: string, start?: Start, limit: PageLimit = {}): Promise<History> {
     const now = this.#now();
     if (start) this.#tidy(this.#open(name), now);
@@ -173,7 +175,7 @@ export class Ledger implements Broker {
   #number(drafts: readonly Draft[], atomic: boolean, records: readonly RecordChange[]): Numbered {
     const numbered = new Numbering(this.#accounts, this.#store, this.#now()).number(drafts, atomic);
     const [first] = numbered.results;
-    if (!first || !("error" in first)) this.#record(records);
+    if (!("error" in first!)) this.#record(records);
     return numbered;
   }
 

@@ -2,6 +2,8 @@ import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { BrokerFileError } from "../../lib/brokers/files.ts";
 import { createSqliteBroker } from "../../lib/brokers/sqlite.ts";
+import { openFile } from "../../lib/brokers/sqlite/file.ts";
+import { SCHEMA } from "../../lib/brokers/sqlite/schema.ts";
 import type { Broker, Draft, Position, PublishResult } from "../../lib/types.ts";
 import { testBroker } from "../conformance/broker.ts";
 import { seeded } from "../support/random.ts";
@@ -359,3 +361,45 @@ async function mount(command: string, ...args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command(command, { args }).output();
   assert(success, new TextDecoder().decode(stderr));
 }
+
+Deno.test("createSqliteBroker() brings a file of version 1 up to date, with everything in it", async () => {
+  await using folder = new SqliteFolder();
+  const file = folder.newFile();
+  const old = openFile(file, { schema: SCHEMA.slice(0, 1) });
+  old.db.exec(`
+    INSERT INTO channels VALUES (1, 'a', 'epoch', 2, 1, 514, 320, 1);
+    INSERT INTO publications VALUES
+      (1, 1, 1, ${Date.now()}, 'text/plain', '1', NULL, NULL, NULL, 257),
+      (2, 1, 2, ${Date.now()}, 'text/plain', '2', NULL, NULL, NULL, 257)`);
+  old.close();
+  const read = (pragma: string) => {
+    using db = new DatabaseSync(file, { readOnly: true });
+    return Object.values(db.prepare(`PRAGMA ${pragma}`).get()!)[0];
+  };
+  assertEquals(read("user_version"), 1);
+  const broker = folder.open(file);
+  const { publications, top } = await broker.read("a", { last: 5 });
+  assertEquals([publications.map(({ data }) => data), top], [["1", "2"], { epoch: "epoch", offset: 2 }]);
+  await broker.publish([draft("a", "3")], { records: [{ key: "k", value: "v" }] });
+  await broker.close();
+  assertEquals(read("user_version"), SCHEMA.length);
+  assertEquals([...await folder.open(file).records("")], [["k", "v"]]);
+});
+
+Deno.test("createSqliteBroker() keeps records when channels begin new epochs, and changes none that it cannot store", async () => {
+  await using folder = new SqliteFolder();
+  const file = folder.newFile();
+  const boot = 1_700_000_000_000;
+  const first = folder.open(file, () => {}, { bootTime: () => boot });
+  await first.publish([draft("a", "1")], { records: [{ key: "k", value: "v" }] });
+  const epoch = (await first.read("a")).top.epoch;
+  const options = { bootTime: () => boot + 60_000, maxPages: 40, pause: 0 };
+  const second = folder.open(folder.copy(file), () => {}, options);
+  assert((await second.read("a")).top.epoch !== epoch);
+  assertEquals([...await second.records("")], [["k", "v"]]);
+  const large = { key: "k", value: "x".repeat(1 << 20) };
+  const [result] = await second.publish([draft("a", "2")], { records: [large] });
+  assert(result && "error" in result && result.error.code === "overloaded", JSON.stringify(result));
+  assertEquals(await second.record([large]).catch((error) => error.code), "overloaded");
+  assertEquals([[...await second.records("")], (await second.read("a")).top.offset], [[["k", "v"]], 1]);
+});
