@@ -22,7 +22,8 @@ const MAX_ZONE = 64;
 export function nextTime(when: When, created: number, after: number): number | undefined {
   if ("at" in when) return when.at > after ? when.at : undefined;
   if ("cron" in when) return openCron(when.cron, when.zone).nextRun(new Date(after))?.getTime();
-  const every = when.every * 1000;
+  // What is due is a whole number of milliseconds: it is part of an id.
+  const every = Math.round(when.every * 1000);
   return created + every * (Math.floor(Math.max(0, after - created) / every) + 1);
 }
 

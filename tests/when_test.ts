@@ -29,6 +29,7 @@ Deno.test("nextTime() is a time once, and every so many seconds without drift", 
     180_000,
   ]);
   assertEquals(nextTime({ every: 1.5 }, 100, 100), 1600);
+  assertEquals([100, 1101, 2102].map((after) => nextTime({ every: 1.00149 }, 100, after)), [1101, 2102, 3103]);
   assertEquals([{ at: 1 }, { every: 1 }, cron("* * * * *")].map(isPeriodic), [false, true, true]);
 });
 

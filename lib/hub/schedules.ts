@@ -50,10 +50,14 @@ interface Wake {
 const PREFIX = "schedule:";
 /** Bytes of the data of all of them. */
 const MAX_BYTES = 64 * 2 ** 20;
+/** Bytes of the data of one page; a single one is answered whatever its size. */
+const PAGE = 4 * 2 ** 20;
 /** How long what fired once is kept, in milliseconds. */
 const KEPT = 86_400_000;
 /** Clocks jump: the next time is looked at again after so long at most, in milliseconds. */
 const LONGEST = 60_000;
+/** How long those that are due follow each other before somebody who wants to change something has a turn. */
+const SLICE = 100;
 /** Before what could not be published is tried again, in milliseconds. */
 const RETRY = 1000;
 
@@ -71,6 +75,7 @@ export class Schedules {
   #sorted: string[] | undefined;
   #bytes = 0;
   readonly #started: number;
+  readonly #loaded: Promise<void>;
   #last: Promise<unknown>;
   #stopTimer: () => void = () => {};
   #closed = false;
@@ -81,7 +86,7 @@ export class Schedules {
     this.#now = now;
     this.#timer = timer;
     this.#started = now();
-    this.#last = this.#load();
+    this.#last = this.#loaded = this.#load();
   }
 
   get size(): number {
@@ -89,18 +94,21 @@ export class Schedules {
   }
 
   async list({ limit, after = "", creator }: PageRequest & { creator?: string }): Promise<SchedulePage> {
-    await this.#last;
+    await this.#loaded;
     const ids = this.#sorted ??= [...this.#schedules.keys()].sort();
     const all = ids.map((id) => this.#schedules.get(id)!)
       .filter((schedule) => creator === undefined || schedule.creator === creator);
     const rest = all.filter(({ id }) => id > after);
     const schedules = rest.slice(0, limit);
+    let bytes = 0;
+    const end = schedules.findIndex((one, index) => (bytes += bytesOf(one)) > PAGE && index > 0);
+    if (end > 0) schedules.length = end;
     const page = { schedules, total: all.length };
-    return rest.length > limit ? { ...page, next: schedules.at(-1)!.id } : page;
+    return rest.length > schedules.length ? { ...page, next: schedules.at(-1)!.id } : page;
   }
 
   async get(id: string): Promise<Schedule | undefined> {
-    await this.#last;
+    await this.#loaded;
     return this.#schedules.get(id);
   }
 
@@ -163,8 +171,7 @@ export class Schedules {
       const { next: _, ...rest } = schedule;
       const later = nextTime(when, created, this.#started);
       this.#set(later === undefined ? rest : { ...rest, next: later });
-      this.#count("skipped");
-      log.warning("schedule.skipped", { id, due: next });
+      this.#skip(id, next);
     } catch (error) {
       log.error("schedule.damaged", { key, error: String(error) });
     }
@@ -189,7 +196,10 @@ export class Schedules {
   }
 
   async #fireDue(): Promise<void> {
-    for (let wake = this.#wakes.take(this.#now()); wake && !this.#closed; wake = this.#wakes.take(this.#now())) {
+    const end = this.#now() + SLICE;
+    while (!this.#closed && this.#now() <= end) {
+      const wake = this.#wakes.take(this.#now());
+      if (!wake) return;
       const { id, due } = wake;
       const schedule = this.#schedules.get(id);
       if (!schedule || this.#wakeOf(id) !== due) continue;
@@ -233,6 +243,14 @@ export class Schedules {
     this.#set(published);
     this.#count(isLate ? "late" : "published");
     if (isLate) this.#options.log.warning("schedule.late", { id, seconds: Math.round((time - due) / 1000) });
+    // The machine slept, or its clock was set.
+    if (following !== undefined && following <= time) this.#skip(id, following);
+  }
+
+  /** What was due then, and perhaps more after it, is passed over. */
+  #skip(id: string, due: number): void {
+    this.#count("skipped");
+    this.#options.log.warning("schedule.skipped", { id, due });
   }
 
   async #refuse(schedule: Schedule, code: string): Promise<void> {

@@ -58,13 +58,13 @@ class World implements AsyncDisposable {
     const end = this.now + seconds * 1000;
     for (;;) {
       // What is under way plans the next timer.
-      await this.schedules.list({ limit: 1 });
+      await this.schedules.cancel("nothing");
       const [next] = [...this.#timers].sort((a, b) => a.at - b.at);
       if (!next || next.at > end) break;
       this.#timers.delete(next);
       this.now = Math.max(this.now, next.at);
       next.action();
-      await this.schedules.list({ limit: 1 });
+      await this.schedules.cancel("nothing");
     }
     this.now = end;
   }
@@ -149,6 +149,7 @@ Deno.test("a periodic schedule fires without drift, also when it was late by its
     [70, dueId("x", 70)],
     [80, dueId("x", 80)],
   ]);
+  assertEquals(world.runs(), { published: 6, skipped: 1 });
 });
 
 Deno.test("a cron schedule fires by its zone's clock", async () => {
@@ -317,4 +318,44 @@ Deno.test("what a firing and a change do at the same moment is done one after th
   assertEquals([(await replaced).schedule.when, await cancelled], [{ every: 3600 }, false]);
   const [record] = (await world.broker.records("schedule:")).values();
   assertEquals(JSON.parse(record!).when, { every: 3600 }, "what has fired does not undo what was put behind it");
+});
+
+Deno.test("list() bounds a page in bytes, and answers one schedule whatever its size", async () => {
+  await using world = new World();
+  const sizes = [3, 1, 5, 1, 1];
+  for (const [index, size] of sizes.entries()) {
+    const message = { data: "x".repeat(size << 20), contentType: "text/plain" };
+    await world.put(`${index}`, { every: 60 }, { message });
+  }
+  const pages: string[][] = [];
+  for (let after: string | undefined = ""; after !== undefined;) {
+    const { schedules, next, total } = await world.schedules.list({ limit: 10, after });
+    assertEquals(total, sizes.length);
+    pages.push(schedules.map(({ id }) => id));
+    after = next;
+  }
+  // What is kept beside the data makes two of 3 and 1 MiB more than one page.
+  assertEquals(pages, [["0"], ["1"], ["2"], ["3", "4"]]);
+});
+
+Deno.test("put() and list() do not wait for everything that is due, only for what is being published", async () => {
+  const started: (() => void)[] = [];
+  await using world = new World({
+    publish: (drafts) =>
+      new Promise((resolve) => {
+        started.push(() => {
+          world.now += 5000;
+          resolve(drafts.map(() => BUSY));
+        });
+      }),
+  });
+  for (const id of ["a", "b", "c"]) await world.put(id, { at: START + 1000 });
+  const passing = world.pass(1);
+  while (started.length === 0) await Promise.resolve();
+  assertEquals((await world.schedules.list({ limit: 10 })).total, 3);
+  const put = world.put("d", { at: START + 3_600_000 });
+  started[0]!();
+  assertEquals((await put).created, true);
+  assertEquals(started.length, 1, "the others come after it");
+  await passing;
 });
