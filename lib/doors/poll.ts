@@ -10,6 +10,7 @@ import type { Carrier, CarrierEvents } from "../carrier.ts";
 import { encodeLine, encodeSignal } from "../codecs/line.ts";
 import type { Codec, Door, DoorSession } from "../door.ts";
 import { GongError } from "../errors.ts";
+import { problem } from "../http/problem.ts";
 import { handedCost, type Outlet } from "../outbox.ts";
 import type { Session } from "../session.ts";
 import type { Data, Position, Signal } from "../types.ts";
@@ -33,7 +34,7 @@ export const poll: HttpDoor = {
     const notify = readFlag(call.query, "notify", false);
     const kept = keepHistory(call);
     if (kept.isHead) return kept.json(headBody());
-    return new Promise((resolve, reject) => new Poll(kept, notify, { resolve, reject }).begin(timeout));
+    return new Promise((resolve) => new Poll(kept, notify, resolve).begin(timeout));
   },
 };
 
@@ -56,12 +57,6 @@ function readTimeout(text: string | null): number {
   return seconds;
 }
 
-/** How a poll ends. */
-interface Outcome {
-  resolve(response: Response): void;
-  reject(error: GongError): void;
-}
-
 /** One poll: its own door, since what it answers is gathered here, and what carries its session. */
 class Poll implements Door, Carrier {
   readonly name = "poll";
@@ -69,7 +64,7 @@ class Poll implements Door, Carrier {
   readonly isBrief = true;
   readonly #call: HttpCall;
   readonly #notify: boolean;
-  readonly #outcome: Outcome;
+  readonly #answer: (response: Response) => void;
   readonly #frames: Data[] = [];
   readonly #signals: string[] = [];
   /** Of both. */
@@ -86,10 +81,10 @@ class Poll implements Door, Carrier {
   #cursor: string | undefined;
   #isOver = false;
 
-  constructor(call: HttpCall, notify: boolean, outcome: Outcome) {
+  constructor(call: HttpCall, notify: boolean, answer: (response: Response) => void) {
     this.#call = call;
     this.#notify = notify;
-    this.#outcome = outcome;
+    this.#answer = answer;
     this.#missing = new Set(call.wish.channels);
   }
 
@@ -167,7 +162,8 @@ class Poll implements Door, Carrier {
     this.#isOver = true;
     clearTimeout(this.#timer);
     if (this.#cursor !== undefined) return this.#reply(this.#cursor);
-    this.#outcome.reject(GongError.fromClose(code, reason));
+    // It is counted as the end of a session, so it is no refusal of the request.
+    this.#answer(problem(GongError.fromClose(code, reason)));
     this.#end(code, true);
   }
 
@@ -198,7 +194,7 @@ class Poll implements Door, Carrier {
     const headers = { etag: `"${cursor.replaceAll(",", ";")}"` };
     const isKnown = !ifNoneMatch(this.#call.request.headers.get("if-none-match"), headers.etag);
     if (isKnown && !this.#isNew && this.#lost.size === 0) {
-      this.#outcome.resolve(this.#call.json(null, { status: 304, headers }));
+      this.#answer(this.#call.json(null, { status: 304, headers }));
       return this.#end(1000, true);
     }
     const recovered = this.#lost.size === 0
@@ -208,7 +204,7 @@ class Poll implements Door, Carrier {
     // Nobody could ask for them later.
     const signals = this.#signals.length > 0 ? `"signals":[${this.#signals.join(",")}],` : "";
     const body = new TextEncoder().encode(`{${news},${signals}"cursor":${JSON.stringify(cursor)},${recovered}}`);
-    this.#outcome.resolve(this.#call.json(this.#deliver(body), { headers }));
+    this.#answer(this.#call.json(this.#deliver(body), { headers }));
   }
 
   /** The answer's body; until a large one has gone, it counts as what a closed socket still holds. */
@@ -229,7 +225,7 @@ class Poll implements Door, Carrier {
     this.#isOver = true;
     clearTimeout(this.#timer);
     this.#end(1006, false);
-    this.#outcome.resolve(new Response(null, { status: CLIENT_GONE }));
+    this.#answer(new Response(null, { status: CLIENT_GONE }));
   }
 
   #end(code: number, clean: boolean): void {

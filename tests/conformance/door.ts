@@ -10,6 +10,8 @@ import { IDENTITIES } from "./door/identities.ts";
 import { INBOXES } from "./door/inboxes.ts";
 import { LARGE } from "./door/large.ts";
 import { LOSSES } from "./door/losses.ts";
+import { ORDERS } from "./door/orders.ts";
+import { PUBLISHING } from "./door/publishing.ts";
 import { REFUSALS } from "./door/refusals.ts";
 import { RIGHTS } from "./door/rights.ts";
 import { RESUMES } from "./door/resumes.ts";
@@ -30,6 +32,8 @@ const CASES: readonly Case[] = [
   ...RIGHTS,
   ...IDENTITIES,
   ...INBOXES,
+  ...PUBLISHING,
+  ...ORDERS,
   ...LARGE,
 ];
 
