@@ -9,6 +9,7 @@ import { seeded } from "../support/random.ts";
 import { testIds } from "./broker/ids.ts";
 import { testLimits } from "./broker/limits.ts";
 import { testPages } from "./broker/pages.ts";
+import { testRecords } from "./broker/records.ts";
 import { testReopening } from "./broker/reopening.ts";
 import {
   before,
@@ -221,6 +222,7 @@ export function testBroker(name: string, open: OpenBroker, features: BrokerFeatu
   testLimits(test, features);
   testIds(test, features);
   testTtl(test, features);
+  testRecords(test, features);
   if (features.reopen) testReopening(test);
 
   test("stats() counts what is known and kept", async (open) => {
