@@ -107,8 +107,8 @@ export interface History {
 }
 
 /**
- * A value under a key that is kept beside the channels; without a value, the key goes. A key has 1 to 256 bytes without
- * control characters; whoever keeps records bounds how many, and how large, they are.
+ * A value under a key that is kept beside the channels; without a value, the key goes. Both are well-formed text; a key
+ * has 1 to 256 bytes without control characters. Whoever keeps records bounds how many, and how large, they are.
  */
 export interface RecordChange {
   readonly key: string;
@@ -146,11 +146,14 @@ export interface BrokerCapabilities {
  */
 export interface Broker {
   readonly capabilities: BrokerCapabilities;
-  /** One result per draft, in order. With `atomic` either all are taken or every result is the same refusal. */
+  /**
+   * One result per draft, in order. With `atomic` either all are taken or every result is the same refusal. Without drafts
+   * it is {@linkcode record}.
+   */
   publish(drafts: readonly Draft[], options?: PublishOptions): Promise<PublishResult[]>;
   /** The records whose keys begin with the prefix, by their keys. */
   records(prefix: string): Promise<ReadonlyMap<string, string>>;
-  /** Changes records, all or none. @throws {GongError} `overloaded` when that cannot be stored */
+  /** Changes records, all or none. @throws {GongError} `bad_request` for a key; `overloaded` when that cannot be stored */
   record(changes: readonly RecordChange[]): Promise<void>;
   /**
    * What came after the start, and the top, as of one instant. Without a start: no publications, only the top.

@@ -58,11 +58,15 @@ export function randomEpoch(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(36).padStart(2, "0")).join("");
 }
 
-/** @throws {GongError} `bad_request` for a key that is not 1 to 256 bytes without control characters */
+/** @throws {GongError} `bad_request` for a key that is not 1 to 256 bytes of a text without control characters */
 function checkKeys(changes: readonly RecordChange[]): void {
   for (const { key } of changes) {
-    if (key !== "" && byteLength(key) <= MAX_KEY && !/\p{Cc}/u.test(key)) continue;
-    throw new GongError("bad_request", `The key of a record has to be 1 to ${MAX_KEY} bytes.`);
+    // With half a character, two keys would be one in UTF-8.
+    if (key !== "" && byteLength(key) <= MAX_KEY && !/[\p{Cc}\p{Cs}]/u.test(key)) continue;
+    throw new GongError(
+      "bad_request",
+      `The key of a record has to be 1 to ${MAX_KEY} bytes without control characters.`,
+    );
   }
 }
 
@@ -102,6 +106,7 @@ export class Ledger implements Broker {
   async publish(drafts: readonly Draft[], options: PublishOptions = {}): Promise<PublishResult[]> {
     const { records = [], atomic = false } = options;
     if (drafts.length === 0) {
+      // No result could say that it was refused.
       if (records.length > 0) await this.record(records);
       return [];
     }
@@ -174,8 +179,7 @@ export class Ledger implements Broker {
   /** Records change only when all drafts are taken. */
   #number(drafts: readonly Draft[], atomic: boolean, records: readonly RecordChange[]): Numbered {
     const numbered = new Numbering(this.#accounts, this.#store, this.#now()).number(drafts, atomic);
-    const [first] = numbered.results;
-    if (!("error" in first!)) this.#record(records);
+    if (!("error" in numbered.results[0]!)) this.#record(records);
     return numbered;
   }
 

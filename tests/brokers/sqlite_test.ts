@@ -316,6 +316,11 @@ Deno.test({
       assertEquals([recovered, publications.length, top.offset], [true, filled + 1, filled + 1]);
       assertEquals(announced, Array.from({ length: filled + 1 }, (_, index) => index + 1));
       assertEquals((await broker.read("new")).top.offset, 0, "channels are opened all the same");
+      assertEquals(
+        await broker.record([{ key: "r", value: "x".repeat(10_000) }]).catch(({ code }) => code),
+        "overloaded",
+      );
+      assertEquals([...await broker.records("")], []);
       Deno.removeSync(ballast);
       const [next] = await until(() => broker.publish([draft("a", "next")]));
       assertEquals(next, { epoch: top.epoch, offset: filled + 2 });
