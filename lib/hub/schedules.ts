@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { sizeOf } from "../bytes.ts";
 import { decodeScheduleRecord, encodeScheduleRecord } from "../codecs/schedule.ts";
 import { Deadlines } from "../deadlines.ts";
 import { ERRORS, GongError } from "../errors.ts";
@@ -21,6 +20,7 @@ import type {
   SchedulePage,
 } from "../types.ts";
 import { isPeriodic, nextTime } from "../when.ts";
+import { ScheduleBook } from "./schedule_book.ts";
 
 /** What {@linkcode Schedules} are made of. */
 export interface SchedulesOptions {
@@ -48,10 +48,6 @@ interface Wake {
 }
 
 const PREFIX = "schedule:";
-/** Bytes of the data of all of them. */
-const MAX_BYTES = 64 * 2 ** 20;
-/** Bytes of the data of one page; a single one is answered whatever its size. */
-const PAGE = 4 * 2 ** 20;
 /** How long what fired once is kept, in milliseconds. */
 const KEPT = 86_400_000;
 /** Clocks jump: the next time is looked at again after so long at most, in milliseconds. */
@@ -69,11 +65,8 @@ export class Schedules {
   readonly #options: SchedulesOptions;
   readonly #now: () => number;
   readonly #timer: NonNullable<SchedulesOptions["timer"]>;
-  readonly #schedules = new Map<string, Schedule>();
+  readonly #book: ScheduleBook;
   readonly #wakes = new Deadlines<Wake>(({ id, due }) => this.#wakeOf(id) === due);
-  /** Ids in order, until something changes. */
-  #sorted: string[] | undefined;
-  #bytes = 0;
   readonly #started: number;
   readonly #loaded: Promise<void>;
   #last: Promise<unknown>;
@@ -83,6 +76,7 @@ export class Schedules {
   constructor(options: SchedulesOptions) {
     const { now = Date.now, timer = startTimer } = options;
     this.#options = options;
+    this.#book = new ScheduleBook(options.max);
     this.#now = now;
     this.#timer = timer;
     this.#started = now();
@@ -90,33 +84,24 @@ export class Schedules {
   }
 
   get size(): number {
-    return this.#schedules.size;
+    return this.#book.size;
   }
 
-  async list({ limit, after = "", creator }: PageRequest & { creator?: string }): Promise<SchedulePage> {
+  async list(page: PageRequest & { creator?: string }): Promise<SchedulePage> {
     await this.#loaded;
-    const ids = this.#sorted ??= [...this.#schedules.keys()].sort();
-    const all = ids.map((id) => this.#schedules.get(id)!)
-      .filter((schedule) => creator === undefined || schedule.creator === creator);
-    const rest = all.filter(({ id }) => id > after);
-    const schedules = rest.slice(0, limit);
-    let bytes = 0;
-    const end = schedules.findIndex((one, index) => (bytes += bytesOf(one)) > PAGE && index > 0);
-    if (end > 0) schedules.length = end;
-    const page = { schedules, total: all.length };
-    return rest.length > schedules.length ? { ...page, next: schedules.at(-1)!.id } : page;
+    return this.#book.list(page);
   }
 
   async get(id: string): Promise<Schedule | undefined> {
     await this.#loaded;
-    return this.#schedules.get(id);
+    return this.#book.get(id);
   }
 
   /** As {@linkcode HubClient.putSchedule}. */
   put(order: ScheduleOrder, { replace, owner }: PutOptions): Promise<{ schedule: Schedule; created: boolean }> {
     return this.#inTurn(async () => {
       const { id } = order;
-      const known = this.#schedules.get(id);
+      const known = this.#book.get(id);
       if (known && !replace) throw new GongError("conflict", "There is a schedule of this id.", { field: "/id" });
       if (known && owner !== undefined && known.creator !== owner) {
         throw new GongError("forbidden", "The schedule of this id is another key's.");
@@ -124,9 +109,9 @@ export class Schedules {
       const created = this.#now();
       const next = nextTime(order.when, created, "at" in order.when ? order.when.at - 1 : created);
       const schedule: Schedule = { ...order, created, ...(next === undefined ? {} : { next }) };
-      const gone = this.#makeRoom(schedule, known);
+      const gone = this.#book.roomFor(schedule);
       await this.#options.broker.record([...gone.map((id) => ({ key: PREFIX + id })), recordOf(schedule)]);
-      for (const id of gone) this.#forget(id);
+      for (const id of gone) this.#book.delete(id);
       this.#set(schedule);
       return { schedule, created: known === undefined };
     });
@@ -135,7 +120,7 @@ export class Schedules {
   /** As {@linkcode HubClient.cancelSchedule}. */
   cancel(id: string, owner?: string): Promise<boolean> {
     return this.#inTurn(async () => {
-      const known = this.#schedules.get(id);
+      const known = this.#book.get(id);
       if (!known || owner !== undefined && known.creator !== owner) return false;
       await this.#drop(id);
       return true;
@@ -167,10 +152,10 @@ export class Schedules {
     try {
       const schedule = decodeScheduleRecord(text);
       const { id, when, created, next } = schedule;
-      if (next === undefined || next > this.#started || !isPeriodic(when)) return this.#set(schedule);
-      const { next: _, ...rest } = schedule;
+      if (PREFIX + id !== key) throw new TypeError("its id is that of another");
       const later = nextTime(when, created, this.#started);
-      this.#set(later === undefined ? rest : { ...rest, next: later });
+      if (next === undefined || next > this.#started || !isPeriodic(when)) return this.#set(schedule);
+      this.#set({ ...withoutNext(schedule), ...(later === undefined ? {} : { next: later }) });
       this.#skip(id, next);
     } catch (error) {
       log.error("schedule.damaged", { key, error: String(error) });
@@ -201,7 +186,7 @@ export class Schedules {
       const wake = this.#wakes.take(this.#now());
       if (!wake) return;
       const { id, due } = wake;
-      const schedule = this.#schedules.get(id);
+      const schedule = this.#book.get(id);
       if (!schedule || this.#wakeOf(id) !== due) continue;
       try {
         if (schedule.next === undefined) await this.#drop(id);
@@ -260,53 +245,21 @@ export class Schedules {
     this.#options.log.warning("schedule.refused", { id: schedule.id, code });
   }
 
-  /** What has to go so that there is room: what has fired, the oldest first. @throws {GongError} `too_many` */
-  #makeRoom(schedule: Schedule, known: Schedule | undefined): string[] {
-    const { max } = this.#options;
-    const bytes = this.#bytes + bytesOf(schedule) - (known ? bytesOf(known) : 0);
-    const count = this.#schedules.size + (known ? 0 : 1);
-    const isOver = () => count - gone.length > max || bytes - freed > MAX_BYTES;
-    const gone: string[] = [];
-    let freed = 0;
-    if (!isOver()) return [];
-    const done = [...this.#schedules.values()].filter((one) => one.next === undefined && one !== known);
-    for (const one of done.sort((a, b) => (a.last?.time ?? 0) - (b.last?.time ?? 0))) {
-      gone.push(one.id);
-      freed += bytesOf(one);
-      if (!isOver()) break;
-    }
-    if (isOver()) {
-      throw new GongError("too_many", `There may be at most ${max} schedules, with ${MAX_BYTES} bytes of data.`);
-    }
-    return gone;
-  }
-
   async #drop(id: string): Promise<void> {
     await this.#options.broker.record([{ key: PREFIX + id }]);
-    this.#forget(id);
+    this.#book.delete(id);
   }
 
   #set(schedule: Schedule): void {
+    this.#book.set(schedule);
     const { id } = schedule;
-    this.#forget(id);
-    this.#schedules.set(id, schedule);
-    this.#sorted = undefined;
-    this.#bytes += bytesOf(schedule);
     const due = this.#wakeOf(id);
     if (due !== undefined) this.#wakes.add(due, { id, due });
   }
 
-  #forget(id: string): void {
-    const known = this.#schedules.get(id);
-    if (!known) return;
-    this.#schedules.delete(id);
-    this.#bytes -= bytesOf(known);
-    this.#sorted = undefined;
-  }
-
   /** When the schedule has to be looked at: when it is due, or has been kept long enough. */
   #wakeOf(id: string): number | undefined {
-    const schedule = this.#schedules.get(id);
+    const schedule = this.#book.get(id);
     return schedule && (schedule.next ?? (schedule.last?.time ?? schedule.created) + KEPT);
   }
 
@@ -321,10 +274,6 @@ function recordOf(schedule: Schedule): RecordChange {
 
 function withoutNext({ next: _, ...schedule }: Schedule): Schedule {
   return schedule;
-}
-
-function bytesOf({ message, channels }: Schedule): number {
-  return sizeOf(message) + channels.reduce((sum, channel) => sum + channel.length, 0);
 }
 
 function startTimer(action: () => void, wait: number): () => void {

@@ -278,15 +278,26 @@ Deno.test("a record that is damaged is told of, and left", async () => {
   await using world = new World();
   await world.put("whole", { at: START + 5000 });
   await world.stop();
-  await world.broker.record([{ key: "schedule:torn", value: "{" }, { key: "schedule:other", value: "[1]" }]);
+  const whole = (await world.broker.records("schedule:")).get("schedule:whole")!;
+  await world.broker.record([
+    { key: "schedule:torn", value: "{" },
+    { key: "schedule:other", value: "[1]" },
+    { key: "schedule:copy", value: whole },
+    {
+      key: "schedule:cron",
+      value: whole.replace('"whole"', '"cron"').replace(/"when":\{[^}]*\}/, '"when":{"cron":"x","zone":"UTC"}'),
+    },
+  ]);
   world.open();
   await world.pass(10);
   assertEquals(world.announced.length, 1);
   assertEquals(world.log.events.filter(({ event }) => event === "schedule.damaged").map(({ fields }) => fields.key), [
     "schedule:torn",
     "schedule:other",
+    "schedule:copy",
+    "schedule:cron",
   ]);
-  assertEquals((await world.broker.records("schedule:")).size, 3);
+  assertEquals((await world.broker.records("schedule:")).size, 5);
 });
 
 Deno.test("what a firing and a change do at the same moment is done one after the other", async () => {
