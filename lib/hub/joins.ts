@@ -40,8 +40,8 @@ interface Told {
 export class Joins {
   readonly #options: JoinsOptions;
   readonly #told = new Map<string, Told>();
-  /** Channels where something has changed. */
-  #due = new Set<string>();
+  /** Channels where something has changed: those that have a `changed`. */
+  readonly #due = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isPublishing = false;
   #isClosed = false;
@@ -80,7 +80,6 @@ export class Joins {
   async #publishAll(): Promise<void> {
     this.#isPublishing = true;
     const due = [...this.#due];
-    this.#due = new Set();
     for (let index = 0; index < due.length && !this.#isClosed; index += AT_ONCE) {
       await Promise.all(due.slice(index, index + AT_ONCE).map((channel) => this.#publish(channel)));
       await setImmediate();
@@ -93,6 +92,8 @@ export class Joins {
     const { find, page, publish, bytes } = this.#options;
     const told = this.#told.get(channel)!;
     const { name, known, changed } = told;
+    // Also what has changed since this round began: where that leaves nothing to tell of, nothing is due any more.
+    this.#due.delete(channel);
     told.changed = new Set();
     const joined = new Map<Admitted, Present>();
     const left = new Map<Admitted, Present>();

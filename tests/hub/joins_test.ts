@@ -142,3 +142,19 @@ for (const seed of [1, 2, 3]) {
     assertEquals([...there].sort(), present.map(({ session }) => session).sort());
   });
 }
+
+Deno.test("Joins go on when who came to one of many channels has left it before its turn", async () => {
+  using told = new Told();
+  const brief = admitted("1-brief");
+  // More than are told of before the event loop turns.
+  for (let n = 0; n < 101; n++) told.presence.join(admitted(`1-${n}`), `c${n}`);
+  told.presence.join(brief, "last");
+  told.answer = () => {
+    told.presence.remove(brief);
+    return TAKEN;
+  };
+  await told.published(101);
+  told.presence.join(admitted("1-late"), "c0");
+  const { joined } = await told.published(102);
+  assertEquals(joined, [{ session: "1-late", since: 7 }]);
+});
