@@ -36,10 +36,10 @@ export interface AuthOptions {
   /** A wrong key came from this address. Not called while the address is blocked. */
   readonly onFailure?: (address: string) => void;
   /**
-   * A token from this address was refused, for want of this. It does not count towards blocking the address: nobody
+   * A token from this address was refused. It does not count towards blocking the address: nobody
    * guesses a signature, and what clients do whose tokens have expired would block everybody behind their proxy.
    */
-  readonly onTokenRefused?: (check: string, address: string) => void;
+  readonly onTokenRefused?: (fault: TokenFault, address: string) => void;
 }
 
 /** Verdicts. Addresses are those of `createAddresses`. */
@@ -148,7 +148,7 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
       return await tokens.verify(token);
     } catch (error) {
       const { cause } = GongError.from(error);
-      if (cause instanceof TokenFault) onTokenRefused(cause.check, address);
+      if (cause instanceof TokenFault) onTokenRefused(cause, address);
       throw error;
     }
   }

@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Auth } from "./auth.ts";
 import { sizeOf } from "./bytes.ts";
 import type { Config } from "./config.ts";
-import type { Content, Door, Sent, SignalTarget, SubscribeAnswer } from "./door.ts";
+import type { Content, Sent, SignalTarget, SubscribeAnswer } from "./door.ts";
 import { Admission } from "./edge/admission.ts";
 import { Delivery } from "./edge/delivery.ts";
 import { Identities } from "./edge/identities.ts";
@@ -217,8 +217,7 @@ export class Edge implements SessionHost {
   }
 
   opened(session: Session): void {
-    const { id, door, address } = session.options;
-    this.#log(door, "session.open", { session: id, door: door.name, address });
+    this.#log(session, "session.open", {});
     if (this.#draining !== undefined) session.close("going_away");
   }
 
@@ -228,13 +227,14 @@ export class Edge implements SessionHost {
     this.messaging.leave(session);
     this.registry.leave(session, reason);
     this.#options.link.notify("release", session.id);
-    const { id, door, address } = session.options;
-    this.#log(door, "session.close", { session: id, door: door.name, address, code, reason });
+    this.#log(session, "session.close", { code, reason });
   }
 
-  #log({ isBrief }: Door, event: string, fields: Fields): void {
+  #log({ options, user }: Session, event: string, rest: Fields): void {
     const { log } = this.#options;
-    if (isBrief) log.debug(event, fields);
+    const { id, door, address } = options;
+    const fields = { session: id, door: door.name, address, ...user === undefined ? {} : { user }, ...rest };
+    if (door.isBrief) log.debug(event, fields);
     else log.info(event, fields);
   }
 

@@ -53,8 +53,8 @@ async function main(data: WorkerData, port: Port): Promise<void> {
       onUnreachable: (error) => log.warning("tokens.unreachable", { error: error.message }),
     }),
     onFailure: (address) => hub.failedAuth(address),
-    onTokenRefused: (check, address) => {
-      log.info("token.refused", { check, address });
+    onTokenRefused: ({ check, message }, address) => {
+      log.info("token.refused", { check, reason: message, address });
       metrics.count("gong_tokens_refused_total", { check });
     },
   });

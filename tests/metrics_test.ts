@@ -201,7 +201,7 @@ Deno.test("renderPrometheus() gives a histogram ascending buckets, +Inf, a sum a
 
 Deno.test("METRICS has no label that could name a channel, a user or an address", () => {
   const labels = new Set(Object.values(METRICS).flatMap((metric) => metric.labels));
-  assertEquals([...labels].sort(), ["check", "deno", "door", "isolate", "reason", "version"]);
+  assertEquals([...labels].sort(), ["check", "deno", "door", "isolate", "outcome", "reason", "version"]);
 });
 
 Deno.test("renderJson() is one object of plain figures", () => {

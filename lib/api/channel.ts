@@ -13,6 +13,6 @@ export function readHeard({ options, grant }: Call, channel: string | undefined)
     throw new GongError("bad_request", `\`channel\` has to be ${CHANNEL_GRAMMAR}.`, { field: "channel" });
   }
   if (options.auth.may(grant, "subscribe", channel)) return channel;
-  if (grant === undefined) throw new GongError("unauthorized", `Listening to ${channel} needs a key.`);
+  if (grant === undefined) throw new GongError("unauthorized", `Listening to ${channel} needs a key or a token.`);
   throw new GongError("forbidden", `Listening to ${channel} is not allowed.`);
 }

@@ -133,6 +133,6 @@ function checkTrace(fields: Fields, { auth, grant }: PublicationOptions): void {
 /** @throws {GongError} `unauthorized` or `forbidden` */
 export function checkRight(channel: string, { auth, grant }: Pick<PublicationOptions, "auth" | "grant">): void {
   if (auth.may(grant, "publish", channel)) return;
-  if (grant === undefined) throw new GongError("unauthorized", `Publishing to ${channel} needs a key.`);
+  if (grant === undefined) throw new GongError("unauthorized", `Publishing to ${channel} needs a key or a token.`);
   throw new GongError("forbidden", `${grant.user ? "This user" : "This key"} may not publish to ${channel}.`);
 }

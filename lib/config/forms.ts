@@ -156,8 +156,11 @@ export function toKeySetUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isSafe = url?.protocol === "https:" ||
     url?.protocol === "http:" && isLoopback(url.hostname.replace(/^\[|\]$/g, ""));
-  if (!url || !isSafe || url.username !== "" || url.password !== "" || url.hash !== "") {
-    throw new SyntaxError("expected a URL with https, e.g. https://id.example.com/.well-known/jwks.json");
+  if (url && (url.username !== "" || url.password !== "" || url.hash !== "")) {
+    throw new SyntaxError("expected a URL without a user, a password and a fragment");
+  }
+  if (!url || !isSafe) {
+    throw new SyntaxError("expected a URL with https, or on this machine with http, e.g. https://id.example.com/.well-known/jwks.json");
   }
   return url.href;
 }

@@ -92,7 +92,7 @@ export function grantWish(
 function checkRights(auth: Auth, grant: Grant | undefined, channels: readonly string[]): void {
   for (const channel of channels) {
     if (auth.may(grant, "subscribe", channel)) continue;
-    if (grant === undefined) throw new GongError("forbidden", `Listening to ${channel} needs a key.`);
+    if (grant === undefined) throw new GongError("forbidden", `Listening to ${channel} needs a key or a token.`);
     throw new GongError("forbidden", `Listening to ${channel} is not allowed.`);
   }
 }

@@ -122,7 +122,7 @@ Deno.test("identify() says of a token that is not valid nothing but that, and bl
   const refused: [check: string, address: string][] = [];
   const { identify, verify, block } = users({}, {
     onFailure: (address) => failures.push(address),
-    onTokenRefused: (...told) => refused.push(told),
+    onTokenRefused: ({ check }, address) => refused.push([check, address]),
   });
   const expired = signToken({ exp: 1 });
   const forged = signToken({}, "another-secret-of-enough-characters-for-it");
