@@ -45,8 +45,14 @@ export function compileGlobs(patterns: readonly string[]): (name: string) => boo
   }
   const exact = new Set(patterns.filter((pattern) => !pattern.includes("*")));
   const globs = patterns.filter((pattern) => pattern.includes("*"));
-  return (name) =>
-    exact.has(name) || globs.some((glob) => isReserved(name) === isReserved(glob) && matches(glob, name));
+  const reserved = globs.filter(isReserved);
+  const ordinary = globs.filter((glob) => !isReserved(glob));
+  // Asked at each publication of a session: nothing is made here.
+  return (name) => {
+    if (exact.has(name)) return true;
+    for (const glob of isReserved(name) ? reserved : ordinary) if (matches(glob, name)) return true;
+    return false;
+  };
 }
 
 /**

@@ -26,8 +26,11 @@ export function userChannel(user: string): string {
 /** Whose channel it is; undefined when it is no user's. */
 export function userOf(channel: string): string | undefined {
   if (!channel.startsWith(USER)) return undefined;
+  const name = channel.slice(USER.length);
+  // Asked at each publication to a user, and most ids need no encoding.
+  if (!name.includes("%")) return name !== "" && isChannelName(channel) ? name : undefined;
   try {
-    const user = decodeURIComponent(channel.slice(USER.length));
+    const user = decodeURIComponent(name);
     return isUser(user) && userChannel(user) === channel ? user : undefined;
   } catch {
     return undefined;
@@ -47,6 +50,14 @@ export function sessionName(session: string): string {
 
 export function isSessionName(name: string): boolean {
   return name.startsWith(SESSION);
+}
+
+/** Whether a pattern has names in it to which a right to publish can be given: those of users and sessions. */
+export function isForMessages(pattern: string): boolean {
+  const [start = ""] = pattern.split("*");
+  return [USER, SESSION].some((prefix) => {
+    return start.startsWith(prefix) || start.length < pattern.length && prefix.startsWith(start);
+  });
 }
 
 /** Where joining and leaving the channel is published; undefined when there is no room for its name. */

@@ -350,12 +350,16 @@ Deno.test("resolveConfig() takes rules of channels, and says what is wrong with 
     "room:*",
     "news count=0",
     "$user/* age=7d bytes=64KiB",
+    "$user/vip:* publish=token",
+    "$s*/1 publish=users",
     "  a   count=5  age=500ms  presence=on  subscribe=users ",
   ];
   assertEquals(load({ args: rules.flatMap((rule) => ["--rule", rule]) }).rule, [
     "room:*",
     "news count=0",
     "$user/* age=7d bytes=64KiB",
+    "$user/vip:* publish=token",
+    "$s*/1 publish=users",
     "a count=5 age=500ms presence=on subscribe=users",
   ]);
   assertEquals(load({ env: { GONG_RULE: "a count=1, b age=2" } }).rule, ["a count=1", "b age=2"]);
@@ -366,7 +370,14 @@ Deno.test("resolveConfig() takes rules of channels, and says what is wrong with 
     ["a presence=yes", "presence: expected one of off, on, joins"],
     ["presence=on", "expected a pattern of channels before it"],
     ["$user/* subscribe=users", "not for a rule to say"],
+    ["$admin subscribe=everyone", "not for a rule to say"],
+    ["$user/* presence=on", "has no presence"],
     ["$* publish=everyone", "expected users, token or keys"],
+    ["$session/1-a publish=everyone", "expected users, token or keys"],
+    ["$admin publish=keys", "only the server publishes there"],
+    ["$presence/* publish=users", "only the server publishes there"],
+    ["$user publish=users", "only the server publishes there"],
+    ["$users/* publish=users", "only the server publishes there"],
     ["ä count=1", "expected a pattern of channels"],
     ["a count=1 count=2", "count is given twice"],
     ["a count=x", "count: expected a whole number"],

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { isChannelName } from "../lib/globs.ts";
-import { isUser, presenceChannel, presenceOf, userChannel, userOf } from "../lib/reserved.ts";
+import { isForMessages, isUser, presenceChannel, presenceOf, userChannel, userOf } from "../lib/reserved.ts";
 import { seeded } from "./support/random.ts";
 
 Deno.test("userChannel() names every user's channel, and userOf() finds the user again", () => {
@@ -43,11 +43,42 @@ Deno.test("userOf() is the inverse of userChannel() for whatever text", () => {
   assertEquals(users > 5000, true);
 });
 
+Deno.test("userOf() finds a user in no two names of channels", () => {
+  const { pick, int } = seeded(12);
+  const pieces = ["a", "A", "/", "~", "%41", "%2F", "%20", "%c3", "%C3%BC", "%", "*", " ", "\n", "ü", "$"] as const;
+  const kinds = { users: 0, others: 0 };
+  for (let round = 0; round < 20_000; round++) {
+    const name = `$user/${Array.from({ length: int(4) }, () => pick(pieces)).join("")}`;
+    const user = userOf(name);
+    kinds[user === undefined ? "others" : "users"]++;
+    if (user !== undefined) assertEquals([userChannel(user), isUser(user), isChannelName(name)], [name, true, true]);
+  }
+  assertEquals([kinds.users > 2000, kinds.others > 2000], [true, true], JSON.stringify(kinds));
+  assertEquals([userOf(`$user/${"x".repeat(122)}`)?.length, userOf(`$user/${"x".repeat(123)}`)], [122, undefined]);
+});
+
 Deno.test("isUser() refuses what has no name, no end or no characters", () => {
   for (const text of ["", "a\n", "\0", "\u007f", "\ud800", "x".repeat(123), "ü".repeat(21)]) {
     assertEquals(isUser(text), false, text);
   }
   assertEquals([isUser("x".repeat(122)), isUser("ü".repeat(20))], [true, true]);
+});
+
+Deno.test("isForMessages() is true of the patterns that have a user or a session in them", () => {
+  const table: readonly [pattern: string, expected: boolean][] = [
+    ["$user/*", true],
+    ["$user/7", true],
+    ["$session/*", true],
+    ["$*", true],
+    ["$s*", true],
+    ["$*r/7", true],
+    ["$user", false],
+    ["$users/*", false],
+    ["$admin", false],
+    ["$presence/*", false],
+    ["$p*", false],
+  ];
+  for (const [pattern, expected] of table) assertEquals(isForMessages(pattern), expected, pattern);
 });
 
 Deno.test("presenceChannel() is there for every channel whose name has room for it", () => {

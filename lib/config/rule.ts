@@ -4,7 +4,8 @@
  * @module
  */
 
-import { isGlob } from "../globs.ts";
+import { isGlob, isReserved } from "../globs.ts";
+import { isForMessages } from "../reserved.ts";
 import { formatBytes, formatSeconds, MAX_SECONDS, parseBytes, parseSeconds } from "../units.ts";
 
 /** Bounds of what one channel keeps, those of the plain settings too. */
@@ -65,13 +66,12 @@ export function parseRule(text: string): ChannelRule {
   if (!isGlob(pattern)) {
     throw new SyntaxError("expected a pattern of channels, then what holds for them, e.g. room:* count=100");
   }
-  const isReserved = pattern.startsWith("$");
   const settings = new Map<keyof ChannelSettings, ChannelSettings[keyof ChannelSettings]>();
   for (const word of words) {
     const [name = "", value = ""] = word.split(/=(.*)/s);
     if (!isSetting(name)) throw new SyntaxError(`${JSON.stringify(word)} is none of ${RULE_WORDS}`);
     if (settings.has(name)) throw new SyntaxError(`${name} is given twice`);
-    if (isReserved) checkReserved(name, value);
+    if (isReserved(pattern)) checkReserved(pattern, name, value);
     settings.set(name, readSetting(name, value));
   }
   return { pattern, settings: Object.fromEntries(settings) };
@@ -83,11 +83,17 @@ export function toRule(text: string): string {
   return text.trim().split(/\s+/).join(" ");
 }
 
-/** What the server itself has decided of its own channels nobody can be told to have decided otherwise. */
-function checkReserved(name: keyof ChannelSettings, value: string): void {
+/** Of a reserved channel the server itself decides who hears it, and a rule that says so would only seem to hold. */
+function checkReserved(pattern: string, name: keyof ChannelSettings, value: string): void {
   if (name === "subscribe") throw new SyntaxError("who may hear a channel that begins with $ is not for a rule to say");
   if (name === "presence") throw new SyntaxError("a channel that begins with $ has no presence");
-  if (name === "publish" && value === "everyone") {
+  if (name !== "publish") return;
+  if (!isForMessages(pattern)) {
+    throw new SyntaxError(
+      "only the server publishes there; of those that begin with $ only $user/ and $session/ are open",
+    );
+  }
+  if (value === "everyone") {
     throw new SyntaxError(
       "publish=everyone would let anybody write to users and sessions; expected users, token or keys",
     );

@@ -1,7 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { createRights, type RightsSettings } from "../../lib/auth/rights.ts";
 import type { Grant } from "../../lib/auth.ts";
-import { parseRule } from "../../lib/config.ts";
 import { compileGlobs } from "../../lib/globs.ts";
 import { userChannel } from "../../lib/reserved.ts";
 import { seeded } from "../support/random.ts";
@@ -192,23 +191,4 @@ Deno.test("createRights() takes no user for another", () => {
     const heard = channels.filter((channel) => may(user(id, ["*", "$*"], []), "subscribe", channel));
     assertEquals(heard, [channels[index]!], id);
   }
-});
-
-Deno.test("parseRule() lets no rule say of reserved channels what the server decides", () => {
-  const refused = [
-    "$user/* subscribe=everyone",
-    "$* publish=everyone",
-    "$session/* presence=on",
-    "$admin subscribe=users",
-  ];
-  for (const text of refused) {
-    let message = "";
-    try {
-      parseRule(text);
-    } catch (error) {
-      message = (error as Error).message;
-    }
-    assert(message.length > 20, text);
-  }
-  assertEquals(parseRule("$user/* publish=users count=5").settings, { publish: "users", count: 5 });
 });
