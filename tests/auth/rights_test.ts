@@ -131,20 +131,34 @@ Deno.test("createRights() opens to everybody with dev all but what only the serv
   assert(has(undefined, "admin"));
 });
 
+/** For each reason who hears it. */
+const REASONS: readonly [who: Who, action: "subscribe" | "publish", channel: string, reason: string][] = [
+  ["nobody", "subscribe", "all", "all has subscribe=everyone"],
+  ["bare", "publish", "members", "members has publish=users"],
+  ["nobody", "subscribe", "members", "members has subscribe=users, and this is no user"],
+  ["some", "publish", "room:1", "the token names room:1"],
+  ["bare", "publish", "room:1", "room:1 has publish=token, and the token does not name it"],
+  ["stats", "subscribe", "room:1", "room:1 has subscribe=token, and there is no token"],
+  ["stats", "publish", "vault", "vault has publish=keys, and this is no key with publish"],
+  ["publish", "publish", "x", "shop has the scope publish"],
+  ["login", "subscribe", "$user/2", "boss has the scope admin"],
+  ["some", "subscribe", "$user/2", "it is the user's own"],
+  ["greedy", "subscribe", "$user/2", "only that user may, or a key with the scope admin"],
+  ["bare", "publish", "$user/sealed", "$user/sealed has publish=keys, and this is no key with publish"],
+  ["bare", "subscribe", "$presence/room:1", "room:1 has subscribe=token, and the token does not name it"],
+  ["admin", "subscribe", "$presence/broadcast", "broadcast does not have presence=joins"],
+  ["greedy", "subscribe", "$admin", "it is for keys with the scope admin"],
+  ["admin", "publish", "$admin", "only the server publishes there"],
+  ["admin", "subscribe", "$session/3-a", "the name is reserved"],
+];
+
 Deno.test("createRights() gives its reasons in the words of the rules", () => {
   const { judge } = createRights(SETTINGS);
-  const reason = (who: Who, action: "subscribe" | "publish", channel: string) =>
-    judge(GRANTS[who], action, channel).reason;
-  assertEquals(reason("nobody", "subscribe", "members"), "members has subscribe=users, and this is no user");
-  assertEquals(reason("bare", "publish", "room:1"), "room:1 has publish=token, and the token does not name it");
-  assertEquals(reason("some", "publish", "room:1"), "the token names room:1");
-  assertEquals(reason("stats", "publish", "vault"), "vault has publish=keys, and this is no key with publish");
-  assertEquals(reason("publish", "publish", "x"), "shop has the scope publish");
-  assertEquals(
-    reason("bare", "subscribe", "$presence/room:1"),
-    "room:1 has subscribe=token, and the token does not name it",
-  );
-  assertEquals(reason("admin", "subscribe", "$presence/broadcast"), "broadcast does not have presence=joins");
+  for (const [who, action, channel, reason] of REASONS) {
+    assertEquals(judge(GRANTS[who], action, channel).reason, reason, `${who} ${action} ${channel}`);
+  }
+  const open = createRights({ ...SETTINGS, dev: true });
+  assertEquals(open.judge(undefined, "publish", "vault"), { allowed: true, reason: "with --dev everybody may" });
 });
 
 Deno.test("createRights() knows whether anything is open to everybody's publications", () => {
