@@ -97,9 +97,11 @@ export async function proveSchedules({ kills = 20, schedules = 40 }: SchedulesOp
     let times = 0;
     for (const [index, channel] of CHANNELS.entries()) {
       const ids = await idsOf(url, doors, channel);
-      const once = [...accepted].map(([id, at]) => `schedule:${id}:${at}`);
       const own = ids.filter((id) => !isPeriodic(id));
-      assertEquals(own.sort(), once.sort(), `${channel}: each once, and nothing else`);
+      const once = new Set([...accepted].map(([id, at]) => `schedule:${id}:${at}`));
+      const missing = [...once].filter((id) => !own.includes(id));
+      const others = own.filter((id, index) => !once.has(id) || own.indexOf(id) < index);
+      assertEquals({ missing, others }, { missing: [], others: [] }, `${channel}: each once, and nothing else`);
       times += checkPeriodic(ids.filter(isPeriodic));
       const follower = following[index]!;
       await follower.reaches(ids.length);
