@@ -202,7 +202,8 @@ export class Schedules {
   async #fire(schedule: Schedule, due: number): Promise<void> {
     const { id, creator, channels, message, when, created } = schedule;
     const time = this.#now();
-    const isLate = due < this.#started;
+    // What was over already when it was made is not late for want of a server.
+    const isLate = Math.max(due, created) < this.#started;
     const following = nextTime(when, created, due);
     const settle = (refused?: string, next = nextTime(when, created, Math.max(due, time))): Schedule => ({
       ...withoutNext(schedule),

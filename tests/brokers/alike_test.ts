@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { createMemoryBroker } from "../../lib/brokers/memory.ts";
-import type { Broker, Draft, Position, Publication } from "../../lib/types.ts";
+import type { Broker, Draft, Position, Publication, RecordChange } from "../../lib/types.ts";
 import { seeded } from "../support/random.ts";
 import { SqliteFolder } from "../support/sqlite.ts";
 
@@ -24,11 +24,18 @@ function randomDraft(random: Random): Draft {
   };
 }
 
+function randomRecords(random: Random): RecordChange[] {
+  return Array.from({ length: 1 + random.int(3) }, () => {
+    const key = `${random.pick(["r", "🎉", "\uffff"])}${random.int(5)}`;
+    return random.int(3) === 0 ? { key } : { key, value: `\ufeff${random.int(100)}\0` };
+  });
+}
+
 /** One thing to ask, the same of each broker. */
 function randomCall(random: Random, positions: readonly Position[]): (broker: Broker) => Promise<unknown> {
   const channel = `c${random.int(7)}`;
   const answer = (call: Promise<unknown>) => call.catch((error) => error.code);
-  switch (random.int(12)) {
+  switch (random.int(13)) {
     case 0:
       return (broker) => answer(broker.subscribe(channel));
     case 1:
@@ -44,10 +51,15 @@ function randomCall(random: Random, positions: readonly Position[]): (broker: Br
       const limit = { count: 1 + random.int(20), ...(random.int(2) === 0 ? { bytes: random.int(3000) } : {}) };
       return (broker) => answer(broker.read(channel, start, limit));
     }
+    case 6: {
+      const records = randomRecords(random);
+      return (broker) => answer(broker.record(records));
+    }
     default: {
       const drafts = Array.from({ length: 1 + random.int(6) }, () => randomDraft(random));
       const atomic = random.int(4) === 0;
-      return (broker) => answer(broker.publish(drafts, { atomic }));
+      const records = random.int(5) === 0 ? randomRecords(random) : [];
+      return (broker) => answer(broker.publish(drafts, { atomic, records }));
     }
   }
 }
@@ -82,6 +94,8 @@ for (const seed of [1, 2, 3, 4, 5, 6]) {
       assertEquals(actual, expected, `step ${step}`);
       assertEquals(sqlite.stats(), memory.stats(), `step ${step}`);
       assert(memory.stats().bytes <= options(0).historyBudget, `step ${step}`);
+      const prefix = random.pick(["", "r", "🎉", "\uffff", "r1"]);
+      assertEquals(await sqlite.records(prefix), await memory.records(prefix), `step ${step}`);
       for (const [, code = ""] of JSON.stringify(expected ?? "").matchAll(/"code":"(\w+)"/g)) codes.add(code);
       if (random.int(3) === 0) now += random.int(random.int(20) === 0 ? 60_000 : 2000);
     }
@@ -97,6 +111,7 @@ for (const seed of [1, 2, 3, 4, 5, 6]) {
     const stats = sqlite.stats();
     const again = folder.open(folder.copy(file), () => {}, { ...options(1), maxChannels: 100 });
     assert(again.stats().bytes <= stats.bytes);
+    assertEquals(await again.records(""), await memory.records(""));
     for (const channel of ["c0", "c1", "c3", "c4", "c5"]) {
       // All that it may know are hosted, perhaps.
       const left = await sqlite.read(channel, { last: 100 }).catch(() => undefined);

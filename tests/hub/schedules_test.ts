@@ -180,6 +180,14 @@ Deno.test("schedules are there again, and fire, late ones once and periodic ones
   assertEquals(world.published.length, 3, "nothing twice");
 });
 
+Deno.test("a schedule that is over when it is made fires at once, and is not late for want of a server", async () => {
+  await using world = new World();
+  await world.put("before", { at: START - 30_000 });
+  await world.pass(1);
+  assertEquals(world.published, [[0, `schedule:before:${START - 30_000}`]]);
+  assertEquals((await world.schedules.get("before"))?.last, { due: START - 30_000, time: START });
+});
+
 Deno.test("a schedule fires with the rights that its creator has then", async () => {
   await using world = new World();
   await world.put("once", { at: START + 10_000 }, { channels: ["a", "b"] });

@@ -2,6 +2,7 @@
 import { proveBurst } from "../prove/burst.ts";
 import { proveIdle } from "../prove/idle.ts";
 import { proveKill } from "../prove/kill.ts";
+import { proveSchedules } from "../prove/schedules.ts";
 import { proveSilent, proveStalled } from "../prove/stalled.ts";
 
 /** Isolates of the generator outlive a test for Deno's leak checks. */
@@ -42,4 +43,9 @@ soakTest("peers that answer no ping are gone within two pings", () => proveSilen
 soakTest(
   "a server that is killed under load has kept what it acknowledged, once, and its followers miss nothing",
   () => proveKill({ kills: 3 }),
+);
+
+soakTest(
+  "schedules of a server that is killed fire once each, late ones too, and periodic ones never twice for one time",
+  () => proveSchedules({ kills: 3, schedules: 20 }),
 );

@@ -8,6 +8,7 @@ interface Line {
   readonly offset: number;
   readonly recovered?: boolean;
   readonly data?: unknown;
+  readonly messageId?: string;
 }
 
 /** Hears a channel over the JSON door, and resumes where it was for as long as it takes. */

@@ -12,6 +12,7 @@ import { proveFuzz } from "./fuzz.ts";
 import { proveIdle } from "./idle.ts";
 import { proveKill } from "./kill.ts";
 import { provePresence } from "./presence.ts";
+import { proveSchedules } from "./schedules.ts";
 import type { Soak } from "./soak.ts";
 import { proveSilent, proveStalled } from "./stalled.ts";
 
@@ -26,6 +27,7 @@ const SOAKS: readonly Soak[] = [
     run: () => proveBurst({ format: "json", subscribers: 200, rate: 500, count: 5000, busDrop: 30 }),
   },
   { name: "kill -9 under load, sqlite", run: () => proveKill() },
+  { name: "schedules, kill -9, sqlite", run: () => proveSchedules() },
   { name: "an edge throws", run: () => proveEdge({ fault: "throws" }) },
   { name: "an edge exits", run: () => proveEdge({ fault: "exits" }) },
   { name: "an edge is terminated", run: () => proveEdge({ fault: "is terminated" }) },
