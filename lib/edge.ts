@@ -261,6 +261,7 @@ export class Edge implements SessionHost {
       samples: () => {
         this.#checkStuck();
         registry.measure();
+        metrics.gauge("gong_questions", {}, this.messaging.questions);
         this.#options.measure?.();
         return metrics.samples();
       },

@@ -55,6 +55,8 @@ export const METRICS = Object.freeze({
   ),
   gong_schedules: metric("gauge", "max", "Schedules that are kept."),
   gong_schedule_runs_total: metric("counter", "max", "Times that schedules were due.", "outcome"),
+  gong_hosted_channels: metric("gauge", "max", "Channels that isolates listen to for their clients."),
+  gong_questions: metric("gauge", "sum", "Questions of clients that wait for an answer."),
   gong_traces: metric("gauge", "max", "Notes kept of what became of traced publications."),
   gong_outbox_bytes: metric("gauge", "sum", "Bytes queued to sockets."),
   gong_stuck_sockets: metric("gauge", "sum", "Sockets closed by the server that have not gone."),

@@ -1,5 +1,6 @@
 /** Short forms of the soaks of `deno task prove`. The edges have their own tests. */
 import { proveBurst } from "../prove/burst.ts";
+import { proveCrowd } from "../prove/crowd.ts";
 import { proveIdle } from "../prove/idle.ts";
 import { proveKill } from "../prove/kill.ts";
 import { proveSilent, proveStalled } from "../prove/stalled.ts";
@@ -42,4 +43,9 @@ soakTest("peers that answer no ping are gone within two pings", () => proveSilen
 soakTest(
   "a server that is killed under load has kept what it acknowledged, once, and its followers miss nothing",
   () => proveKill({ kills: 3 }),
+);
+
+soakTest(
+  "a crowd that comes and goes while isolates die hears what was acknowledged, once, and leaves no ghosts",
+  () => proveCrowd({ users: 20, duration: 5, kills: 2 }),
 );
