@@ -175,7 +175,6 @@ export class Edge implements SessionHost {
   }
 
   unsubscribe(session: Session, channel: string): void {
-    session.imposed?.delete(channel);
     this.#delivery.subscriptions.end(session, channel);
   }
 
