@@ -6,7 +6,7 @@
 import type { MeasuredOutlet, Outlet } from "./outbox.ts";
 import type { Data } from "./types.ts";
 
-/** What a {@linkcode Carrier} tells its owner. */
+/** What a {@linkcode Carrier} tells its owner, and never while it is being sent something. */
 export interface CarrierEvents {
   opened(): void;
   received(data: Data): void;

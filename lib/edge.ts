@@ -175,7 +175,6 @@ export class Edge implements SessionHost {
   }
 
   unsubscribe(session: Session, channel: string): void {
-    session.imposed?.delete(channel);
     this.#delivery.subscriptions.end(session, channel);
   }
 
@@ -261,6 +260,7 @@ export class Edge implements SessionHost {
       samples: () => {
         this.#checkStuck();
         registry.measure();
+        metrics.gauge("gong_questions", {}, this.messaging.questions);
         this.#options.measure?.();
         return metrics.samples();
       },

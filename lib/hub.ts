@@ -361,6 +361,7 @@ export class Hub {
     metrics.gauge("gong_channels", {}, channels);
     metrics.gauge("gong_history_publications", {}, publications);
     metrics.gauge("gong_history_bytes", {}, bytes);
+    metrics.gauge("gong_hosted_channels", {}, this.#hosts.size);
     metrics.gauge("gong_traces", {}, this.#traces.size);
     metrics.gauge("gong_schedules", {}, this.#schedules.size);
     metrics.gauge("gong_users", {}, this.#roster.users.size);

@@ -73,10 +73,11 @@ export class ResponseStream implements Carrier {
     this.#controller.close();
   }
 
+  /** Deno may find that the peer has gone while it is handed something, amid all others who are to get that too. */
   #end(): void {
     if (this.#gone) return;
     this.#gone = true;
     const { code, reason } = this.#closing ?? { code: 1006, reason: "" };
-    this.#events?.closed(code, reason, this.#closing !== undefined);
+    queueMicrotask(() => this.#events?.closed(code, reason, this.#closing !== undefined));
   }
 }

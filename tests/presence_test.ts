@@ -149,6 +149,16 @@ Deno.test("subscribeSessions() has sessions hear a channel whatever their rights
   assert(other.socket.isOpen);
 });
 
+Deno.test("subscribeSessions() imposes nothing where the hub refuses the channel", async () => {
+  await using stage = new Stage({ config: { maxChannels: 1 } });
+  const { edge } = stage;
+  const { session } = await hears(edge, "a");
+  assertEquals(await edge.hub.subscribeSessions({ session: session.id }, "b"), 1);
+  // What it hears by its own right later is judged by that.
+  await until(() => session.imposed!.size === 0);
+  assertEquals([session.channels, session.hasLeft], [["a"], false]);
+});
+
 Deno.test("unsubscribeSessions() ends a session of the plain door, which has no word for it", async () => {
   await using stage = stageOf(1);
   const { edge } = stage;

@@ -49,7 +49,6 @@ export class Orders {
   unsubscribe({ sessions, channel }: Order<"unsubscribeSessions">): number {
     const chosen = this.#find(sessions).filter((session) => this.#hears(session, channel));
     for (const session of chosen) {
-      session.imposed?.delete(channel);
       this.#subscriptions.end(session, channel);
       session.door.unsubscribed(session, channel);
     }

@@ -86,6 +86,7 @@ export class Subscriptions {
         // Its last words are where it stands, in this channel too.
         if (!answer || joining.isTold) return session.refuse(error);
         this.#forget(session, channel);
+        session.imposed?.delete(channel);
         answer.refused(error);
       },
     });
@@ -111,6 +112,7 @@ export class Subscriptions {
   end(session: Session, channel: string): void {
     const { hosting, fanout, onChange } = this.#options;
     const joining = this.#joining.get(session)?.get(channel);
+    session.imposed?.delete(channel);
     this.#forget(session, channel);
     joining?.cancel();
     if (joining && !joining.isTold) {

@@ -1,5 +1,6 @@
 /** Short forms of the soaks of `deno task prove`. The edges have their own tests. */
 import { proveBurst } from "../prove/burst.ts";
+import { proveCrowd } from "../prove/crowd.ts";
 import { proveIdle } from "../prove/idle.ts";
 import { proveKill } from "../prove/kill.ts";
 import { proveSchedules } from "../prove/schedules.ts";
@@ -48,4 +49,9 @@ soakTest(
 soakTest(
   "schedules of a server that is killed fire once each, late ones too, and periodic ones never twice for one time",
   () => proveSchedules({ kills: 3, schedules: 20 }),
+);
+
+soakTest(
+  "a crowd that comes and goes while isolates die hears what was acknowledged, once, and leaves no ghosts",
+  () => proveCrowd({ users: 20, duration: 5, kills: 2 }),
 );

@@ -7,6 +7,7 @@
  */
 import { parseFlags, UsageError } from "../../lib/flags.ts";
 import { proveBurst } from "./burst.ts";
+import { proveCrowd } from "./crowd.ts";
 import { proveEdge } from "./edges.ts";
 import { proveFuzz } from "./fuzz.ts";
 import { proveIdle } from "./idle.ts";
@@ -31,6 +32,7 @@ const SOAKS: readonly Soak[] = [
   { name: "an edge throws", run: () => proveEdge({ fault: "throws" }) },
   { name: "an edge exits", run: () => proveEdge({ fault: "exits" }) },
   { name: "an edge is terminated", run: () => proveEdge({ fault: "is terminated" }) },
+  { name: "a crowd, and isolates that die", run: () => proveCrowd() },
   { name: "15,000 idle", run: () => proveIdle() },
   { name: "15,000 present", run: () => provePresence() },
   { name: "1 and 200 stalled", run: () => proveStalled({ stalled: [1, 200] }) },

@@ -1,5 +1,5 @@
 /**
- * A server whose first edge fails as its signal says: SIGUSR1 throws, SIGUSR2 exits, SIGHUP hangs, SIGWINCH has it terminated.
+ * A server whose oldest edge fails as its signal says: SIGUSR1 throws, SIGUSR2 exits, SIGHUP hangs, SIGWINCH has it terminated.
  *
  * @module
  */
@@ -7,26 +7,32 @@ import { Worker } from "node:worker_threads";
 import { defaultConfig } from "../../lib/config.ts";
 import { configureLog, createLogger } from "../../lib/log.ts";
 import { startServer } from "../../lib/supervisor.ts";
+import { TOKEN_SECRET } from "./tokens.ts";
 
-let first: Worker | undefined;
+/** By the numbers of their edges, the oldest first. */
+const workers = new Map<number, Worker>();
 
 await configureLog({ level: "info", format: "json" });
 const running = await startServer(
-  defaultConfig({ dev: true, port: 0, isolates: 2, hang: 6, rule: ["room:* presence=joins"] }),
+  defaultConfig({
+    ...{ dev: true, port: 0, isolates: 2, hang: 6, ping: 5 },
+    rule: ["room:* presence=joins"],
+    tokenSecret: [TOKEN_SECRET],
+  }),
   {
     log: createLogger("test"),
     createWorker(workerData) {
       const worker = new Worker(new URL("./faulty_worker.ts", import.meta.url), { workerData });
-      first ??= worker;
-      return worker;
+      workers.set(workerData.number, worker);
+      return worker.on("exit", () => workers.delete(workerData.number));
     },
   },
 );
 const faults = new BroadcastChannel("faults");
 const signals = { SIGUSR1: "throw", SIGUSR2: "exit", SIGHUP: "hang" } as const;
 for (const [signal, fault] of Object.entries(signals)) {
-  Deno.addSignalListener(signal as Deno.Signal, () => faults.postMessage({ edge: 1, fault }));
+  Deno.addSignalListener(signal as Deno.Signal, () => faults.postMessage({ edge: [...workers.keys()][0], fault }));
 }
-Deno.addSignalListener("SIGWINCH", () => void first?.terminate());
+Deno.addSignalListener("SIGWINCH", () => void [...workers.values()][0]?.terminate());
 console.log(JSON.stringify({ event: "ready", ...running }));
 Deno.exit(await running.finished);
