@@ -160,7 +160,9 @@ export function toKeySetUrl(text: string): string {
     throw new SyntaxError("expected a URL without a user, a password and a fragment");
   }
   if (!url || !isSafe) {
-    throw new SyntaxError("expected a URL with https, or on this machine with http, e.g. https://id.example.com/.well-known/jwks.json");
+    throw new SyntaxError(
+      "expected a URL with https, or on this machine with http, e.g. https://id.example.com/.well-known/jwks.json",
+    );
   }
   return url.href;
 }

@@ -54,7 +54,12 @@ export const METRICS = Object.freeze({
     "Times the broker could not store; until it can, publishing is refused.",
   ),
   gong_schedules: metric("gauge", "max", "Schedules that are kept."),
-  gong_schedule_runs_total: metric("counter", "max", "Times that schedules were due: published, refused, late (made up for) or skipped (missed).", "outcome"),
+  gong_schedule_runs_total: metric(
+    "counter",
+    "max",
+    "Times that schedules were due: published, refused, late (made up for) or skipped (missed).",
+    "outcome",
+  ),
   gong_traces: metric("gauge", "max", "Notes kept of what became of traced publications."),
   gong_outbox_bytes: metric("gauge", "sum", "Bytes queued to sockets."),
   gong_stuck_sockets: metric("gauge", "sum", "Sockets closed by the server that have not gone."),
