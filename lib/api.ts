@@ -81,6 +81,9 @@ export function createApi(options: ApiOptions): Api {
 
   function checkScope({ scope, orChannel }: Action, grant: Grant | undefined): void {
     if (scope === "none" || scope === "channel" || orChannel && (auth.isOpen || grant?.user !== undefined)) return;
+    if (orChannel && grant === undefined && !auth.has(grant, scope)) {
+      throw new GongError("unauthorized", "This needs a key or a token.");
+    }
     auth.require(grant, scope);
   }
 

@@ -27,10 +27,18 @@ const MAX_TAGS = 16;
 const MAX_TAG = 256;
 const MAX_TTL = 2_000_000;
 const TAG_NAME = /^[\w.:/-]{1,64}$/;
+/** What all copies of a message, one a target, may have: so much, or four of the largest. */
+const MAX_COPIES = 16 * 2 ** 20;
 const CONTROL = /\p{Cc}/u;
 
 /** The fields that {@linkcode readMessage} reads. */
 export const MESSAGE_FIELDS: readonly string[] = [...CONTENT_FIELDS, "id", "event", "tags", "ttl"];
+
+/** @param size of all copies together @throws {GongError} `too_large` */
+export function checkCopies(size: number, maxMessage: number): void {
+  const most = Math.max(MAX_COPIES, maxMessage * 4);
+  if (size > most) throw new GongError("too_large", `All copies together are larger than ${most} bytes.`);
+}
 
 /**
  * Reads everything of a draft but its channel: the content, `id` (at most 64 bytes), `event` (128), `tags` (16 pairs),

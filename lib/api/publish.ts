@@ -4,6 +4,7 @@
  * @module
  */
 import { byteLength } from "../bytes.ts";
+import { checkCopies } from "../draft.ts";
 import { type ErrorCode, ERRORS, GongError } from "../errors.ts";
 import { Fields } from "../json.ts";
 import { sessionName } from "../reserved.ts";
@@ -14,8 +15,6 @@ import { PUBLICATION_FIELDS, type Publishing, readPublishing, readSignal, TARGET
 const MAX_BATCH = 1000;
 const MAX_SESSIONS = 1000;
 const MAX_SESSION_ID = 128;
-/** Bytes that one request may become, a copy a channel: so many, or four of the largest messages. */
-const MAX_COPIES = 16 * 2 ** 20;
 const FORMS = [...TARGETS, "publications", "sessions"];
 
 /** Channels that one entry of the log names. */
@@ -49,7 +48,7 @@ export const publish: Action = {
 async function publishOne(call: Call, body: Fields): Promise<Response> {
   const publishing = readPublishing(body, publicationOptions(call));
   const { drafts } = publishing;
-  checkCopies(call, drafts);
+  checkCopies(lengthOf(drafts), call.options.config.maxMessage);
   const outcome = sortResults(publishing, await call.options.hub.publish(drafts));
   record(call, drafts, outcome.failed.length);
   if (outcome.failed.length === drafts.length) throw outcome.failed[0]!;
@@ -80,7 +79,7 @@ async function publishBatch(call: Call, body: Fields): Promise<Response> {
   if (drafts.length > MAX_BATCH) {
     throw body.error("publications", `A batch has at most ${MAX_BATCH} publications, counted once a channel.`);
   }
-  checkCopies(call, drafts);
+  checkCopies(lengthOf(drafts), call.options.config.maxMessage);
   const results = drafts.length === 0 ? [] : await call.options.hub.publish(drafts);
   let next = 0;
   const outcomes = await Promise.all(items.map(async (item): Promise<Outcome> => {
@@ -115,7 +114,7 @@ function checkSignal({ options: { auth }, grant }: Call, sessions: readonly stri
   if (sessions === "all") return void auth.require(grant, "publish");
   const denied = sessions.find((id) => !auth.may(grant, "publish", sessionName(id)));
   if (denied === undefined) return;
-  if (grant === undefined) throw new GongError("unauthorized");
+  if (grant === undefined) throw new GongError("unauthorized", `Sending to session ${denied} needs a key or a token.`);
   throw new GongError("forbidden", `Sending to session ${denied} is not allowed.`);
 }
 
@@ -180,10 +179,8 @@ function describe({ code, message, field, retryAfter }: GongError) {
   };
 }
 
-function checkCopies(call: Call, drafts: readonly Draft[]): void {
-  const limit = Math.max(MAX_COPIES, call.options.config.maxMessage * 4);
-  const bytes = drafts.reduce((sum, { data }) => sum + data.length, 0);
-  if (bytes > limit) throw new GongError("too_large", `All copies together are larger than ${limit} bytes.`);
+function lengthOf(drafts: readonly Draft[]): number {
+  return drafts.reduce((sum, { data }) => sum + data.length, 0);
 }
 
 function publicationOptions({ options, grant }: Call) {
@@ -192,7 +189,7 @@ function publicationOptions({ options, grant }: Call) {
 
 /** What somebody publishes by hand, on the admin page, is told apart: it is little, and asked for afterwards. */
 function record({ options: { log }, grant, address }: Call, drafts: readonly Draft[], failed: number): void {
-  const bytes = drafts.reduce((sum, { data }) => sum + data.length, 0);
+  const bytes = lengthOf(drafts);
   const name = grant?.name ?? "anonymous";
   const fields = { name, address, channels: drafts.length, bytes, failed };
   if (grant?.login === undefined) return log.debug("api.publish", fields);

@@ -1,5 +1,5 @@
 /**
- * Parameters of a query, strictly.
+ * What the address of a request says, strictly.
  *
  * @module
  */
@@ -41,4 +41,13 @@ export function readLimit(
   const limit = Number(text);
   if (/^\d{1,9}$/.test(text) && limit >= least && limit <= most) return limit;
   throw new GongError("bad_request", `\`limit\` has to be ${least} to ${most}.`, { field: "limit" });
+}
+
+/** The id in a path. @throws {GongError} `bad_request` when it is not percent-encoded UTF-8 */
+export function decodeId(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw new GongError("bad_request", "The id is not percent-encoded UTF-8.", { cause });
+  }
 }

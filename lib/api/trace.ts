@@ -5,12 +5,13 @@
  */
 import { GongError } from "../errors.ts";
 import { type Action, json } from "./call.ts";
+import { decodeId } from "./query.ts";
 
 /** What is noted under an id. */
 export const trace: Action = {
   scope: "stats",
   async run({ url, options }) {
-    const id = readId(url);
+    const id = decodeId(url.pathname.slice(url.pathname.lastIndexOf("/") + 1));
     const publications = await options.hub.publication(id);
     if (publications === undefined) {
       throw new GongError("not_found", "Nothing is noted of a publication with this id.");
@@ -18,11 +19,3 @@ export const trace: Action = {
     return json({ id, publications });
   },
 };
-
-function readId({ pathname }: URL): string {
-  try {
-    return decodeURIComponent(pathname.slice(pathname.lastIndexOf("/") + 1));
-  } catch (cause) {
-    throw new GongError("bad_request", "The id is not percent-encoded UTF-8.", { cause });
-  }
-}

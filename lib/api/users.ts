@@ -7,7 +7,7 @@ import { encodeUser, encodeUserPage } from "../codecs/users.ts";
 import { GongError } from "../errors.ts";
 import { isUser } from "../reserved.ts";
 import { type Action, jsonText } from "./call.ts";
-import { readLimit, readQuery } from "./query.ts";
+import { decodeId, readLimit, readQuery } from "./query.ts";
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -30,7 +30,8 @@ export const getUser: Action = {
   scope: "admin",
   async run({ url, options: { hub } }) {
     readQuery(url, []);
-    const user = await hub.user(idOf(url));
+    // An id may have slashes in it.
+    const user = await hub.user(decodeId(url.pathname.slice(USERS.length)));
     if (user === undefined) throw new GongError("not_found", "No user of this id is connected.");
     const found = await Promise.all(user.sessions.map((id) => hub.getSession(id)));
     // Those that have left meanwhile are no sessions any more.
@@ -42,13 +43,4 @@ function readUser(query: ReadonlyMap<string, string>, name: "prefix" | "after"):
   const text = query.get(name);
   if (text === undefined || text === "" && name === "prefix" || isUser(text)) return text;
   throw new GongError("bad_request", `\`${name}\` has to be 1 to 128 characters of an id.`, { field: name });
-}
-
-/** Percent-encoded or not, everything after the folder is the id: it may have slashes in it. */
-function idOf({ pathname }: URL): string {
-  try {
-    return decodeURIComponent(pathname.slice(USERS.length));
-  } catch (cause) {
-    throw new GongError("bad_request", "The id is not percent-encoded UTF-8.", { cause });
-  }
 }

@@ -19,9 +19,6 @@ const FACTORIES: Readonly<Record<string, (announce: Announce, options: Config & 
   "sqlite:": createSqliteBroker,
 };
 
-/** The schemes that `--broker` accepts. */
-export const BROKER_SCHEMES: readonly string[] = Object.keys(FACTORIES);
-
 /**
  * Opens the broker that the configuration names.
  *

@@ -12,11 +12,6 @@ export const MAX_CURSOR = 32;
 const MAX_LENGTH = MAX_CURSOR * (129 + 64 + 15 + 3);
 const POSITION = /^([\w-]{1,64}):(\d{1,15})$/;
 
-/** `epoch:offset`. */
-export function encodePosition({ epoch, offset }: Position): string {
-  return `${epoch}:${offset}`;
-}
-
 /** @throws {SyntaxError} when it is no `epoch:offset` */
 export function parsePosition(text: string): Position {
   const [, epoch, offset] = POSITION.exec(text) ?? [];

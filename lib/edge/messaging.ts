@@ -5,6 +5,7 @@
  */
 import { sizeOf } from "../bytes.ts";
 import type { Content, Sent, SignalTarget } from "../door.ts";
+import { checkCopies } from "../draft.ts";
 import { GongError } from "../errors.ts";
 import type { Link } from "../link.ts";
 import type { HubMethods } from "../methods.ts";
@@ -23,9 +24,6 @@ export interface MessagingOptions {
   /** Bytes that one message may have. */
   readonly maxMessage: number;
 }
-
-/** Bytes that one message may become, a copy a target: so many, or four of the largest. */
-const MAX_COPIES = 16 * 2 ** 20;
 
 /** What the sessions of one edge say to others. */
 export class Messaging {
@@ -89,9 +87,7 @@ export class Messaging {
     const names = "users" in target ? target.users.map(userChannel) : target.sessions.map(sessionName);
     const denied = names.find((name) => !session.may("publish", name));
     if (denied !== undefined) throw new GongError("forbidden", `Publishing to ${denied} is not allowed.`);
-    const most = Math.max(MAX_COPIES, this.#options.maxMessage * 4);
-    if (data.length * names.length <= most) return;
-    throw new GongError("too_large", `All copies together are larger than ${most} bytes.`);
+    checkCopies(data.length * names.length, this.#options.maxMessage);
   }
 
   /** To all of them or to none, so that whoever is refused may simply try again. */

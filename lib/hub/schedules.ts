@@ -239,11 +239,14 @@ export class Schedules {
     this.#options.log.warning("schedule.skipped", { id, due });
   }
 
+  /** One that is refused every second is worth one line. */
   async #refuse(schedule: Schedule, code: string): Promise<void> {
+    const { id } = schedule;
+    const isNews = this.#schedules.get(id)?.last?.refused !== code;
     await this.#options.broker.record([recordOf(schedule)]);
     this.#set(schedule);
     this.#count("refused");
-    this.#options.log.warning("schedule.refused", { id: schedule.id, code });
+    if (isNews) this.#options.log.warning("schedule.refused", { id, code });
   }
 
   async #drop(id: string): Promise<void> {

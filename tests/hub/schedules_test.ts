@@ -197,10 +197,13 @@ Deno.test("a schedule fires with the rights that its creator has then", async ()
   assertEquals(world.announced.length, 0, "not even in part");
   assertEquals((await world.schedules.get("once"))!.last?.refused, "forbidden");
   assertEquals((await world.schedules.get("once"))!.next, undefined);
+  await world.pass(10);
+  const told = world.log.events.filter(({ event }) => event === "schedule.refused");
+  assertEquals(told.map(({ fields }) => fields.id).sort(), ["often", "once"], "once each, however often it is refused");
   world.denied.clear();
   await world.pass(10);
-  assertEquals(world.published, [[20, dueId("often", 20)]]);
-  assertEquals(world.runs(), { published: 1, refused: 2 });
+  assertEquals(world.published, [[30, dueId("often", 30)]]);
+  assertEquals(world.runs(), { published: 1, refused: 3 });
 });
 
 Deno.test("what could not be published is tried again, and given up where it never can be", async () => {
