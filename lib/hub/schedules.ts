@@ -242,7 +242,7 @@ export class Schedules {
   /** One that is refused every second is worth one line. */
   async #refuse(schedule: Schedule, code: string): Promise<void> {
     const { id } = schedule;
-    const isNews = this.#schedules.get(id)?.last?.refused !== code;
+    const isNews = this.#book.get(id)?.last?.refused !== code;
     await this.#options.broker.record([recordOf(schedule)]);
     this.#set(schedule);
     this.#count("refused");
