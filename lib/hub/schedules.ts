@@ -50,6 +50,8 @@ interface Wake {
 const PREFIX = "schedule:";
 /** Bytes of the data of all of them. */
 const MAX_BYTES = 64 * 2 ** 20;
+/** And of one page; a single one is listed whatever its size. */
+const PAGE_BYTES = 4 * 2 ** 20;
 /** How long what fired once is kept, in milliseconds. */
 const KEPT = 86_400_000;
 /** Clocks jump: the next time is looked at again after so long at most, in milliseconds. */
@@ -94,9 +96,9 @@ export class Schedules {
     const all = ids.map((id) => this.#schedules.get(id)!)
       .filter((schedule) => creator === undefined || schedule.creator === creator);
     const rest = all.filter(({ id }) => id > after);
-    const schedules = rest.slice(0, limit);
+    const schedules = rest.slice(0, Math.min(limit, fitting(rest)));
     const page = { schedules, total: all.length };
-    return rest.length > limit ? { ...page, next: schedules.at(-1)!.id } : page;
+    return rest.length > schedules.length ? { ...page, next: schedules.at(-1)!.id } : page;
   }
 
   async get(id: string): Promise<Schedule | undefined> {
@@ -302,6 +304,13 @@ function recordOf(schedule: Schedule): RecordChange {
 
 function withoutNext({ next: _, ...schedule }: Schedule): Schedule {
   return schedule;
+}
+
+/** How many of them one page has room for. */
+function fitting(schedules: readonly Schedule[]): number {
+  let bytes = 0;
+  const first = schedules.findIndex((schedule) => (bytes += bytesOf(schedule)) > PAGE_BYTES);
+  return first < 0 ? schedules.length : Math.max(1, first);
 }
 
 function bytesOf({ message, channels }: Schedule): number {

@@ -3,7 +3,7 @@ import { createMemoryBroker } from "../../lib/brokers/memory.ts";
 import { GongError } from "../../lib/errors.ts";
 import { Schedules, type SchedulesOptions } from "../../lib/hub/schedules.ts";
 import { Metrics } from "../../lib/metrics.ts";
-import type { Draft, Publication, PublishResult, ScheduleOrder, When } from "../../lib/types.ts";
+import type { Draft, Publication, PublishResult, ScheduleOrder, SchedulePage, When } from "../../lib/types.ts";
 import { NotedLog } from "../support/stage.ts";
 
 const START = Date.parse("2026-05-01T12:00:00Z");
@@ -314,4 +314,19 @@ Deno.test("what a firing and a change do at the same moment is done one after th
   assertEquals([(await replaced).schedule.when, await cancelled], [{ every: 3600 }, false]);
   const [record] = (await world.broker.records("schedule:")).values();
   assertEquals(JSON.parse(record!).when, { every: 3600 }, "what has fired does not undo what was put behind it");
+});
+
+Deno.test("list() has pages of 4 MiB of data at most, or one schedule", async () => {
+  await using world = new World();
+  for (const [index, mib] of [3, 1.5, 5, 1].entries()) {
+    const message = { data: "x".repeat(mib * 2 ** 20), contentType: "text/plain" };
+    await world.put(`s${index}`, { every: 10 }, { message });
+  }
+  const pages: string[][] = [];
+  for (let after: string | undefined = ""; after !== undefined;) {
+    const { schedules, next }: SchedulePage = await world.schedules.list({ limit: 50, after });
+    pages.push(schedules.map(({ id }) => id));
+    after = next;
+  }
+  assertEquals(pages, [["s0"], ["s1"], ["s2"], ["s3"]]);
 });
