@@ -58,11 +58,11 @@ export interface DoorSession {
   /** True once it is closed, also while the closing handshake is under way. */
   readonly hasLeft: boolean;
   /**
-   * Counts one message in; a door whose frames hold several calls it for each.
+   * Counts one message in, or several; a door whose frames hold several calls it for each.
    *
    * @throws {GongError} `rate_limited`
    */
-  count(): void;
+  count(messages?: number): void;
   /**
    * Publishes as this session; resolves to where that is, or where it was at the first time.
    *

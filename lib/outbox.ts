@@ -148,11 +148,13 @@ export class Outbox {
   flush(separator: string | undefined): boolean {
     const queue = this.#queue;
     let taken = 0;
-    while (taken < queue.length && this.#mayHand(this.#sizes[taken]!)) {
+    // A socket that finds out that its peer is gone has everything dropped while it is handed a frame.
+    while (queue === this.#queue && taken < queue.length && this.#mayHand(this.#sizes[taken]!)) {
       const { end, bytes } = this.#joinable(taken, separator);
       this.#hand(end === taken + 1 ? queue[taken]! : queue.slice(taken, end).join(separator), bytes);
       taken = end;
     }
+    if (queue !== this.#queue) return this.isEmpty;
     if (taken === queue.length) {
       this.drop();
       return true;

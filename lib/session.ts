@@ -238,10 +238,13 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   // What doors do with a session.
 
-  count(): void {
-    const { messages } = this.#host.limits;
-    this.#bucket ??= new TokenBucket(messages);
-    if (!this.#bucket.take()) throw new GongError("rate_limited", `At most ${messages.rate} messages a second.`);
+  count(messages = 1): void {
+    const { messages: limits } = this.#host.limits;
+    this.#bucket ??= new TokenBucket(limits);
+    // More than a burst are never there, and what is allowed has to be possible.
+    if (!this.#bucket.take(Math.min(messages, limits.burst))) {
+      throw new GongError("rate_limited", `At most ${limits.rate} messages a second.`);
+    }
   }
 
   may(action: "subscribe" | "publish", channel: string): boolean {

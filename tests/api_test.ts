@@ -226,6 +226,15 @@ Deno.test("GET /api/recent answers with what the hub remembers", async () => {
   assertEquals(publications, hub.glimpses);
 });
 
+Deno.test("GET /api/recent shows what users are told to admins only", async () => {
+  const { send, hub } = setUp();
+  const told = { channel: "$user/42", offset: 1, time: 1, contentType: "text/plain", bytes: 6, preview: "secret" };
+  hub.glimpses = [told];
+  const shown = async (key: string) => (await (await send("GET", "/api/recent", { key })).json()).publications;
+  assertEquals(await shown(KEYS.stats), [{ ...told, preview: "" }]);
+  assertEquals(await shown(KEYS.admin), [told]);
+});
+
 Deno.test("GET /api/stats and GET /metrics show the same figures", async () => {
   const { send, hub } = setUp();
   hub.metrics.count("gong_published_total", {}, 5);

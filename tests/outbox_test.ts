@@ -114,3 +114,22 @@ Deno.test("Outbox.drop() forgets what the socket was not handed", () => {
   assert(outbox.flush(undefined));
   assertEquals([outbox.cost, socket.sent.length], [0, 8]);
 });
+
+Deno.test("Outbox.flush() survives a socket that has everything dropped while it is handed a frame", () => {
+  for (const words of [undefined, "bye"]) {
+    const sent: unknown[] = [];
+    const outbox: Outbox = new Outbox({
+      pending: 0,
+      send(data) {
+        sent.push(data);
+        if (sent.length > 1) return;
+        outbox.drop();
+        if (words !== undefined) outbox.add(words, words.length);
+      },
+    }, BOUND);
+    for (const frame of ["a", "b", "c"]) outbox.add(frame, 1);
+    assertEquals([outbox.flush(undefined), outbox.pending, sent], [words === undefined, words?.length ?? 0, ["a"]]);
+    assert(outbox.flush(undefined));
+    assertEquals(sent, words === undefined ? ["a"] : ["a", words]);
+  }
+});

@@ -5,17 +5,22 @@
  */
 import { within } from "../link.ts";
 import { PROMETHEUS_TYPE, renderJson, renderPrometheus } from "../metrics.ts";
+import { userOf } from "../reserved.ts";
 import type { HubClient, Readiness } from "../types.ts";
 import { type Action, HEADERS, json } from "./call.ts";
 
 /** How long the hub may take to say whether it is ready, in seconds. */
 const PATIENCE = 2;
 
-/** `GET /api/recent`: what the hub remembers, newest first. */
+/** `GET /api/recent`: what the hub remembers, newest first; what a user is told is shown to an admin only. */
 export const recent: Action = {
   scope: "stats",
-  async run({ options }) {
-    return json({ publications: await options.hub.recent() });
+  async run({ options: { hub, auth }, grant }) {
+    const publications = await hub.recent();
+    if (auth.has(grant, "admin")) return json({ publications });
+    return json({
+      publications: publications.map((one) => userOf(one.channel) === undefined ? one : { ...one, preview: "" }),
+    });
   },
 };
 

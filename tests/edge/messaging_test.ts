@@ -246,3 +246,23 @@ Deno.test("a session of the plain door hears a signal as its data alone", async 
   await command(from, { send: { sessions: [to.id], data: "AP8=", encoding: "base64" } });
   assertEquals(await to.socket.frames(2), ['{"a":1}', Uint8Array.of(0, 255)]);
 });
+
+Deno.test("send and ask count towards the message rate once for each target", async () => {
+  await using stage = new Stage({ config: { messageRate: 10 } });
+  const client = stage.edges[0]!.connect();
+  await client.socket.until(() => client.socket.ofType("welcome").length > 0);
+  const sessions = Array.from({ length: 15 }, (_, n) => `zz-${n}`);
+  assertEquals(await command(client, { send: { sessions, data: 1 } }), { ok: { reached: 0 } });
+  for (const name of ["send", "ask"]) {
+    const { error } = await command(client, { [name]: { sessions, data: 1 } });
+    assertEquals(error.code, "rate_limited");
+  }
+});
+
+Deno.test("send to more than a burst has takes all of it, and is possible", async () => {
+  await using stage = new Stage({ config: { messageRate: 100 } });
+  const client = stage.edges[0]!.connect();
+  await client.socket.until(() => client.socket.ofType("welcome").length > 0);
+  const sessions = Array.from({ length: 100 }, (_, n) => `zz-${n}`);
+  assertEquals(await command(client, { send: { sessions, data: 1 } }), { ok: { reached: 0 } });
+});

@@ -5,7 +5,7 @@
  */
 import { encodeAsked, encodeSignal } from "../../codecs/line.ts";
 import { encodePresencePage } from "../../codecs/presence.ts";
-import type { DoorSession } from "../../door.ts";
+import type { DoorSession, SignalTarget } from "../../door.ts";
 import { CONTENT_FIELDS, MESSAGE_FIELDS, readContent, readMessage } from "../../draft.ts";
 import type { Fields } from "../../json.ts";
 import type { Answer } from "./answer.ts";
@@ -70,13 +70,15 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 
   send(session, fields, answer) {
     fields.only([...TARGET_FIELDS, ...CONTENT_FIELDS]);
-    answer.later(session.send(readTarget(fields), readContent(fields, session.maxMessage)));
+    const target = countTarget(session, readTarget(fields));
+    answer.later(session.send(target, readContent(fields, session.maxMessage)));
   },
 
   ask(session, fields, answer) {
     fields.only([...TARGET_FIELDS, ...CONTENT_FIELDS, "timeout"]);
     const seconds = readSeconds(fields, "timeout", MIN_WAIT, MAX_WAIT) ?? 10;
-    answer.later(session.ask(readTarget(fields), readContent(fields, session.maxMessage), seconds), encodeAsked);
+    const target = countTarget(session, readTarget(fields));
+    answer.later(session.ask(target, readContent(fields, session.maxMessage), seconds), encodeAsked);
   },
 
   answer(session, fields, answer) {
@@ -98,6 +100,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     answer.ok({ stopped: session.stop() });
   },
 };
+
+/** Each copy is a message in; the line has been counted as one. @throws {GongError} `rate_limited` */
+function countTarget(session: DoorSession, target: SignalTarget): SignalTarget {
+  const { length } = "users" in target ? target.users : target.sessions;
+  if (length > 1) session.count(length - 1);
+  return target;
+}
 
 /** Each time is a publication of its own, so that none has an id. */
 function readPublishing(session: DoorSession, fields: Fields): () => unknown {
