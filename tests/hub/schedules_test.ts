@@ -3,7 +3,7 @@ import { createMemoryBroker } from "../../lib/brokers/memory.ts";
 import { GongError } from "../../lib/errors.ts";
 import { Schedules, type SchedulesOptions } from "../../lib/hub/schedules.ts";
 import { Metrics } from "../../lib/metrics.ts";
-import type { Draft, Publication, PublishResult, ScheduleOrder, SchedulePage, When } from "../../lib/types.ts";
+import type { Draft, Publication, PublishResult, ScheduleOrder, When } from "../../lib/types.ts";
 import { NotedLog } from "../support/stage.ts";
 
 const START = Date.parse("2026-05-01T12:00:00Z");
