@@ -267,8 +267,8 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   sign(draft: Draft): Draft {
     const { id, grant, user } = this;
     if (grant === undefined) return { ...draft, from: id };
-    const signed = { ...draft, from: id, publisher: grant.name };
-    return user === undefined ? signed : { ...signed, user };
+    const { name: publisher } = grant;
+    return user === undefined ? { ...draft, from: id, publisher } : { ...draft, from: id, publisher, user };
   }
 
   subscribe(channel: string, start?: Start, answer?: SubscribeAnswer): void {
