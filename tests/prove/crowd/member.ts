@@ -45,12 +45,14 @@ export class Member {
   #socket: WebSocket | undefined;
   #asked = 0;
   #isOver = false;
-  #running: Promise<void>;
+  readonly #running: Promise<void>;
 
   constructor(gong: Gong, options: MemberOptions) {
     this.#gong = gong;
     this.#options = options;
     this.#running = this.#run();
+    // Told when it is to rest.
+    this.#running.catch(() => {});
   }
 
   /** Does nothing more from here on, and stays. @throws what was wrong with an answer */
@@ -58,11 +60,6 @@ export class Member {
     this.#isOver = true;
     await this.#running;
     if (this.#socket === undefined) await this.#open();
-  }
-
-  /** Whether it hears something. */
-  get isThere(): boolean {
-    return this.#socket !== undefined;
   }
 
   async close(): Promise<void> {

@@ -24,6 +24,8 @@ export class Visitor {
     this.#rooms = rooms;
     this.#random = random;
     this.#running = this.#run();
+    // Told when it is to leave.
+    this.#running.catch(() => {});
   }
 
   /** Resolves when it has gone for good. */
