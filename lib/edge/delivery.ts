@@ -55,7 +55,10 @@ export class Delivery {
   readonly #ahead: ReadAhead;
   readonly #fanout: Fanout;
   readonly #tracer: Tracer;
-  readonly #flusher = new Flusher();
+  readonly #flusher = new Flusher<Session>((session, error) => {
+    this.#options.log.error("session.fault", { session: session.id, error: String(error) });
+    session.abandon("internal");
+  });
   readonly #pace: Pace;
   readonly #delivered: { value: number };
   readonly #latency: Histogram;

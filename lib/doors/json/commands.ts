@@ -14,6 +14,8 @@ import { readChannel, readCount, readSeconds, readStart, readTarget, readText, T
 /** Who hears a channel, on one page. */
 const MAX_PRESENT = 500;
 const MAX_AFTER = 256;
+/** So many of them count as one message more. */
+const ENTRIES = 10;
 /** Seconds that a question may wait. */
 const MIN_WAIT = 0.1;
 const MAX_WAIT = 60;
@@ -64,6 +66,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     fields.only(["channel", "limit", "after"]);
     const after = readText(fields, "after", MAX_AFTER);
     const page = { limit: readCount(fields, "limit", MAX_PRESENT) ?? 100, ...(after === undefined ? {} : { after }) };
+    // A long list costs what some messages do.
+    session.count(Math.floor(page.limit / ENTRIES));
     const found = session.presence(readChannel(fields), page);
     answer.later(found, (value) => encodePresencePage(value));
   },
