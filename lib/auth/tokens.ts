@@ -14,7 +14,6 @@ import { type Found, KeySet } from "./key_set.ts";
 import { importKeys } from "./own_keys.ts";
 import { type TokenCheck, TokenFault } from "./token_fault.ts";
 import { type Algorithm, isTokenShaped, readHeader } from "./token_header.ts";
-import { Slots } from "./slots.ts";
 import { Verified } from "./verified.ts";
 
 export { type TokenCheck, TokenFault } from "./token_fault.ts";
@@ -47,12 +46,6 @@ export interface Tokens {
 }
 
 /**
- * Signatures that are checked at once. Each more would have Deno start a thread for it, up to some forty, which stay and
- * keep memory: 15,000 clients that come at once cost 60 MB more.
- */
-const MOST_AT_ONCE = 4;
-
-/**
  * Each key is for one algorithm only, and the header of a token does no more than choose among the keys there are: no
  * key, and no URL of one, is taken from it (RFC 8725 sections 3.1 and 3.10).
  *
@@ -65,7 +58,6 @@ export function createTokens(config: TokenSettings, options: TokenOptions): Toke
   const keySet = tokenJwks === "" ? undefined : new KeySet(tokenJwks, { now, onFault: onUnreachable });
   const toGrant = createClaims();
   const verified = new Verified();
-  const slots = new Slots(MOST_AT_ONCE);
   const expected: JWTVerifyOptions = {
     clockTolerance: LEEWAY,
     requiredClaims: ["exp"],
@@ -86,9 +78,7 @@ export function createTokens(config: TokenSettings, options: TokenOptions): Toke
       try {
         const since = now();
         const currentDate = new Date(since);
-        const { payload } = await slots.run(() => {
-          return jwtVerify(token, key, { ...expected, algorithms: [algorithm], currentDate });
-        });
+        const { payload } = await jwtVerify(token, key, { ...expected, algorithms: [algorithm], currentDate });
         const grant = toGrant(payload, Buffer.from(token.split(".")[1]!, "base64url").toString());
         verified.add(token, { grant, since, version });
         return grant;
