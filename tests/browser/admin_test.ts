@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { Page } from "playwright-core";
 import { connect } from "../support/client.ts";
 import { type Gong, startGong } from "../support/gong.ts";
