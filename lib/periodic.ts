@@ -4,24 +4,26 @@
  * @module
  */
 
+import { startTimer, type Timer } from "./timer.ts";
+
 /** What a {@linkcode Periodic} calls. */
 export interface PeriodicOptions {
   /** What its action threw, or rejected with. It goes on nonetheless. */
   readonly onError: (error: unknown) => void;
   /** Milliseconds; only differences count. Default `performance.now`. */
   readonly now?: () => number;
-  /** Calls back once, after so many milliseconds; returns what takes that back. Default: a timer of the isolate. */
-  readonly after?: (wait: number, callback: () => void) => () => void;
+  /** Default: a timer of the isolate. */
+  readonly after?: Timer;
 }
 
 /** Does one thing at a time, at times that do not move: what takes longer than a period, or a busy isolate, skips some. */
 export class Periodic {
   readonly #onError: (error: unknown) => void;
   readonly #now: () => number;
-  readonly #after: (wait: number, callback: () => void) => () => void;
+  readonly #after: Timer;
   #cancel: (() => void) | undefined;
 
-  constructor({ onError, now = () => performance.now(), after = setTimer }: PeriodicOptions) {
+  constructor({ onError, now = () => performance.now(), after = startTimer }: PeriodicOptions) {
     this.#onError = onError;
     this.#now = now;
     this.#after = after;
@@ -57,9 +59,4 @@ export class Periodic {
       this.#onError(error);
     }
   }
-}
-
-function setTimer(wait: number, callback: () => void): () => void {
-  const timer = setTimeout(callback, wait);
-  return () => clearTimeout(timer);
 }

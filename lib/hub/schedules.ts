@@ -8,6 +8,7 @@ import { Deadlines } from "../deadlines.ts";
 import { ERRORS, GongError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import { startTimer, type Timer } from "../timer.ts";
 import type {
   Broker,
   Draft,
@@ -35,8 +36,8 @@ export interface SchedulesOptions {
   readonly max: number;
   /** Milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number;
-  /** Calls back once after so many milliseconds; what it returns takes that back. Default `setTimeout`. */
-  readonly timer?: (action: () => void, wait: number) => () => void;
+  /** Default `setTimeout`. */
+  readonly timer?: Timer;
 }
 
 type Outcome = "published" | "refused" | "late" | "skipped";
@@ -64,7 +65,7 @@ const RETRY = 1000;
 export class Schedules {
   readonly #options: SchedulesOptions;
   readonly #now: () => number;
-  readonly #timer: NonNullable<SchedulesOptions["timer"]>;
+  readonly #timer: Timer;
   readonly #book: ScheduleBook;
   readonly #wakes = new Deadlines<Wake>(({ id, due }) => this.#wakeOf(id) === due);
   readonly #started: number;
@@ -140,7 +141,7 @@ export class Schedules {
     } catch (error) {
       this.#options.log.error("schedules.unread", { error: String(error) });
       if (this.#closed) return;
-      await new Promise<void>((resolve) => this.#timer(resolve, RETRY));
+      await new Promise<void>((resolve) => this.#timer(RETRY, resolve));
       return await this.#load();
     }
     this.#plan();
@@ -177,7 +178,7 @@ export class Schedules {
     const next = this.#wakes.next;
     if (next === undefined || this.#closed) return;
     const wait = Math.min(LONGEST, Math.max(0, next - this.#now()));
-    this.#stopTimer = this.#timer(() => void this.#inTurn(() => this.#fireDue()).catch(() => {}), wait);
+    this.#stopTimer = this.#timer(wait, () => void this.#inTurn(() => this.#fireDue()).catch(() => {}));
   }
 
   async #fireDue(): Promise<void> {
@@ -278,9 +279,4 @@ function recordOf(schedule: Schedule): RecordChange {
 
 function withoutNext({ next: _, ...schedule }: Schedule): Schedule {
   return schedule;
-}
-
-function startTimer(action: () => void, wait: number): () => void {
-  const timer = setTimeout(action, wait);
-  return () => clearTimeout(timer);
 }

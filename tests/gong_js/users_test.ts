@@ -82,23 +82,27 @@ for (const transport of TRANSPORTS) {
     const joined: unknown[] = [];
     const left: unknown[] = [];
     const there = heard.event("subscribed", ({ channel: name }) => name === `$presence/${channel}`);
+    const come = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
     heard.gong.watch(channel, (joins) => {
       joined.push(...joins.joined.map(({ user }) => user));
       left.push(...joins.left.map(({ user }) => user));
+      if (joined.length > 0) come.resolve();
+      if (left.length > 0) gone.resolve();
     });
     await there;
     const token = signToken({ sub: `guest of ${user}`, info: { name: "Ann" }, ...RIGHTS });
     {
       using guest = new Heard(server.url, { token });
       await guest.listen(channel);
-      while (joined.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      await come.promise;
       const { count, users, present } = await heard.gong.presence(channel);
       assertEquals([count, users, present.map(({ user, info }) => [user, info])], [1, 1, [[
         `guest of ${user}`,
         { name: "Ann" },
       ]]]);
     }
-    while (left.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await gone.promise;
     assertEquals([joined, left], [[`guest of ${user}`], [`guest of ${user}`]]);
     assertEquals((await heard.gong.presence(channel, { limit: 0 })).count, 0);
   });

@@ -38,7 +38,7 @@ class World implements AsyncDisposable {
       may: (creator, channel) => !this.denied.has(`${creator} ${channel}`),
       max: 100,
       now: () => this.now,
-      timer: (action, wait) => {
+      timer: (wait, action) => {
         const timer = { at: this.now + wait, action };
         this.#timers.add(timer);
         return () => this.#timers.delete(timer);
@@ -326,7 +326,7 @@ Deno.test("what a firing and a change do at the same moment is done one after th
       await gate.promise;
       return await world.broker.publish(drafts, { records });
     },
-    timer: (action) => {
+    timer: (_wait, action) => {
       queueMicrotask(action);
       return () => {};
     },

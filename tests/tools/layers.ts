@@ -14,6 +14,7 @@ export const LAYERS: readonly string[] = [
   "lib/budget.ts",
   "lib/flags.ts",
   "lib/units.ts",
+  "lib/timer.ts",
   "lib/globs.ts",
   "lib/reserved.ts",
   "lib/address.ts",
