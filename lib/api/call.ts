@@ -90,8 +90,8 @@ export function json(value: unknown, status = 200): Response {
 }
 
 /** The same, of what is JSON text already. */
-export function jsonText(text: string): Response {
-  return new Response(text, { headers: { ...HEADERS, "content-type": "application/json" } });
+export function jsonText(text: string, status = 200): Response {
+  return new Response(text, { status, headers: { ...HEADERS, "content-type": "application/json" } });
 }
 
 /** Headers of every answer. */

@@ -51,3 +51,8 @@ export function decodeId(text: string): string {
     throw new GongError("bad_request", "The id is not percent-encoded UTF-8.", { cause });
   }
 }
+
+/** What stands behind the last slash of the path, as it is written there. */
+export function lastName({ pathname }: URL): string {
+  return pathname.slice(pathname.lastIndexOf("/") + 1);
+}

@@ -10,9 +10,9 @@ import { GongError } from "../errors.ts";
 import type { Fields } from "../json.ts";
 import type { ScheduleOrder, When } from "../types.ts";
 import { checkCron, checkZone } from "../when.ts";
-import { type Action, type Call, HEADERS, readObject } from "./call.ts";
+import { type Action, type Call, HEADERS, jsonText, readObject } from "./call.ts";
 import { checkRight, readTarget, TARGETS } from "./publication.ts";
-import { readLimit, readQuery } from "./query.ts";
+import { lastName, readLimit, readQuery } from "./query.ts";
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -42,7 +42,7 @@ export const listSchedules: Action = {
     });
     const { schedules, total, next } = page;
     const rest = JSON.stringify({ total, next });
-    return text(`{"schedules":[${schedules.map(encodeSchedule).join()}],${rest.slice(1)}`);
+    return jsonText(`{"schedules":[${schedules.map(encodeSchedule).join()}],${rest.slice(1)}`);
   },
 };
 
@@ -53,7 +53,7 @@ export const getSchedule: Action = {
     const owner = ownerOf(call, identify(call));
     const schedule = await call.options.hub.getSchedule(idOf(call));
     if (!schedule || owner !== undefined && schedule.creator !== owner) throw noSchedule();
-    return text(encodeSchedule(schedule));
+    return jsonText(encodeSchedule(schedule));
   },
 };
 
@@ -102,7 +102,7 @@ async function put(call: Call, idOf: (body: Fields) => string, replace: boolean)
   const { schedule, created } = await hub.putSchedule(order, { replace, ...(owner === undefined ? {} : { owner }) });
   const { id } = schedule;
   log.info("api.schedule_put", { id, name: grant.name, address: call.address, created, channels: channels.length });
-  return text(encodeSchedule(schedule), created ? 201 : 200);
+  return jsonText(encodeSchedule(schedule), created ? 201 : 200);
 }
 
 /** Who asks: a key. What fires when nobody is there needs rights that can be looked at then; a token has only its own time. */
@@ -122,7 +122,7 @@ function readId(body: Fields): string | undefined {
 }
 
 function idOf({ url }: Call): string {
-  const id = url.pathname.slice(url.pathname.lastIndexOf("/") + 1);
+  const id = lastName(url);
   if (!ID.test(id)) throw noSchedule();
   return id;
 }
@@ -164,10 +164,6 @@ function readCron(body: Fields, now: number): When {
     }
   }
   return { cron, zone };
-}
-
-function text(json: string, status = 200): Response {
-  return new Response(json, { status, headers: { ...HEADERS, "content-type": "application/json" } });
 }
 
 function noSchedule(): GongError {

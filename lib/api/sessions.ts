@@ -5,7 +5,7 @@
  */
 import { ERRORS, GongError } from "../errors.ts";
 import { type Action, type Call, HEADERS, json } from "./call.ts";
-import { readLimit, readQuery } from "./query.ts";
+import { lastName, readLimit, readQuery } from "./query.ts";
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -51,7 +51,7 @@ export const closeSession: Action = {
 };
 
 function idOf({ url }: Call): string {
-  const id = url.pathname.slice(url.pathname.lastIndexOf("/") + 1);
+  const id = lastName(url);
   if (!SESSION_ID.test(id)) throw noSession();
   return id;
 }
