@@ -166,6 +166,8 @@ suite.test("presence says who hears a channel, by pages, and by keyboard alone t
   const page = await show(visit, stage, "");
   await tabTo(page, "a Presence");
   await page.keyboard.press("Enter");
+  // The view that goes has a field of that name too.
+  await page.locator("#presence-channel").waitFor();
   await tabTo(page, "input Channel");
   await page.keyboard.type("room");
   await page.keyboard.press("Enter");
