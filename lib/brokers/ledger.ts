@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { randomBytes } from "node:crypto";
 import { Budget } from "../budget.ts";
 import { byteLength } from "../bytes.ts";
 import { GongError } from "../errors.ts";
@@ -53,9 +54,9 @@ const MANY = 10_000;
 
 const NONE: ReadonlySet<Channel> = new Set();
 
-/** 16 letters and digits. */
+/** 16 digits of base 16: a channel has one, and there are as many channels as users. */
 export function randomEpoch(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(36).padStart(2, "0")).join("");
+  return randomBytes(8).toString("hex");
 }
 
 /** @throws {GongError} `bad_request` for a key that is not 1 to 256 bytes of a text without control characters */
@@ -142,7 +143,8 @@ export class Ledger implements Broker {
 
   // deno-lint-ignore require-await
   async subscribe(name: string): Promise<void> {
-    this.#accounts.host(this.#open(name));
+    const channel = this.#open(name, true);
+    if (!channel.hosted) this.#accounts.host(channel);
   }
 
   // deno-lint-ignore require-await
@@ -188,11 +190,11 @@ export class Ledger implements Broker {
   }
 
   /** A new channel is saved a little later or with the next change: it has nothing yet but its epoch. */
-  #open(name: string): Channel {
+  #open(name: string, hosted = false): Channel {
     if (this.#isStale || this.#isClosed) this.#change(() => {});
     const known = this.#accounts.find(name);
     if (known) return known;
-    const open = () => this.#accounts.open(name, NONE);
+    const open = () => this.#accounts.open(name, NONE, hosted);
     const channel = this.#accounts.isFull ? this.#change(open) : open();
     if (!channel) throw new GongError("overloaded", "There are too many channels.", { retryAfter: 60 });
     if (this.#store.isLasting) this.#saveSoon();

@@ -5,6 +5,7 @@
  */
 import { fullError } from "../methods.ts";
 import { TokenBuckets } from "../rates.ts";
+import { type Admitted, NOWHERE } from "./admitted.ts";
 
 /** Bounds of a {@linkcode Guard}. */
 export interface GuardOptions {
@@ -18,15 +19,6 @@ export interface GuardOptions {
   readonly now?: () => number;
   /** There is no room any more, or room again, for this address, or, without one, for anybody. */
   readonly onFull?: (isFull: boolean, address?: string) => void;
-}
-
-/** A session that is counted in: what the hub knows of it, whoever asks. */
-export interface Admitted {
-  readonly id: string;
-  readonly address: string;
-  /** Whose it is, if anybody's, and the JSON that the user's token brought. */
-  user: string | undefined;
-  info: string | undefined;
 }
 
 /** How long an address is refused after too many wrong keys, in milliseconds. */
@@ -65,7 +57,7 @@ export class Guard {
   admit(edge: number, id: string, address: string): Admitted {
     if (this.isFull()) throw fullError();
     if (this.isFull(address)) throw fullError(address);
-    const session = { id, address, user: undefined, info: undefined };
+    const session = { id, address, user: undefined, info: undefined, places: NOWHERE };
     const sessions = this.#byEdge.get(edge) ?? new Map<string, Admitted>();
     this.#byEdge.set(edge, sessions.set(id, session));
     this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);

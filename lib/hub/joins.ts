@@ -6,14 +6,12 @@
 import { setImmediate } from "node:timers/promises";
 import { encodeMovement } from "../codecs/presence.ts";
 import type { Draft, PageRequest, PresencePage, Present, PublishResult } from "../types.ts";
-import type { Admitted } from "./guard.ts";
+import type { Place } from "./admitted.ts";
 
 /** What {@linkcode Joins} ask. */
 export interface JoinsOptions {
   /** Where the channel's joining and leaving is published; undefined, it is not. */
   readonly nameOf: (channel: string) => string | undefined;
-  /** How a session is shown on a channel, if it is there; the same object until that changes. */
-  readonly find: (channel: string, session: Admitted) => Present | undefined;
   readonly page: (channel: string, page: PageRequest) => PresencePage;
   readonly publish: (draft: Draft) => Promise<PublishResult>;
   /** Bytes of one publication. */
@@ -30,10 +28,10 @@ const AT_ONCE = 100;
 /** What is told of one channel. */
 interface Told {
   readonly name: string;
-  /** Those of whom it was said that they are there, as they were shown. */
-  readonly known: Map<Admitted, Present>;
+  /** How many of whom it was said that they are there. */
+  known: number;
   /** Those of whom something may have to be said. */
-  changed: Set<Admitted>;
+  changed: Set<Place>;
 }
 
 /** All channels whose joining and leaving is published. */
@@ -50,15 +48,16 @@ export class Joins {
     this.#options = options;
   }
 
-  /** The session has come to the channel, or has gone, or is shown otherwise. */
-  changed(channel: string, session: Admitted): void {
+  /** The place was taken, or is empty now, or is shown otherwise. */
+  changed(place: Place): void {
+    const { channel } = place;
     let told = this.#told.get(channel);
     if (!told) {
       const name = this.#options.nameOf(channel);
       if (name === undefined) return;
-      this.#told.set(channel, told = { name, known: new Map(), changed: new Set() });
+      this.#told.set(channel, told = { name, known: 0, changed: new Set() });
     }
-    told.changed.add(session);
+    told.changed.add(place);
     this.#due.add(channel);
     this.#wait();
   }
@@ -89,34 +88,44 @@ export class Joins {
   }
 
   async #publish(channel: string): Promise<void> {
-    const { find, page, publish, bytes } = this.#options;
+    const { page, publish, bytes } = this.#options;
     const told = this.#told.get(channel)!;
-    const { name, known, changed } = told;
+    const { name, changed } = told;
     // Also what has changed since this round began: where that leaves nothing to tell of, nothing is due any more.
     this.#due.delete(channel);
     told.changed = new Set();
-    const joined = new Map<Admitted, Present>();
-    const left = new Map<Admitted, Present>();
-    for (const session of changed) {
-      const [now, before] = [find(channel, session), known.get(session)];
-      if (now && now !== before) joined.set(session, now);
-      else if (!now && before) left.set(session, before);
-    }
-    if (joined.size + left.size > 0) {
+    // As they are now: until that is published they may change again.
+    const moved = [...changed].filter(hasMoved).map((place) => ({ place, now: place.present }));
+    if (moved.length > 0) {
       const { count, users } = page(channel, { limit: 0 });
-      const movement = { count, users, joined: [...joined.values()], left: [...left.values()] };
-      const data = encodeMovement(movement, MOST, bytes);
+      const joined = moved.flatMap(({ now }) => now ?? []);
+      const data = encodeMovement({ count, users, joined, left: leftOf(moved, joined) }, MOST, bytes);
       const result = await publish({ channel: name, data, contentType: "application/json" });
-      if ("error" in result) return this.#postpone(channel, told, [...joined.keys(), ...left.keys()]);
-      for (const [session, present] of joined) known.set(session, present);
-      for (const session of left.keys()) known.delete(session);
+      if ("error" in result) return this.#postpone(channel, told, moved.map(({ place }) => place));
+      for (const { place, now } of moved) {
+        told.known += (now ? 1 : 0) - (place.told ? 1 : 0);
+        place.told = now;
+      }
     }
-    if (known.size + told.changed.size === 0) this.#told.delete(channel);
+    if (told.known + told.changed.size === 0) this.#told.delete(channel);
   }
 
   /** The next publication has it all. */
-  #postpone(channel: string, told: Told, sessions: readonly Admitted[]): void {
-    told.changed = new Set([...sessions, ...told.changed]);
+  #postpone(channel: string, told: Told, places: readonly Place[]): void {
+    told.changed = new Set([...places, ...told.changed]);
     this.#due.add(channel);
   }
+}
+
+/** Whether something is to be told of it that was not. */
+function hasMoved({ present, told }: Place): boolean {
+  return present !== told;
+}
+
+/** Those who are gone, but for who has come back to another place. */
+function leftOf(moved: readonly { readonly place: Place }[], joined: readonly Present[]): Present[] {
+  const left = moved.flatMap(({ place: { present, told } }) => present || !told ? [] : told);
+  if (left.length === 0) return left;
+  const there = new Set(joined.map(({ session }) => session));
+  return left.filter(({ session }) => !there.has(session));
 }

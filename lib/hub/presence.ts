@@ -5,23 +5,14 @@
  */
 import { GongError } from "../errors.ts";
 import type { PageRequest, PresencePage, Present } from "../types.ts";
-import type { Admitted } from "./guard.ts";
+import { type Admitted, NOWHERE, type Place } from "./admitted.ts";
 
 /** What a {@linkcode Presence} tells. */
 export interface PresenceOptions {
-  /** The session has come to the channel, or has gone, or is shown otherwise. */
-  readonly onChange?: (channel: string, session: Admitted) => void;
+  /** The place was taken, or is empty now, or is shown otherwise. */
+  readonly onChange?: (place: Place) => void;
   /** Milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number;
-}
-
-/** A session on a channel. */
-interface Place {
-  /** Ascending on its channel; never used again. */
-  readonly number: number;
-  readonly room: Room;
-  /** As it is shown; nothing of a place that is empty. */
-  present: Present | undefined;
 }
 
 /** How many empty places a channel may have beside as many as are taken. */
@@ -45,7 +36,7 @@ class Room {
   }
 
   add(present: Present): Place {
-    const place = { number: ++this.#last, room: this, present };
+    const place: Place = { number: ++this.#last, channel: this.channel, present, told: undefined };
     this.#places.push(place);
     this.count++;
     this.#countUser(present.user, 1);
@@ -100,11 +91,9 @@ class Room {
 
 /** Who is where. */
 export class Presence {
-  readonly #onChange: (channel: string, session: Admitted) => void;
+  readonly #onChange: (place: Place) => void;
   readonly #now: () => number;
   readonly #rooms = new Map<string, Room>();
-  /** Where each session is, if anywhere. */
-  readonly #places = new Map<Admitted, Place[]>();
   #size = 0;
 
   constructor({ onChange = () => {}, now = Date.now }: PresenceOptions = {}) {
@@ -119,46 +108,38 @@ export class Presence {
 
   /** The session hears the channel from now on. Idempotent. */
   join(session: Admitted, channel: string): void {
-    const places = this.#places.get(session) ?? [];
-    if (places.some(({ room }) => room.channel === channel)) return;
-    const room = this.#rooms.get(channel) ?? new Room(channel);
-    this.#rooms.set(channel, room);
-    places.push(room.add(shown(session, this.#now())));
-    this.#places.set(session, places);
+    if (find(session, channel)) return;
+    let room = this.#rooms.get(channel);
+    if (!room) this.#rooms.set(channel, room = new Room(channel));
+    const place = room.add(shown(session, this.#now()));
+    session.places = session.places.concat(place);
     this.#size++;
-    this.#onChange(channel, session);
+    this.#onChange(place);
   }
 
   /** The session does not hear the channel any more. Idempotent. */
   leave(session: Admitted, channel: string): void {
-    const places = this.#places.get(session);
-    const index = places?.findIndex(({ room }) => room.channel === channel) ?? -1;
-    if (!places || index < 0) return;
-    const [place] = places.splice(index, 1);
-    if (places.length === 0) this.#places.delete(session);
-    this.#empty(session, place!);
+    const place = find(session, channel);
+    if (!place) return;
+    session.places = session.places.filter((other) => other !== place);
+    this.#empty(place);
   }
 
   /** The session is gone. */
   remove(session: Admitted): void {
-    const places = this.#places.get(session);
-    this.#places.delete(session);
-    for (const place of places ?? []) this.#empty(session, place);
+    const { places } = session;
+    session.places = NOWHERE;
+    for (const place of places) this.#empty(place);
   }
 
   /** The session's user or info has changed. */
   identified(session: Admitted): void {
-    for (const place of this.#places.get(session) ?? []) {
-      const { room, present } = place;
+    for (const place of session.places) {
+      const { channel, present } = place;
       if (!present || present.user === session.user && present.info === session.info) continue;
-      room.show(place, shown(session, present.since));
-      this.#onChange(room.channel, session);
+      this.#rooms.get(channel)!.show(place, shown(session, present.since));
+      this.#onChange(place);
     }
-  }
-
-  /** How the session is shown on the channel; undefined when it is not there. The same until that changes. */
-  find(channel: string, session: Admitted): Present | undefined {
-    return this.#places.get(session)?.find(({ room }) => room.channel === channel)?.present;
   }
 
   /**
@@ -175,15 +156,22 @@ export class Presence {
     return this.#rooms.get(channel)?.page(limit, number) ?? { count: 0, users: 0, present: [] };
   }
 
-  #empty(session: Admitted, place: Place): void {
-    const { room } = place;
+  #empty(place: Place): void {
+    const { channel } = place;
+    const room = this.#rooms.get(channel)!;
     room.remove(place);
-    if (room.count === 0) this.#rooms.delete(room.channel);
+    if (room.count === 0) this.#rooms.delete(channel);
     this.#size--;
-    this.#onChange(room.channel, session);
+    this.#onChange(place);
   }
 }
 
+function find({ places }: Admitted, channel: string): Place | undefined {
+  return places.find((place) => place.channel === channel);
+}
+
 function shown({ id, user, info }: Admitted, since: number): Present {
-  return { session: id, ...(user === undefined ? {} : { user }), ...(info === undefined ? {} : { info }), since };
+  // One a session and channel: each of these takes what it holds and no more.
+  if (user === undefined) return { session: id, since };
+  return info === undefined ? { session: id, user, since } : { session: id, user, info, since };
 }

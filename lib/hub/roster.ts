@@ -26,18 +26,17 @@ export class Roster {
     this.guard = new Guard(options);
     const { now } = options;
     this.presence = new Presence({
-      onChange: (channel, session) => this.#joins.changed(channel, session),
+      onChange: (place) => this.#joins.changed(place),
       ...(now === undefined ? {} : { now }),
     });
     this.#joins = new Joins({
       ...options,
-      find: (channel, session) => this.presence.find(channel, session),
       page: (channel, page) => this.presence.page(channel, page),
     });
   }
 
   /** @throws {GongError} as {@linkcode Guard.admit} */
-  admit(edge: number, { id, address, user, info }: Told<"admit">): void {
+  admit(edge: number, { id, address, user, info }: Omit<Told<"admit">, "after">): void {
     const session = this.guard.admit(edge, id, address);
     if (user !== undefined) this.users.identify(session, user, info);
   }

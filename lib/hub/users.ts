@@ -5,7 +5,7 @@
  */
 import { Multimap } from "../multimap.ts";
 import type { PageRequest, UserInfo, UserPage } from "../types.ts";
-import type { Admitted } from "./guard.ts";
+import type { Admitted } from "./admitted.ts";
 
 /** Ids of sessions that are told of one user. */
 const MOST_SESSIONS = 100;
@@ -13,8 +13,8 @@ const MOST_SESSIONS = 100;
 /** Sessions by user. */
 export class Users {
   readonly #sessions = new Multimap<string, Admitted>();
-  /** Ids in their order; also of some who are gone, and not of the {@linkcode Users.#fresh}. */
-  #order: string[] = [];
+  /** Ids in their order; also of some who are gone, and not of the {@linkcode Users.#fresh}. Until somebody asks, none. */
+  #order: string[] | undefined;
   /** Ids of those who have come since the order was looked at. */
   readonly #fresh = new Set<string>();
 
@@ -26,7 +26,7 @@ export class Users {
   /** The session is this user's from now on, or the user's info has changed. */
   identify(session: Admitted, id: string, info: string | undefined): void {
     if (session.user !== id) this.remove(session);
-    if (!this.#sessions.has(id)) this.#fresh.add(id);
+    if (this.#order && !this.#sessions.has(id)) this.#fresh.add(id);
     this.#sessions.add(id, session);
     session.user = id;
     session.info = info;
@@ -70,6 +70,7 @@ export class Users {
 
   /** All ids in their order. What came since it was last asked is sorted in: a run beside another, which is fast. */
   #ids(): readonly string[] {
+    if (!this.#order) return this.#order = [...this.#sessions.keys()].sort();
     if (this.#fresh.size > 0 || this.#order.length !== this.#sessions.size) {
       const known = this.#order.filter((id) => this.#sessions.has(id) && !this.#fresh.has(id));
       this.#order = [...known, ...this.#fresh].sort();

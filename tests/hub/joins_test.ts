@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { setTimeout as delay } from "node:timers/promises";
 import { byteLength } from "../../lib/bytes.ts";
 import { GongError } from "../../lib/errors.ts";
-import type { Admitted } from "../../lib/hub/guard.ts";
+import type { Admitted } from "../../lib/hub/admitted.ts";
 import { Joins, type JoinsOptions } from "../../lib/hub/joins.ts";
 import { Presence } from "../../lib/hub/presence.ts";
 import type { Draft, PublishResult } from "../../lib/types.ts";
@@ -11,7 +11,7 @@ import { seeded } from "../support/random.ts";
 const TAKEN: PublishResult = { epoch: "e", offset: 1 };
 
 function admitted(id: string): Admitted {
-  return { id, address: "::1", user: undefined, info: undefined };
+  return { id, address: "::1", user: undefined, info: undefined, places: [] };
 }
 
 /** Presence whose changes are published as soon as the turn ends. */
@@ -24,12 +24,11 @@ class Told {
 
   constructor(options: Partial<JoinsOptions> = {}) {
     this.presence = new Presence({
-      onChange: (channel, session) => this.joins.changed(channel, session),
+      onChange: (place) => this.joins.changed(place),
       now: () => 7,
     });
     this.joins = new Joins({
       ...{ nameOf: (channel) => `$presence/${channel}`, bytes: 65_536, period: 0 },
-      find: (channel, session) => this.presence.find(channel, session),
       page: (channel, page) => this.presence.page(channel, page),
       publish: async (draft) => {
         this.drafts.push(draft);

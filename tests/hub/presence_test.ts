@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { GongError } from "../../lib/errors.ts";
-import type { Admitted } from "../../lib/hub/guard.ts";
+import type { Admitted } from "../../lib/hub/admitted.ts";
 import { Presence } from "../../lib/hub/presence.ts";
 import { Roster } from "../../lib/hub/roster.ts";
 import type { Present } from "../../lib/types.ts";
 import { seeded } from "../support/random.ts";
 
 function admitted(id: string, user?: string): Admitted {
-  return { id, address: "::1", user, info: undefined };
+  return { id, address: "::1", user, info: undefined, places: [] };
 }
 
 function idsOf(present: readonly Present[]): string[] {

@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import type { Admitted } from "../../lib/hub/guard.ts";
+import type { Admitted } from "../../lib/hub/admitted.ts";
 import { Users } from "../../lib/hub/users.ts";
 
 function admitted(id: string): Admitted {
-  return { id, address: "::1", user: undefined, info: undefined };
+  return { id, address: "::1", user: undefined, info: undefined, places: [] };
 }
 
 function identified(users: Users, id: string, user: string, info?: string): Admitted {

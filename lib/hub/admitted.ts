@@ -1,0 +1,32 @@
+/**
+ * A session as the hub knows it, and where it is present. There may be a million of them: what is known of each hangs on
+ * itself, not in tables beside it.
+ *
+ * @module
+ */
+import type { Present } from "../types.ts";
+
+/** A session that is counted in: what the hub knows of it, whoever asks. */
+export interface Admitted {
+  readonly id: string;
+  readonly address: string;
+  /** Whose it is, if anybody's, and the JSON that the user's token brought. */
+  user: string | undefined;
+  info: string | undefined;
+  /** Where it is present; set by {@linkcode Presence} alone. */
+  places: readonly Place[];
+}
+
+/** A session on a channel. */
+export interface Place {
+  /** Ascending on its channel; never used again. */
+  readonly number: number;
+  readonly channel: string;
+  /** As it is shown; nothing of a place that is empty. */
+  present: Present | undefined;
+  /** As it was told by {@linkcode Joins}, if it was; set by them alone. */
+  told: Present | undefined;
+}
+
+/** Of a session that is nowhere. */
+export const NOWHERE: readonly Place[] = Object.freeze([]);
