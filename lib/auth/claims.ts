@@ -20,6 +20,8 @@ const MAX_COMPILED = 256;
 /** What a `Date` can hold, in seconds. */
 const LAST_SECOND = 8.64e12;
 
+const NO_SCOPES: Grant["scopes"] = Object.freeze([]);
+
 type Predicate = User["subscribe"];
 
 /**
@@ -32,10 +34,11 @@ export function createClaims(): (claims: JsonObject, text: string) => Grant {
   function compile(patterns: readonly string[]): Predicate {
     // No pattern has a comma in it.
     const text = patterns.join();
-    const predicate = compiled.get(text) ?? compileGlobs(patterns);
-    // What is used goes to the end, so that what is used least goes first.
-    compiled.delete(text);
+    const known = compiled.get(text);
+    if (known) return known;
+    const predicate = compileGlobs(patterns);
     compiled.set(text, predicate);
+    // The oldest: an order of use would have to be kept with each token, which leaves more garbage than a user is large.
     const oldest = compiled.keys().next();
     if (compiled.size > MAX_COMPILED && !oldest.done) compiled.delete(oldest.value);
     return predicate;
@@ -47,7 +50,7 @@ export function createClaims(): (claims: JsonObject, text: string) => Grant {
     const info = Object.hasOwn(claims, "info") ? readInfo(text) : undefined;
     return {
       name: `user:${user}`,
-      scopes: [],
+      scopes: NO_SCOPES,
       until: (readEnd(claims) + LEEWAY) * 1000,
       user: {
         id: user,

@@ -14,7 +14,7 @@ import { type Found, KeySet } from "./key_set.ts";
 import { importKeys } from "./own_keys.ts";
 import { type TokenCheck, TokenFault } from "./token_fault.ts";
 import { type Algorithm, isTokenShaped, readHeader } from "./token_header.ts";
-import { Verified } from "./verified.ts";
+import { type Acceptance, digestOf, Verified } from "./verified.ts";
 
 export { type TokenCheck, TokenFault } from "./token_fault.ts";
 
@@ -65,23 +65,23 @@ export function createTokens(config: TokenSettings, options: TokenOptions): Toke
     ...tokenAudience === "" ? {} : { audience: tokenAudience },
   };
 
-  async function recall(token: string): Promise<Grant | undefined> {
-    const { grant, version } = (isTokenShaped(token) ? verified.get(token, now()) : undefined) ?? {};
+  async function recall(digest: string): Promise<Grant | undefined> {
+    const { grant, version } = verified.get(digest, now()) ?? {};
     if (version === undefined) return grant;
     await keySet?.freshen();
     return keySet?.version === version ? grant : undefined;
   }
 
-  /** The grant, if one of the keys has signed the token. */
-  async function tryKeys(token: string, algorithm: Algorithm, { keys, version }: Found): Promise<Grant | undefined> {
+  /** What the token grants, if one of the keys has signed it. */
+  async function tryKeys(token: string, algorithm: Algorithm, found: Found): Promise<Acceptance | undefined> {
+    const { keys, version } = found;
     for (const key of keys) {
       try {
         const since = now();
         const currentDate = new Date(since);
         const { payload } = await jwtVerify(token, key, { ...expected, algorithms: [algorithm], currentDate });
         const grant = toGrant(payload, Buffer.from(token.split(".")[1]!, "base64url").toString());
-        verified.add(token, { grant, since, version });
-        return grant;
+        return { grant, since, version };
       } catch (error) {
         if (!(error instanceof JWSSignatureVerificationFailed)) throw error;
       }
@@ -89,11 +89,11 @@ export function createTokens(config: TokenSettings, options: TokenOptions): Toke
     return undefined;
   }
 
-  async function check(token: string): Promise<Grant> {
+  async function check(token: string): Promise<Acceptance> {
     const { algorithm, kid } = readHeader(token);
     const own = (await ownKeys())[algorithm];
-    const grant = await tryKeys(token, algorithm, { keys: own, version: undefined });
-    if (grant) return grant;
+    const accepted = await tryKeys(token, algorithm, { keys: own, version: undefined });
+    if (accepted) return accepted;
     // A secret is nothing to be published.
     if (keySet === undefined || algorithm === "HS256") throw unsigned(algorithm, own.length);
     const published = await keySet.find(algorithm, kid);
@@ -116,7 +116,12 @@ export function createTokens(config: TokenSettings, options: TokenOptions): Toke
     looksLike: isTokenShaped,
     async verify(token) {
       try {
-        return await recall(token) ?? await check(token);
+        const digest = isTokenShaped(token) ? digestOf(token) : undefined;
+        const known = digest === undefined ? undefined : await recall(digest);
+        if (known) return known;
+        const accepted = await check(token);
+        if (digest !== undefined) verified.add(digest, accepted);
+        return accepted.grant;
       } catch (error) {
         throw new GongError("unauthorized", "The token is not valid.", { cause: toFault(error) });
       }

@@ -21,9 +21,8 @@ const MAX_ENTRIES = 4096;
 export class Verified {
   readonly #entries = new Map<string, Acceptance>();
 
-  /** That the token was accepted, unless its time is over. */
-  get(token: string, now: number): Acceptance | undefined {
-    const digest = digestOf(token);
+  /** That the token of this digest was accepted, unless its time is over. */
+  get(digest: string, now: number): Acceptance | undefined {
     const entry = this.#entries.get(digest);
     if (entry === undefined) return undefined;
     this.#entries.delete(digest);
@@ -32,13 +31,14 @@ export class Verified {
     return entry;
   }
 
-  add(token: string, acceptance: Acceptance): void {
-    this.#entries.set(digestOf(token), acceptance);
+  add(digest: string, acceptance: Acceptance): void {
+    this.#entries.set(digest, acceptance);
     const oldest = this.#entries.keys().next();
     if (this.#entries.size > MAX_ENTRIES && !oldest.done) this.#entries.delete(oldest.value);
   }
 }
 
-function digestOf(token: string): string {
+/** What stands for a token here. */
+export function digestOf(token: string): string {
   return createHash("sha256").update(token).digest("base64");
 }
