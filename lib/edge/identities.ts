@@ -53,6 +53,7 @@ export class Identities {
     const grant = await auth.verify(token, session.options.address);
     if (this.#asked.get(session) !== question) throw new GongError("conflict", "A later token counts.");
     const { id, info } = checkOwner(session, grant);
+    this.#expiry.forget(session);
     session.grant = grant;
     if (!session.hasLeft) {
       this.#expiry.watch(session);
