@@ -39,16 +39,17 @@ export interface Visitor {
 
 /** All sockets of an edge that wait. A peer that leaves meanwhile is forgotten. */
 export class WaitingRoom {
-  readonly #limits: WaitingLimits;
-  readonly #registry: Registry;
+  readonly limits: WaitingLimits;
+  readonly registry: Registry;
+  /** Of what all of them say. */
+  readonly budget: Budget;
   readonly #waiting = new Set<Waiting>();
   readonly #byAddress = new Map<string, number>();
-  readonly #budget: Budget;
 
   constructor(registry: Registry, limits: WaitingLimits) {
-    this.#registry = registry;
-    this.#limits = limits;
-    this.#budget = new Budget(Math.max(BYTES, 4 * limits.bytes));
+    this.registry = registry;
+    this.limits = limits;
+    this.budget = new Budget(Math.max(BYTES, 4 * limits.bytes));
   }
 
   get size(): number {
@@ -67,15 +68,18 @@ export class WaitingRoom {
 
   /** Lets a socket wait until it is known whose it is; then its session begins, and gets what was said so far. */
   admit(visitor: Visitor): void {
-    const waiting = new Waiting(visitor, {
-      limits: this.#limits,
-      registry: this.#registry,
-      budget: this.#budget,
-      over: () => this.#forget(waiting, visitor),
-    });
+    const waiting = new Waiting(this, visitor);
     this.#waiting.add(waiting);
     this.#byAddress.set(visitor.address, this.#of(visitor.address) + 1);
-    visitor.who.then((grant) => waiting.begin(grant)).catch((error) => waiting.refuse(GongError.from(error)));
+    visitor.who.then((grant) => waiting.begin(grant), (error) => waiting.refuse(error));
+  }
+
+  /** It waits no more. */
+  forget(waiting: Waiting, address: string): void {
+    this.#waiting.delete(waiting);
+    const left = this.#of(address) - 1;
+    if (left > 0) this.#byAddress.set(address, left);
+    else this.#byAddress.delete(address);
   }
 
   /** Refuses them all: the edge is about to end. */
@@ -86,39 +90,23 @@ export class WaitingRoom {
   #of(address: string): number {
     return this.#byAddress.get(address) ?? 0;
   }
-
-  #forget(waiting: Waiting, { address }: Visitor): void {
-    this.#waiting.delete(waiting);
-    const left = this.#of(address) - 1;
-    if (left > 0) this.#byAddress.set(address, left);
-    else this.#byAddress.delete(address);
-  }
-}
-
-/** What one of them has of the room. */
-interface Room {
-  readonly limits: WaitingLimits;
-  readonly registry: Registry;
-  /** Of what all say. */
-  readonly budget: Budget;
-  /** It waits no more. */
-  over(): void;
 }
 
 /** One of them. */
 class Waiting implements CarrierEvents, Leaving {
+  readonly #room: WaitingRoom;
   readonly #visitor: Visitor;
-  readonly #room: Room;
-  #frames: Data[] = [];
+  /** What it has said so far; most say nothing. */
+  #frames: Data[] | undefined;
   #bytes = 0;
   #isOpen = false;
   /** It waits no more: its session has begun, it was refused, or its peer has left. */
   #isOver = false;
   #refusal: GongError | undefined;
 
-  constructor(visitor: Visitor, room: Room) {
-    this.#visitor = visitor;
+  constructor(room: WaitingRoom, visitor: Visitor) {
     this.#room = room;
+    this.#visitor = visitor;
     visitor.carrier.listen(this);
   }
 
@@ -135,10 +123,11 @@ class Waiting implements CarrierEvents, Leaving {
     const { limits: { bytes, frames }, budget } = this.#room;
     const size = byteLength(data);
     if (size > bytes) return this.refuse(new GongError("too_large", `A message may have at most ${bytes} bytes.`));
-    if (this.#frames.length >= frames || this.#bytes + size > bytes || !budget.hasRoomFor(size)) {
+    const said = this.#frames ??= [];
+    if (said.length >= frames || this.#bytes + size > bytes || !budget.hasRoomFor(size)) {
       return this.refuse(new GongError("rate_limited", "That is too much before the token is checked."));
     }
-    this.#frames.push(data);
+    said.push(data);
     this.#bytes += size;
     budget.take(size);
   }
@@ -150,16 +139,21 @@ class Waiting implements CarrierEvents, Leaving {
 
   begin(grant: Grant): void {
     if (this.#isOver) return;
-    const session = this.#visitor.begin(grant);
-    const frames = this.#frames;
-    this.#end();
-    if (!this.#isOpen) return;
-    session.opened();
-    for (const frame of frames) session.received(frame);
+    try {
+      const session = this.#visitor.begin(grant);
+      const frames = this.#frames;
+      this.#end();
+      if (!this.#isOpen) return;
+      session.opened();
+      for (const frame of frames ?? []) session.received(frame);
+    } catch (error) {
+      this.refuse(error);
+    }
   }
 
-  refuse(error: GongError): void {
+  refuse(cause: unknown): void {
     if (this.#isOver) return;
+    const error = GongError.from(cause);
     this.#end();
     this.#visitor.refused(error);
     this.#refusal = error;
@@ -175,8 +169,8 @@ class Waiting implements CarrierEvents, Leaving {
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#frames = [];
+    this.#frames = undefined;
     this.#room.budget.give(this.#bytes);
-    this.#room.over();
+    this.#room.forget(this, this.#visitor.address);
   }
 }
