@@ -16,6 +16,7 @@ import { Orders } from "./edge/orders.ts";
 import { Registry } from "./edge/registry.ts";
 import { Underway } from "./edge/underway.ts";
 import { WaitingRoom } from "./edge/waiting.ts";
+import { unpackHistory } from "./codecs/page.ts";
 import { type ErrorCode, GongError } from "./errors.ts";
 import { ADMIN_CHANNEL } from "./reserved.ts";
 import { compileHistory, compilePresence } from "./channel_rules.ts";
@@ -121,24 +122,33 @@ export class Edge implements SessionHost {
    */
   begin(session: Session): void {
     this.registry.add(session);
-    this.#admit(session);
+    const begun = this.#admit(session);
     this.#identities.began(session);
     session.door.opened(session);
     try {
       // Those first that it resumes: where it stands in them belongs into every cursor that it is told.
       const { starts } = session.options;
       for (const [channel, start] of starts) session.subscribe(channel, start);
-      for (const channel of session.named) if (!starts.has(channel)) session.subscribe(channel);
+      for (const channel of session.named) if (!starts.has(channel) && channel !== begun) session.subscribe(channel);
     } catch (error) {
       session.refuse(error);
     }
   }
 
-  #admit(session: Session): void {
-    const { id, address } = session.options;
+  /** Counts it in. Returns the channel of its user, if that is subscribed to with the same question to the hub. */
+  #admit(session: Session): string | undefined {
+    const { link } = this.#options;
+    const { options: { id, address, starts }, named, inbox } = session;
     const { id: user, info } = session.grant?.user ?? {};
-    const who = { ...(user === undefined ? {} : { user }), ...(info === undefined ? {} : { info }) };
-    this.#options.link.request("admit", { id, address, ...who }).catch((error) => session.refuse(error));
+    const who = { id, address, ...(user === undefined ? {} : { user }), ...(info === undefined ? {} : { info }) };
+    const isAsked = inbox !== undefined && named.includes(inbox) && !starts.has(inbox);
+    const after = isAsked ? this.#delivery.unhosted(inbox) : undefined;
+    if (!isAsked || after === undefined) {
+      return void link.request("admit", who).catch((error) => session.refuse(error));
+    }
+    const read = link.request("admit", { ...who, after }).then((answer) => unpackHistory(answer!));
+    this.#delivery.subscriptions.begin(session, inbox, { read });
+    return inbox;
   }
 
   close(): void {
@@ -171,7 +181,7 @@ export class Edge implements SessionHost {
   }
 
   subscribe(session: Session, channel: string, start: Start | undefined, answer?: SubscribeAnswer): void {
-    this.#delivery.subscriptions.begin(session, channel, start, answer);
+    this.#delivery.subscriptions.begin(session, channel, { start, answer });
   }
 
   unsubscribe(session: Session, channel: string): void {

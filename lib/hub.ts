@@ -11,10 +11,10 @@ import { BusSender, bytesPerTurn } from "./bus.ts";
 import { sizeOf } from "./bytes.ts";
 import { compilePresence } from "./channel_rules.ts";
 import type { Config } from "./config.ts";
-import { packHistory } from "./codecs/page.ts";
+import { type PackedHistory, packHistory } from "./codecs/page.ts";
 import { Directory } from "./hub/directory.ts";
 import { GongError } from "./errors.ts";
-import { ADMIN_CHANNEL, presenceChannel } from "./reserved.ts";
+import { ADMIN_CHANNEL, presenceChannel, userChannel } from "./reserved.ts";
 import { Intake } from "./hub/intake.ts";
 import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
@@ -211,11 +211,14 @@ export class Hub {
         this.#traces.settled(drafts, results);
         return results;
       },
-      subscribe: async ({ channel, start, after, limit }) => {
-        return packHistory(await this.#subscribe(edge, channel, start, after, limit));
-      },
+      subscribe: (order) => this.#subscribe(edge, order),
       unsubscribe: (channel) => this.#unhost(edge, channel),
-      admit: (session) => roster.admit(edge, session),
+      admit: (session) => {
+        const { user, after } = session;
+        roster.admit(edge, session);
+        if (user === undefined || after === undefined) return undefined;
+        return this.#subscribe(edge, { channel: userChannel(user), start: undefined, after, limit: {} });
+      },
       identify: (session) => roster.identify(edge, session),
       present: (change) => roster.present(edge, change),
       release: (id) => roster.release(edge, id),
@@ -304,17 +307,14 @@ export class Hub {
 
   async #subscribe(
     edge: number,
-    channel: string,
-    start: Start | undefined,
-    after: number,
-    limit: PageLimit,
-  ): Promise<History> {
+    { channel, start, after, limit }: Parameters<HubMethods["subscribe"]>[0],
+  ): Promise<PackedHistory> {
     this.#hosts.add(channel, edge);
-    if (channel === ADMIN_CHANNEL) return this.#readFeed(start);
+    if (channel === ADMIN_CHANNEL) return packHistory(this.#readFeed(start));
     // When it fails, the edge says whether it still hosts the channel for others.
     await this.#broker.subscribe(channel);
     const history = await this.#broker.read(channel, start, limit);
-    return start ? history : this.#withUnseen(channel, history, after);
+    return packHistory(start ? history : this.#withUnseen(channel, history, after));
   }
 
   /** The feed keeps nothing. */

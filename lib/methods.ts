@@ -104,8 +104,13 @@ export interface HubMethods {
     order: { channel: string; start: Start | undefined; after: number; limit: PageLimit },
   ): Promise<PackedHistory>;
   unsubscribe(channel: string): void;
-  /** Counts a session in, over all edges; refused when there is no room. */
-  admit(session: { id: string; address: string; user?: string; info?: string }): void;
+  /**
+   * Counts a session in, over all edges; refused when there is no room. With `after` the edge hosts the channel of its user
+   * too, and the answer is that of a `subscribe` without a start: most users are alone on theirs, and come by the thousand.
+   */
+  admit(
+    session: { id: string; address: string; user?: string; info?: string; after?: number },
+  ): Promise<PackedHistory> | undefined;
   /** A session that was admitted is this user's now, or the user's info has changed. */
   identify(session: { id: string; user: string; info?: string }): void;
   /** A session that was admitted hears a channel from now on, or does not any more. Of channels with presence. */

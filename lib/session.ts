@@ -89,6 +89,17 @@ export interface SessionOptions {
   readonly formerly: readonly string[];
 }
 
+/** A subscription that is not in force yet. */
+export interface PendingSubscription {
+  readonly channel: string;
+  /** Where the session stands; unknown before the first answer to who asked for what comes now. */
+  readonly position: Position | undefined;
+  /** Gives up what was asked for, without a word. */
+  cancel(): void;
+  /** It comes to nothing, and who asked is told. */
+  end(): void;
+}
+
 /** Somebody who waits until frames of these sizes may be queued. */
 interface Waiting {
   readonly sizes: readonly number[];
@@ -104,6 +115,8 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   readonly since = Date.now();
   /** Channels it hears now, in the order of subscribing; shared with all who hear the same. */
   channels: readonly string[] = NONE;
+  /** Subscriptions that are not in force yet. */
+  subscribing: readonly PendingSubscription[] = NONE_PENDING;
   /** Channels that the operator has it hear, whatever its rights. */
   imposed: Set<string> | undefined;
   seat = -1;
@@ -521,3 +534,4 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
 const NOTHING = Object.freeze({ bytes: 0, publications: 0 });
 const NONE: readonly string[] = Object.freeze([]);
+const NONE_PENDING: readonly PendingSubscription[] = Object.freeze([]);

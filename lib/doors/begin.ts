@@ -37,8 +37,12 @@ export function userAgentOf({ headers }: Request): string {
 }
 
 /** Begins a session, whose carrier may open later. */
-export function beginSession(edge: Edge, { wish, ...visit }: Visit): Session {
-  const session = new Session(edge, { ...wish, ...visit, id: edge.registry.newId() });
+export function beginSession(edge: Edge, { wish, door, carrier, address, userAgent, grant }: Visit): Session {
+  const id = edge.registry.newId();
+  const { channels, starts, echo, formerly } = wish;
+  // Named one by one they have no memory beside the object's, which stays as long as the session.
+  const options = { id, door, carrier, address, userAgent, grant, channels, starts, echo, formerly };
+  const session = new Session(edge, options);
   edge.begin(session);
   return session;
 }

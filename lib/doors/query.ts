@@ -20,6 +20,8 @@ export const MAX_HISTORY = 10_000;
 /** Sessions that a client may have been before. */
 const MAX_FORMERLY = 8;
 const SESSION_ID = /^[\w-]{1,64}$/;
+/** Of most sessions, which begin with what comes now. */
+const NOWHERE: ReadonlyMap<string, Position> = new Map();
 
 /** What a client wants to hear, and from where on. */
 export interface Wish {
@@ -49,14 +51,16 @@ export function readWish({ searchParams }: URL, { parameters, channel, since }: 
   checkNames(searchParams, [...PARAMETERS, ...parameters]);
   const named = searchParams.getAll("channel");
   if (named.length === 0 && channel !== undefined) named.push(channel);
-  const cursor = readCursor(since ?? searchParams.get("since") ?? "", named);
+  const text = since ?? searchParams.get("since") ?? "";
+  const cursor = text === "" ? NOWHERE : readCursor(text, named);
   const channels = [...new Set([...named, ...cursor.keys()])];
   for (const name of channels) {
     if (!isChannelName(name)) throw wrong("channel", `A channel name is ${CHANNEL_GRAMMAR}.`);
   }
   const last = readWhole(searchParams, "history", MAX_HISTORY);
-  const starts = new Map<string, Start>(last > 0 ? channels.map((name) => [name, { last }]) : []);
-  for (const [name, position] of cursor) starts.set(name, position);
+  const starts = last === 0
+    ? cursor
+    : new Map<string, Start>([...channels.map((name) => [name, { last }] as const), ...cursor]);
   return { channels, starts, echo: readFlag(searchParams, "echo", true), formerly: readFormerly(searchParams) };
 }
 
@@ -79,9 +83,10 @@ export function grantWish(
   wish: Wish,
   { most, all = Infinity }: WishBounds,
 ): Wish {
-  const own = grant?.user ? [userChannel(grant.user.id)] : [];
-  const channels = [...new Set([...wish.channels, ...own])];
-  if (channels.length - own.length > most || channels.length > all) {
+  const own = grant?.user && userChannel(grant.user.id);
+  const isAsked = own === undefined || wish.channels.includes(own);
+  const channels = isAsked ? wish.channels : wish.channels.concat(own);
+  if (channels.length - (own === undefined ? 0 : 1) > most || channels.length > all) {
     throw wrong("channel", `At most ${Math.min(most, all)} channels.`);
   }
   checkRights(auth, grant, channels);

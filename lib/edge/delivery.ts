@@ -23,6 +23,7 @@ import { Fanout } from "./fanout.ts";
 import { Flusher } from "./flusher.ts";
 import { Hosting } from "./hosting.ts";
 import { Inbox } from "./inbox.ts";
+import type { Joining } from "./joining.ts";
 import { Pace } from "./pace.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import { Resumes } from "./resumes.ts";
@@ -50,7 +51,7 @@ export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #bus: BusReceiver;
   readonly #inbox: Inbox;
-  readonly #hosting: Hosting;
+  readonly #hosting: Hosting<Joining>;
   readonly #resumes: Resumes;
   readonly #ahead: ReadAhead;
   readonly #fanout: Fanout;
@@ -88,7 +89,7 @@ export class Delivery {
       most: config.outbox,
       mayPeek: () => this.#resumes.takeSpare(),
     });
-    this.#hosting = new Hosting({
+    this.#hosting = new Hosting<Joining>({
       read: (...order) => this.#ahead.read(...order),
       limit: { bytes: bytesPerTurn(config.outbox) },
       pause: () => new Promise((resolve) => setImmediate(resolve)),
@@ -127,6 +128,11 @@ export class Delivery {
       gap: () => gaps.value++,
       lost: () => this.#loseBatches(),
     });
+  }
+
+  /** The number of the last batch that the bus has brought, if nobody here knows yet where the channel stands. */
+  unhosted(channel: string): number | undefined {
+    return this.#hosting.position(channel) ? undefined : this.#bus.last;
   }
 
   /** The hub wonders how far this edge is: its newest batch has this number. */

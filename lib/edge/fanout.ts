@@ -80,22 +80,24 @@ export class Fanout {
    * @param rest where it stands in those that it does not hear yet, for its cursor
    */
   place(session: Session, channels: readonly string[], rest?: ChannelAudience["rest"]): void {
-    this.#withdraw(session);
-    session.channels = channels;
-    if (channels.length === 0) return;
+    if (channels.length === 0) return void this.remove(session);
     const { codec } = session.door;
     // Where a cursor tells of each channel with each event, only those can share one who hear the same mailboxes too.
     const mailboxes = codec.stamp ? [] : channels.filter(isMailbox);
     const shared = mailboxes.length === 0 ? channels : channels.filter((channel) => !isMailbox(channel));
     const key = `${codec.name} ${shared.join()}${rest ? ` ${session.id}` : ""}`;
-    let audience = this.#audiences.get(key);
-    if (!audience) this.#audiences.set(key, audience = this.#found(key, codec, shared));
+    let audience = this.#bySession.get(session);
+    // Most users get their mailbox when they have their place among those who hear the other channels.
+    if (audience?.key === key) {
+      this.#emptyMailboxes(session, audience);
+    } else {
+      this.#withdraw(session);
+      audience = this.#audiences.get(key) ?? this.#found(key, codec, shared);
+      this.#admit(session, audience);
+    }
     if (rest) audience.rest = rest;
-    session.join(audience);
-    this.#bySession.set(session, audience);
     for (const mailbox of mailboxes) this.#byMailbox.add(mailbox, session);
-    if (mailboxes.length === 0) session.channels = audience.channels;
-    for (const id of mutedIds(session)) this.#muted.add(id, session);
+    session.channels = mailboxes.length === 0 ? audience.channels : channels;
   }
 
   /** The session hears nothing any more. Returns the channels that now nobody hears. */
@@ -152,6 +154,7 @@ export class Fanout {
 
   #found(key: string, codec: Codec, channels: readonly string[]): ChannelAudience {
     const audience = new ChannelAudience(key, codec, channels, this.#window);
+    this.#audiences.set(key, audience);
     for (const channel of channels) {
       const position = codec.stamp && this.#position(channel);
       if (position) audience.positions.set(channel, position);
@@ -160,14 +163,24 @@ export class Fanout {
     return audience;
   }
 
+  #admit(session: Session, audience: ChannelAudience): void {
+    session.join(audience);
+    this.#bySession.set(session, audience);
+    for (const id of mutedIds(session)) this.#muted.add(id, session);
+  }
+
+  #emptyMailboxes(session: Session, audience: ChannelAudience): void {
+    const { channels } = session;
+    if (channels === audience.channels) return;
+    for (const channel of channels) if (isMailbox(channel)) this.#byMailbox.delete(channel, session);
+  }
+
   #withdraw(session: Session): void {
     const audience = this.#bySession.get(session);
     if (!audience) return;
     this.#bySession.delete(session);
     for (const id of mutedIds(session)) this.#muted.delete(id, session);
-    if (session.channels !== audience.channels) {
-      for (const channel of session.channels) if (isMailbox(channel)) this.#byMailbox.delete(channel, session);
-    }
+    this.#emptyMailboxes(session, audience);
     session.join(undefined);
     if (audience.size > 0) return;
     this.#audiences.delete(audience.key);

@@ -63,8 +63,8 @@ export interface Joiner {
 }
 
 /** A join that is under way. */
-interface Joining {
-  readonly joiner: Joiner;
+interface Joining<J extends Joiner> {
+  readonly joiner: J;
   /** From where on is read: moves on with every page. */
   start: Start | undefined;
   /** Where the bus was when it came, however often the hub has to be asked. */
@@ -85,6 +85,14 @@ interface Reading {
   readonly recovered: boolean;
 }
 
+/** What is known before the hub is asked. */
+interface Known {
+  /** What the joiner gets before the rest. */
+  readonly first?: Pick<Reading, "start" | "publications">;
+  /** It was asked already. */
+  readonly answer?: Promise<History> | undefined;
+}
+
 interface Hosted {
   readonly channel: string;
   /** Where those who listen stand; unknown until the first answer. */
@@ -94,10 +102,10 @@ interface Hosted {
 }
 
 /** All channels of an edge. */
-export class Hosting {
+export class Hosting<J extends Joiner = Joiner> {
   readonly #options: HostingOptions;
   readonly #hosted = new Map<string, Hosted>();
-  readonly #joinings = new Multimap<Hosted, Joining>();
+  readonly #joinings = new Multimap<Hosted, Joining<J>>();
   #live: Publication[] = [];
 
   constructor(options: HostingOptions) {
@@ -114,13 +122,24 @@ export class Hosting {
     return this.#hosted.get(channel)?.position;
   }
 
-  /** Joins; answers at once when nothing was missed and the channel is known. Returns how to cancel. */
-  join(channel: string, start: Start | undefined, joiner: Joiner): () => void {
+  /** Those who are about to hear the channel. */
+  *joiners(channel: string): Generator<J> {
+    const hosted = this.#hosted.get(channel);
+    if (hosted) { for (const { joiner } of this.#joinings.get(hosted)) yield joiner; }
+  }
+
+  /**
+   * Joins; answers at once when nothing was missed and the channel is known. Returns how to cancel.
+   *
+   * @param answer what the hub says to who has just now asked it to have the channel hosted here, without a start
+   */
+  join(channel: string, start: Start | undefined, joiner: J, answer?: Promise<History>): () => void {
     const hosted = this.#open(channel);
-    if (!start && hosted.position && joiner.joined(hosted.position, true, [])) return () => {};
-    const joining: Joining = { joiner, start, after: this.#options.seen(), held: [], read: undefined, round: 0 };
+    if (!start && hosted.position && joiner.joined(hosted.position, true, [])) return nothing;
+    const after = this.#options.seen();
+    const joining: Joining<J> = { joiner, start, after, held: undefined, read: undefined, round: 0 };
     this.#joinings.add(hosted, joining);
-    void this.#ask(hosted, joining);
+    void this.#ask(hosted, joining, { answer });
     return () => {
       if (this.#joinings.delete(hosted, joining)) this.releaseUnheard(channel);
     };
@@ -254,16 +273,11 @@ export class Hosting {
     if (!isSame || until > since.offset) this.#lose(hosted, { epoch, offset: until });
   }
 
-  /**
-   * Asks for what it has missed: pages until the last one, with which it is let in.
-   *
-   * @param first what it gets before that
-   */
-  async #ask(hosted: Hosted, joining: Joining, first?: Pick<Reading, "start" | "publications">): Promise<void> {
+  /** Asks for what it has missed: pages until the last one, with which it is let in. */
+  async #ask(hosted: Hosted, joining: Joining<J>, { first, answer }: Known = {}): Promise<void> {
     const round = ++joining.round;
     const isVoid = () => joining.round !== round || !this.#joinings.hasValue(hosted, joining);
     const { channel } = hosted;
-    const { joiner, after } = joining;
     const begin = () => {
       if (isVoid()) return false;
       joining.held = [];
@@ -274,7 +288,8 @@ export class Hosting {
       if (isVoid()) return;
       for (;;) {
         joining.held = joining.read = undefined;
-        const page = await this.#options.read({ channel, start: joining.start, after, limit: joiner.limit() }, begin);
+        const page = await this.#readPage(channel, joining, begin, answer);
+        answer = undefined;
         // To ask for another page is to host the channel, which may have been given up.
         if (isVoid()) return;
         const reading = readingOf(page, joining.start);
@@ -295,15 +310,22 @@ export class Hosting {
     }
   }
 
+  #readPage(channel: string, joining: Joining<J>, begin: () => boolean, answer?: Promise<History>): Promise<History> {
+    const { joiner, start, after } = joining;
+    if (!answer) return this.#options.read({ channel, start, after, limit: joiner.limit() }, begin);
+    begin();
+    return answer;
+  }
+
   /** Gives it a page, and holds nothing for it meanwhile: what comes is in what is read next. */
-  #turnPage(joining: Joining, { start, publications }: Pick<Reading, "start" | "publications">): Promise<void> {
+  #turnPage(joining: Joining<J>, { start, publications }: Pick<Reading, "start" | "publications">): Promise<void> {
     joining.held = joining.read = undefined;
     joining.start = positionOf(publications.at(-1)!);
     return joining.joiner.page(start, publications);
   }
 
   /** The first answer says where the channel stands. */
-  #begin(hosted: Hosted, joining: Joining, top: Position): void {
+  #begin(hosted: Hosted, joining: Joining<J>, top: Position): void {
     if (hosted.position) return;
     hosted.position = top;
     for (const publication of joining.held!) this.#accept(hosted, publication);
@@ -336,11 +358,11 @@ export class Hosting {
     }
   }
 
-  #letIn(hosted: Hosted, joining: Joining, { start, recovered }: Reading, missed: Publication[]): void {
+  #letIn(hosted: Hosted, joining: Joining<J>, { start, recovered }: Reading, missed: Publication[]): void {
     this.#joinings.delete(hosted, joining);
     if (joining.joiner.joined(start, recovered, missed)) return;
     this.#joinings.add(hosted, joining);
-    void this.#ask(hosted, joining, { start, publications: missed });
+    void this.#ask(hosted, joining, { first: { start, publications: missed } });
   }
 }
 
@@ -358,3 +380,5 @@ function readingOf({ top, from, publications, recovered }: History, start: Start
 function positionOf({ epoch, offset }: Position): Position {
   return { epoch, offset };
 }
+
+function nothing(): void {}

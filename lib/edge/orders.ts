@@ -67,7 +67,7 @@ export class Orders {
 
   #begin(session: Session, channel: string): boolean {
     try {
-      this.#subscriptions.begin(session, channel, undefined, NOBODY_ASKED);
+      this.#subscriptions.begin(session, channel, { answer: NOBODY_ASKED });
       return true;
     } catch (error) {
       if (error instanceof GongError && error.code === "too_many") return false;

@@ -1,0 +1,173 @@
+/**
+ * A subscription until it is in force: its session gets page by page what it has missed, then hears what is live.
+ *
+ * @module
+ */
+import type { Parcel } from "../audience.ts";
+import { encodeCursor } from "../codecs/cursor.ts";
+import type { SubscribeAnswer } from "../door.ts";
+import { GongError } from "../errors.ts";
+import { fitsInto, handedCost } from "../outbox.ts";
+import type { PendingSubscription, Session } from "../session.ts";
+import type { PageLimit, Position, Publication } from "../types.ts";
+import type { Joiner } from "./hosting.ts";
+import { packFrames } from "./packing.ts";
+
+/** What a {@linkcode Joining} asks and tells: shared by all of an edge. */
+export interface JoiningHost {
+  /** What may be queued to a session, in bytes. */
+  readonly outbox: number;
+  /** Where the session stands in each channel that it hears or is about to, as of what it was given so far. */
+  positions(session: Session): Map<string, Position>;
+  /** Hands the session what it has missed. */
+  deliver(session: Session, parcel: Parcel, publications: readonly Publication[]): void;
+  /** The subscription is in force. */
+  inForce(joining: Joining): void;
+}
+
+/** What is said to a session about a subscription, roughly, in bytes. */
+const ANSWER = 1000;
+/** Publications of a page at most. */
+const PAGE = 1000;
+/** An outbox has room for at least so many pages. */
+const PARTS = 2;
+
+/** A subscription on its way; one of those in {@linkcode Session.subscribing}. */
+export class Joining implements Joiner, PendingSubscription {
+  readonly session: Session;
+  readonly channel: string;
+  position: Position | undefined;
+  cancel = nothing;
+  readonly #host: JoiningHost;
+  readonly #answer: SubscribeAnswer | undefined;
+  /** Whether the session was told that it is subscribed. */
+  #isTold = false;
+
+  /** @param position where the session stands, if it says so itself */
+  constructor(
+    host: JoiningHost,
+    session: Session,
+    { channel, position, answer }: {
+      readonly channel: string;
+      readonly position: Position | undefined;
+      readonly answer: SubscribeAnswer | undefined;
+    },
+  ) {
+    this.#host = host;
+    this.session = session;
+    this.channel = channel;
+    this.position = position;
+    this.#answer = answer;
+    session.subscribing = session.subscribing.concat(this);
+  }
+
+  /** Whoever has been given pages was told already. */
+  end(): void {
+    this.#forget();
+    this.cancel();
+    if (this.#isTold) return;
+    this.#answer?.refused(new GongError("conflict", `The subscription to ${this.channel} was ended before it began.`));
+  }
+
+  /**
+   * A page has room in an empty outbox, with what each frame costs beside its bytes. Until there is room it is held by
+   * nobody's account: so the pages of all channels that a session joins are about an outbox together.
+   */
+  limit(): PageLimit {
+    const { door: { codec }, subscribing } = this.session;
+    const bytes = Math.ceil(this.#host.outbox / Math.max(PARTS, subscribing.length));
+    const joins = codec.separator !== undefined || codec.pack !== undefined;
+    return { bytes, count: joins ? PAGE : Math.min(PAGE, Math.ceil(bytes / handedCost(0))) };
+  }
+
+  async page(position: Position, missed: readonly Publication[]): Promise<void> {
+    this.#tell(position, true);
+    await this.#feed(missed);
+  }
+
+  joined(position: Position, recovered: boolean, missed: readonly Publication[]): boolean {
+    const { session } = this;
+    const heard = heardBy(session, missed);
+    const parcel = this.#pack(heard);
+    if (recovered && parcel.count > 0 && !session.hasRoomFor(this.#sizesOf(parcel))) return false;
+    this.#tell(position, recovered);
+    this.#forget();
+    this.#host.inForce(this);
+    if (parcel.count > 0) this.#host.deliver(session, parcel, heard);
+    return true;
+  }
+
+  failed(error: GongError): void {
+    const { session, channel } = this;
+    // Its last words are where it stands, in this channel too.
+    if (!this.#answer || this.#isTold) return session.refuse(error);
+    this.#forget();
+    session.imposed?.delete(channel);
+    this.#answer.refused(error);
+  }
+
+  /** Says where it stands: once, and again only for what was lost while it was given pages. */
+  #tell(position: Position, recovered: boolean): void {
+    if (this.#isTold && recovered) return;
+    const { session, channel } = this;
+    this.position = position;
+    if (this.#isTold) return session.door.lost(session, channel, position);
+    this.#isTold = true;
+    this.#answer?.subscribed(position, recovered);
+    session.door.subscribed(session, channel, position, recovered);
+  }
+
+  /** Hands it a page as soon as it has room, in parts if it never will; resolves when it has room for another. */
+  async #feed(missed: readonly Publication[]): Promise<void> {
+    const { session } = this;
+    const heard = heardBy(session, missed);
+    const parcel = this.#pack(heard);
+    // As a door writes it, a text may be six times as large as it is.
+    if (missed.length > 1 && !fitsInto(this.#host.outbox, [...parcel.bytes, ANSWER])) {
+      const half = missed.length >> 1;
+      await this.#feed(missed.slice(0, half));
+      return await this.#feed(missed.slice(half));
+    }
+    const sizes = this.#sizesOf(parcel);
+    // Pages of other channels wait for room too, and whoever comes first takes it.
+    while (!session.takes(sizes)) await session.room(sizes);
+    if (!session.subscribing.includes(this)) return;
+    // While it waited, the cursors on it may have become old.
+    this.#host.deliver(session, session.door.codec.stamp ? this.#pack(heard) : parcel, heard);
+    const { epoch, offset } = missed.at(-1)!;
+    this.position = { epoch, offset };
+    await session.room(sizes);
+  }
+
+  /** What the session has missed, as its door has it. */
+  #pack(heard: readonly Publication[]): Parcel {
+    if (heard.length === 0) return NOTHING;
+    const { session, channel } = this;
+    const { codec } = session.door;
+    const positions = codec.stamp && this.#host.positions(session);
+    const frames = heard.map((publication) => {
+      const encoded = codec.encode(publication);
+      return positions ? codec.stamp!(encoded, encodeCursor(positions.set(channel, publication))) : encoded;
+    });
+    return packFrames(frames, codec);
+  }
+
+  /** What has to have room with the parcel: what is said of any subscription that is under way, it is said at once. */
+  #sizesOf({ bytes }: Parcel): readonly number[] {
+    return [...bytes, ...this.session.subscribing.map(() => ANSWER)];
+  }
+
+  #forget(): void {
+    const { session } = this;
+    session.subscribing = session.subscribing.filter((joining) => joining !== this);
+  }
+}
+
+const NOTHING: Parcel = Object.freeze({ frames: [], bytes: [], count: 0 });
+
+function nothing(): void {}
+
+/** Without what has expired and, unless it wants that, its own. */
+function heardBy(session: Session, missed: readonly Publication[]): readonly Publication[] {
+  return missed.filter(({ from, expired }) => !expired && !session.mutes(from));
+}
