@@ -138,12 +138,13 @@ export class Edge implements SessionHost {
   /** Counts it in. Returns the channel of its user, if that is subscribed to with the same question to the hub. */
   #admit(session: Session): string | undefined {
     const { link } = this.#options;
-    const { options: { id, address, starts }, named, inbox } = session;
+    const { options: { id, address, starts }, named, inbox: own } = session;
     const { id: user, info } = session.grant?.user ?? {};
     const who = { id, address, ...(user === undefined ? {} : { user }), ...(info === undefined ? {} : { info }) };
-    const isAsked = inbox !== undefined && named.includes(inbox) && !starts.has(inbox);
-    const after = isAsked ? this.#delivery.unhosted(inbox) : undefined;
-    if (!isAsked || after === undefined) {
+    // The very name that the session has already: each user's is kept once.
+    const inbox = own === undefined ? undefined : named.find((name) => name === own);
+    const after = inbox === undefined || starts.has(inbox) ? undefined : this.#delivery.unhosted(inbox);
+    if (inbox === undefined || after === undefined) {
       return void link.request("admit", who).catch((error) => session.refuse(error));
     }
     const read = link.request("admit", { ...who, after }).then((answer) => unpackHistory(answer!));

@@ -49,6 +49,7 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
   const api = createApi(options);
   const admin = createAdmin(options);
   const pages = createPages({ config });
+  const doors = { ...options, refused: note };
 
   const rate = config.requestRate;
   const buckets = new TokenBuckets({ rate, burst: rate * 2, capacity: MAX_ADDRESSES });
@@ -115,10 +116,7 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
       const path = trim(target.pathname);
       if (paths.has(path)) door = path;
       // Nothing is awaited before a handshake is answered: see `Edge.checkRoom`.
-      if (door !== undefined) {
-        const refused = (error: GongError) => note(error, address, door);
-        return push(request, target, { address, refused }, options);
-      }
+      if (door !== undefined) return push(request, target, { address, path }, doors);
       const httpDoor = findHttpDoor(path);
       return httpDoor
         ? await visit(httpDoor, request, target, { address, completed: () => info.completed })

@@ -8,7 +8,10 @@ import type { Grant } from "../auth.ts";
 import { GongError } from "../errors.ts";
 import { checkUpgrade } from "../http/handshake.ts";
 import { Socket } from "../socket.ts";
-import { beginSession, type DoorOptions, userAgentOf } from "./begin.ts";
+import type { Carrier } from "../carrier.ts";
+import type { Visitor } from "../edge/waiting.ts";
+import type { Session } from "../session.ts";
+import { beginSession, type DoorOptions, userAgentOf, type Visit } from "./begin.ts";
 import { answer, type HttpDoor, type Peer } from "./http.ts";
 import { iframe } from "./iframe.ts";
 import { json } from "./json.ts";
@@ -33,11 +36,16 @@ const PATHS: ReadonlyMap<string, HttpDoor> = new Map([
 /** The channel of the plain door when none is named. */
 const DEFAULT_CHANNEL = "broadcast";
 
-/** Who wants a WebSocket. */
+/** Who wants a WebSocket, and where. */
 export interface Caller {
   readonly address: string;
+  readonly path: string;
+}
+
+/** What {@linkcode push} needs. */
+export interface PushOptions extends DoorOptions {
   /** The client was refused after the handshake, and is told by the socket's end. */
-  refused(error: GongError): void;
+  readonly refused: (error: GongError, address: string, path: string) => void;
 }
 
 /**
@@ -46,7 +54,7 @@ export interface Caller {
  *
  * @throws {GongError} any refusal; nothing was upgraded then
  */
-export function push(request: Request, url: URL, { address, refused }: Caller, options: DoorOptions): Response {
+export function push(request: Request, url: URL, { address, path }: Caller, options: PushOptions): Response {
   const { config, edge, auth } = options;
   checkUpgrade(request);
   auth.checkOrigin(request, url);
@@ -57,23 +65,49 @@ export function push(request: Request, url: URL, { address, refused }: Caller, o
     ...(door === plain ? { channel: DEFAULT_CHANNEL } : {}),
   });
   if (!door) throw new GongError("bad_request", "`format` has to be `plain` or `json`.", { field: "format" });
-  const bounds = { most: config.maxSubscriptions };
-  const visit = { door, address, userAgent: userAgentOf(request) };
+  const userAgent = userAgentOf(request);
   if (who instanceof Promise) {
     edge.checkRoom(address);
     edge.waiting.check(address);
     const { socket: carrier, response } = upgrade(request, config.ping);
-    const begin = (grant: Grant) => {
-      return beginSession(edge, { ...visit, carrier, grant, wish: grantWish(auth, grant, wish, bounds) });
-    };
-    edge.waiting.admit({ address, carrier, who, begin, refused });
+    edge.waiting.admit(new Guest(options, { door, address, path, userAgent, wish, carrier }), who);
     return response;
   }
-  const granted = grantWish(auth, who, wish, bounds);
+  const granted = grantWish(auth, who, wish, { most: config.maxSubscriptions });
   edge.checkRoom(address);
   const { socket: carrier, response } = upgrade(request, config.ping);
-  beginSession(edge, { ...visit, carrier, grant: who, wish: granted });
+  beginSession(edge, { door, address, userAgent, carrier, grant: who, wish: granted });
   return response;
+}
+
+/** A client of whom nobody knows yet who it is. */
+class Guest implements Visitor {
+  readonly #options: PushOptions;
+  readonly #visit: Omit<Visit, "grant"> & { readonly path: string };
+
+  constructor(options: PushOptions, visit: Omit<Visit, "grant"> & { readonly path: string }) {
+    this.#options = options;
+    this.#visit = visit;
+  }
+
+  get address(): string {
+    return this.#visit.address;
+  }
+
+  get carrier(): Carrier {
+    return this.#visit.carrier;
+  }
+
+  begin(grant: Grant): Session {
+    const { edge, auth, config } = this.#options;
+    const wish = grantWish(auth, grant, this.#visit.wish, { most: config.maxSubscriptions });
+    return beginSession(edge, { ...this.#visit, grant, wish });
+  }
+
+  refused(error: GongError): void {
+    const { address, path } = this.#visit;
+    this.#options.refused(error, address, path);
+  }
 }
 
 /** Answers a request to a door over plain HTTP. */

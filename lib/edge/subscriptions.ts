@@ -120,7 +120,7 @@ export class Subscriptions implements JoiningHost {
     if (session.hasLeft) return hosting.releaseUnheard(channel);
     // A cursor names every channel, also one that is not heard yet.
     const isAlone = session.door.codec.stamp !== undefined && session.subscribing.length > 0;
-    fanout.place(session, session.channels.concat(channel), isAlone ? () => begun(session) : undefined);
+    fanout.place(session, withOne(session, channel), isAlone ? () => begun(session) : undefined);
     onChange(session, channel, true);
   }
 
@@ -134,6 +134,12 @@ export class Subscriptions implements JoiningHost {
     const isAside = inbox !== undefined && this.channels(session).includes(inbox);
     if (!isAside || count > max) throw new GongError("too_many", `At most ${max} subscriptions.`);
   }
+}
+
+/** What the session hears with one more: most hear just what they have named, and that list is there already. */
+function withOne({ channels, named }: Session, channel: string): readonly string[] {
+  const heard = channels.concat(channel);
+  return heard.length === named.length && heard.every((name, index) => name === named[index]) ? named : heard;
 }
 
 /** Where the session stands in the channels that it does not hear yet. */

@@ -30,7 +30,6 @@ export interface WaitingLimits {
 export interface Visitor {
   readonly address: string;
   readonly carrier: Carrier;
-  readonly who: Promise<Grant>;
   /** Begins the session. @throws {GongError} what it has no right to */
   begin(grant: Grant): Session;
   /** The client was refused, and is being told. */
@@ -67,11 +66,11 @@ export class WaitingRoom {
   }
 
   /** Lets a socket wait until it is known whose it is; then its session begins, and gets what was said so far. */
-  admit(visitor: Visitor): void {
+  admit(visitor: Visitor, who: Promise<Grant>): void {
     const waiting = new Waiting(this, visitor);
     this.#waiting.add(waiting);
     this.#byAddress.set(visitor.address, this.#of(visitor.address) + 1);
-    visitor.who.then((grant) => waiting.begin(grant), (error) => waiting.refuse(error));
+    who.then((grant) => waiting.begin(grant), (error) => waiting.refuse(error));
   }
 
   /** It waits no more. */

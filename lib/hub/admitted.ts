@@ -13,8 +13,8 @@ export interface Admitted {
   /** Whose it is, if anybody's, and the JSON that the user's token brought. */
   user: string | undefined;
   info: string | undefined;
-  /** Where it is present; set by {@linkcode Presence} alone. */
-  places: readonly Place[];
+  /** Where it is present, the newest first, as a list by {@linkcode Place.next}; set by {@linkcode Presence} alone. */
+  place: Place | undefined;
 }
 
 /** A session on a channel. */
@@ -24,9 +24,8 @@ export interface Place {
   readonly channel: string;
   /** As it is shown; nothing of a place that is empty. */
   present: Present | undefined;
+  /** Another one of the same session. */
+  next: Place | undefined;
   /** As it was told by {@linkcode Joins}, if it was; set by them alone. */
   told: Present | undefined;
 }
-
-/** Of a session that is nowhere. */
-export const NOWHERE: readonly Place[] = Object.freeze([]);

@@ -5,7 +5,7 @@
  */
 import { fullError } from "../methods.ts";
 import { TokenBuckets } from "../rates.ts";
-import { type Admitted, NOWHERE } from "./admitted.ts";
+import type { Admitted } from "./admitted.ts";
 
 /** Bounds of a {@linkcode Guard}. */
 export interface GuardOptions {
@@ -57,7 +57,7 @@ export class Guard {
   admit(edge: number, id: string, address: string): Admitted {
     if (this.isFull()) throw fullError();
     if (this.isFull(address)) throw fullError(address);
-    const session = { id, address, user: undefined, info: undefined, places: NOWHERE };
+    const session = { id, address, user: undefined, info: undefined, place: undefined };
     const sessions = this.#byEdge.get(edge) ?? new Map<string, Admitted>();
     this.#byEdge.set(edge, sessions.set(id, session));
     this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);

@@ -5,7 +5,7 @@
  */
 import { GongError } from "../errors.ts";
 import type { PageRequest, PresencePage, Present } from "../types.ts";
-import { type Admitted, NOWHERE, type Place } from "./admitted.ts";
+import type { Admitted, Place } from "./admitted.ts";
 
 /** What a {@linkcode Presence} tells. */
 export interface PresenceOptions {
@@ -36,7 +36,8 @@ class Room {
   }
 
   add(present: Present): Place {
-    const place: Place = { number: ++this.#last, channel: this.channel, present, told: undefined };
+    const { channel } = this;
+    const place: Place = { number: ++this.#last, channel, present, next: undefined, told: undefined };
     this.#places.push(place);
     this.count++;
     this.#countUser(present.user, 1);
@@ -112,7 +113,8 @@ export class Presence {
     let room = this.#rooms.get(channel);
     if (!room) this.#rooms.set(channel, room = new Room(channel));
     const place = room.add(shown(session, this.#now()));
-    session.places = session.places.concat(place);
+    place.next = session.place;
+    session.place = place;
     this.#size++;
     this.#onChange(place);
   }
@@ -121,20 +123,19 @@ export class Presence {
   leave(session: Admitted, channel: string): void {
     const place = find(session, channel);
     if (!place) return;
-    session.places = session.places.filter((other) => other !== place);
+    takeOut(session, place);
     this.#empty(place);
   }
 
   /** The session is gone. */
   remove(session: Admitted): void {
-    const { places } = session;
-    session.places = NOWHERE;
-    for (const place of places) this.#empty(place);
+    for (const place of placesOf(session)) this.#empty(place);
+    session.place = undefined;
   }
 
   /** The session's user or info has changed. */
   identified(session: Admitted): void {
-    for (const place of session.places) {
+    for (const place of placesOf(session)) {
       const { channel, present } = place;
       if (!present || present.user === session.user && present.info === session.info) continue;
       this.#rooms.get(channel)!.show(place, shown(session, present.since));
@@ -166,8 +167,18 @@ export class Presence {
   }
 }
 
-function find({ places }: Admitted, channel: string): Place | undefined {
-  return places.find((place) => place.channel === channel);
+function* placesOf(session: Admitted): Generator<Place> {
+  for (let { place } = session; place; place = place.next) yield place;
+}
+
+function find(session: Admitted, channel: string): Place | undefined {
+  for (const place of placesOf(session)) if (place.channel === channel) return place;
+  return undefined;
+}
+
+function takeOut(session: Admitted, place: Place): void {
+  if (session.place === place) session.place = place.next;
+  for (const other of placesOf(session)) if (other.next === place) other.next = place.next;
 }
 
 function shown({ id, user, info }: Admitted, since: number): Present {

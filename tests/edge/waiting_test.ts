@@ -3,6 +3,7 @@ import type { Grant } from "../../lib/auth.ts";
 import { grantWish, type Wish } from "../../lib/doors/query.ts";
 import { json } from "../../lib/doors/json.ts";
 import { plain } from "../../lib/doors/plain.ts";
+import type { Visitor } from "../../lib/edge/waiting.ts";
 import { GongError } from "../../lib/errors.ts";
 import { Session } from "../../lib/session.ts";
 import { FakeSocket, Stage, type StageEdge } from "../support/stage.ts";
@@ -20,10 +21,9 @@ function wait({ edge, auth }: StageEdge, { door = json, channels = ["a"], addres
   const refused: string[] = [];
   const wish: Wish = { channels, starts: new Map(), echo: true, formerly: [] };
   const sessions: Session[] = [];
-  edge.waiting.admit({
+  const visitor: Visitor = {
     address,
     carrier: socket,
-    who,
     begin(grant) {
       const granted = grantWish(auth, grant, wish, { most: 10 });
       const id = edge.registry.newId();
@@ -40,8 +40,9 @@ function wait({ edge, auth }: StageEdge, { door = json, channels = ["a"], addres
       sessions.push(session);
       return session;
     },
-    refused: ({ code }) => refused.push(code),
-  });
+    refused: ({ code }) => void refused.push(code),
+  };
+  edge.waiting.admit(visitor, who);
   return { socket, know: () => know(USER), doubt, refused, sessions };
 }
 

@@ -11,7 +11,7 @@ import { seeded } from "../support/random.ts";
 const TAKEN: PublishResult = { epoch: "e", offset: 1 };
 
 function admitted(id: string): Admitted {
-  return { id, address: "::1", user: undefined, info: undefined, places: [] };
+  return { id, address: "::1", user: undefined, info: undefined, place: undefined };
 }
 
 /** Presence whose changes are published as soon as the turn ends. */

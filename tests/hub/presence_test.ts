@@ -7,7 +7,7 @@ import type { Present } from "../../lib/types.ts";
 import { seeded } from "../support/random.ts";
 
 function admitted(id: string, user?: string): Admitted {
-  return { id, address: "::1", user, info: undefined, places: [] };
+  return { id, address: "::1", user, info: undefined, place: undefined };
 }
 
 function idsOf(present: readonly Present[]): string[] {

@@ -3,7 +3,7 @@ import type { Admitted } from "../../lib/hub/admitted.ts";
 import { Users } from "../../lib/hub/users.ts";
 
 function admitted(id: string): Admitted {
-  return { id, address: "::1", user: undefined, info: undefined, places: [] };
+  return { id, address: "::1", user: undefined, info: undefined, place: undefined };
 }
 
 function identified(users: Users, id: string, user: string, info?: string): Admitted {
