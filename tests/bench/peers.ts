@@ -1,4 +1,5 @@
-import { startGong } from "../support/gong.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Gong, startGong } from "../support/gong.ts";
 import { Lines } from "../support/lines.ts";
 import { figuresOfProcess } from "../support/load.ts";
 
@@ -8,8 +9,13 @@ export interface Peer extends AsyncDisposable {
   /** What is connected to. */
   readonly url: string;
   /** What it has used. */
-  readonly figures: ReturnType<typeof figuresOfProcess>;
+  readonly figures: ReadFigures;
 }
+
+type ReadFigures = ReturnType<typeof figuresOfProcess>;
+
+/** Memory counts as settled when it was the same so many times, each so many milliseconds after the other. */
+const SETTLED = { times: 3, pause: 500 };
 
 /** The bare loop of `loop.ts`, with the idle time-out that Gong's pings have by default. */
 export async function startLoop(): Promise<Peer> {
@@ -39,19 +45,36 @@ export async function startLoop(): Promise<Peer> {
  * Gong from source (or the binary named by `GONG_BINARY`), with `--dev` and its defaults but for `args`.
  *
  * @param options `door`: where its URL points to, the plain WebSocket door or none, for plain HTTP; `dir`: the folder that
- * it is started in and may write to
+ * it is started in and may write to; `collects`: whether its figures are those after a collection of garbage
  */
 export async function startServer(
   args: readonly string[],
-  { door = "push", dir }: { door?: "push" | "http"; dir?: string } = {},
+  { door = "push", dir, collects = false }: { door?: "push" | "http"; dir?: string; collects?: boolean } = {},
 ): Promise<Peer> {
-  const gong = await startGong(["--log-level", "warning", ...args], dir === undefined ? {} : { dir });
+  const gong = await startGong(["--log-level", "warning", ...args], {
+    env: collects ? { DENO_USR2_MEMORY_TRIM: "1" } : {},
+    ...(dir === undefined ? {} : { dir }),
+  });
+  const figures = figuresOfProcess(gong.pid);
   return {
     name: "Gong",
     url: door === "push" ? `${gong.ws}/push` : gong.url,
-    figures: figuresOfProcess(gong.pid),
+    figures: collects ? () => collect(gong, figures) : figures,
     [Symbol.asyncDispose]: () => gong[Symbol.asyncDispose](),
   };
+}
+
+/** Has all isolates of the process collect; nothing tells when they have, but that no more memory comes free. */
+async function collect({ signal }: Pick<Gong, "signal">, read: ReadFigures): ReturnType<ReadFigures> {
+  signal("SIGUSR2");
+  let figures = await read();
+  for (let same = 0; same < SETTLED.times;) {
+    await delay(SETTLED.pause);
+    const before = figures.rss;
+    figures = await read();
+    same = Math.abs(figures.rss - before) < before / 100 ? same + 1 : 0;
+  }
+  return figures;
 }
 
 /** A port that nobody listens on. */
