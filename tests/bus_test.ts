@@ -338,7 +338,13 @@ Deno.test("BusReceiver in another isolate loses nothing of far more than 256 bat
   };
   const link = new Link<ReceiverSide>(worker as Port, methods);
   await ready.promise;
+  // A receiver as fast as the sender would miss nothing.
+  const gate = new Int32Array(new SharedArrayBuffer(8));
+  link.notify("halt", gate);
+  await Atomics.waitAsync(gate, 0, 0).value;
   bus.send(3000);
+  Atomics.store(gate, 1, 1);
+  Atomics.notify(gate, 1);
   // What the hub does while somebody is behind.
   const reminder = setInterval(() => link.notify("remind", bus.sender.last), 50);
   await done.promise;

@@ -18,12 +18,22 @@ export interface SenderSide {
 
 /** What the test asks of the isolate. */
 export interface ReceiverSide {
+  /** Takes nothing until the second element is no longer 0; the first says that it does so from now on. */
+  halt(gate: Int32Array<SharedArrayBuffer>): void;
   remind(last: number): void;
   numbers(payload: null): number[];
 }
 
 const numbers: number[] = [];
-const methods: ReceiverSide = { remind: (last) => receiver.remind(last), numbers: () => numbers };
+const methods: ReceiverSide = {
+  halt(gate) {
+    Atomics.store(gate, 0, 1);
+    Atomics.notify(gate, 0);
+    Atomics.wait(gate, 1, 0);
+  },
+  remind: (last) => receiver.remind(last),
+  numbers: () => numbers,
+};
 const link = new Link<SenderSide>(parentPort as Port, methods);
 const { name, last } = workerData as { name: string; last: number };
 const receiver = new BusReceiver(name, last, {
