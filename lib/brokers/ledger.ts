@@ -194,8 +194,10 @@ export class Ledger implements Broker {
     if (this.#isStale || this.#isClosed) this.#change(() => {});
     const known = this.#accounts.find(name);
     if (known) return known;
-    const open = () => this.#accounts.open(name, NONE, hosted);
-    const channel = this.#accounts.isFull ? this.#change(open) : open();
+    // Of a change that fails nothing may be left, not even that somebody listens.
+    const { isFull } = this.#accounts;
+    const open = () => this.#accounts.open(name, NONE, hosted && !isFull);
+    const channel = isFull ? this.#change(open) : open();
     if (!channel) throw new GongError("overloaded", "There are too many channels.", { retryAfter: 60 });
     if (this.#store.isLasting) this.#saveSoon();
     return channel;

@@ -56,7 +56,7 @@ export class Accounts {
     this.#aging = this.#newAging();
     for (const kept of found) this.#add(kept, false);
     for (const { name, epoch, hosted } of before) {
-      const channel = this.#channels.get(name) ?? this.#create(name, epoch, hosted);
+      const channel = this.#channels.get(name) ?? this.#create(name, epoch, false);
       if (hosted) this.host(channel);
     }
   }
