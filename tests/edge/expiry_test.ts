@@ -1,6 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { Grant } from "../../lib/auth.ts";
 import { Expiry } from "../../lib/edge/expiry.ts";
+import type { Session } from "../../lib/session.ts";
 import { Stage } from "../support/stage.ts";
 
 const TOKEN: Grant = { name: "user:42", scopes: [], user: { id: "42", subscribe: () => true, publish: () => true } };
@@ -34,6 +35,20 @@ Deno.test("Expiry.sweep() ends those whose token or login is over, and no other"
   expiry.forget(longer.session);
   expiry.sweep();
   assertEquals([longer.socket.closed, unbounded.socket.closed], [undefined, undefined]);
+});
+
+Deno.test("Expiry keeps little of those who have left: users who poll, with one token or ever new ones", () => {
+  const expiry = new Expiry(() => 0);
+  const visit = (user: number, poll = 0) => ({ until: 1e9 + user + (poll % 2) * poll * 1000 }) as Session;
+  const sessions = Array.from({ length: 500 }, (_, user) => visit(user));
+  for (const session of sessions) expiry.watch(session);
+  for (let poll = 0; poll < 20_000; poll++) {
+    const user = poll % sessions.length;
+    expiry.forget(sessions[user]!);
+    expiry.watch(sessions[user] = visit(user, poll));
+  }
+  assert(expiry.size <= 2 * 1024, `${expiry.size} entries`);
+  expiry.close();
 });
 
 Deno.test("Expiry.watch() goes by the newest grant", async () => {
