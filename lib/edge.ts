@@ -122,32 +122,36 @@ export class Edge implements SessionHost {
    */
   begin(session: Session): void {
     this.registry.add(session);
-    const begun = this.#admit(session);
+    const asked = this.#admit(session);
     this.#identities.began(session);
     session.door.opened(session);
     try {
       // Those first that it resumes: where it stands in them belongs into every cursor that it is told.
       const { starts } = session.options;
       for (const [channel, start] of starts) session.subscribe(channel, start);
-      for (const channel of session.named) if (!starts.has(channel) && channel !== begun) session.subscribe(channel);
+      for (const channel of session.named) if (!starts.has(channel) && channel !== asked) session.subscribe(channel);
     } catch (error) {
       session.refuse(error);
     }
   }
 
-  /** Counts it in. Returns the channel of its user, if that is subscribed to with the same question to the hub. */
+  /**
+   * Counts it in. The channel of its user, where nobody here hears that, is asked for with the same question to the hub:
+   * then it is subscribed to already, and returned.
+   */
   #admit(session: Session): string | undefined {
     const { link } = this.#options;
     const { options: { id, address, starts }, named, inbox: own } = session;
     const { id: user, info } = session.grant?.user ?? {};
     const who = { id, address, ...(user === undefined ? {} : { user }), ...(info === undefined ? {} : { info }) };
-    // The very name that the session has already: each user's is kept once.
-    const inbox = own === undefined ? undefined : named.find((name) => name === own);
-    const after = inbox === undefined || starts.has(inbox) ? undefined : this.#delivery.unhosted(inbox);
-    if (inbox === undefined || after === undefined) {
-      return void link.request("admit", who).catch((error) => session.refuse(error));
-    }
-    const read = link.request("admit", { ...who, after }).then((answer) => unpackHistory(answer!));
+    // The text that `named` holds, so that the one just made can go: each user's is kept once.
+    const inbox = named.find((name) => name === own);
+    const isKnown = inbox === undefined || starts.has(inbox) || this.#delivery.hears(inbox);
+    const after = isKnown ? undefined : this.#delivery.seen;
+    const admitted = link.request("admit", after === undefined ? who : { ...who, after });
+    admitted.catch((error) => session.refuse(error));
+    if (inbox === undefined || after === undefined) return undefined;
+    const read = admitted.then((answer) => unpackHistory(answer!));
     this.#delivery.subscriptions.begin(session, inbox, { read });
     return inbox;
   }

@@ -130,9 +130,14 @@ export class Delivery {
     });
   }
 
-  /** The number of the last batch that the bus has brought, if nobody here knows yet where the channel stands. */
-  unhosted(channel: string): number | undefined {
-    return this.#hosting.position(channel) ? undefined : this.#bus.last;
+  /** Number of the last batch that the bus has brought. */
+  get seen(): number {
+    return this.#bus.last;
+  }
+
+  /** Whether somebody here hears the channel: it is known where it stands. */
+  hears(channel: string): boolean {
+    return this.#hosting.position(channel) !== undefined;
   }
 
   /** The hub wonders how far this edge is: its newest batch has this number. */

@@ -63,7 +63,7 @@ export interface Joiner {
 }
 
 /** A join that is under way. */
-interface Joining<J extends Joiner> {
+interface Join<J extends Joiner> {
   readonly joiner: J;
   /** From where on is read: moves on with every page. */
   start: Start | undefined;
@@ -86,7 +86,7 @@ interface Reading {
 }
 
 /** What is known before the hub is asked. */
-interface Known {
+interface HeadStart {
   /** What the joiner gets before the rest. */
   readonly first?: Pick<Reading, "start" | "publications">;
   /** It was asked already. */
@@ -105,7 +105,7 @@ interface Hosted {
 export class Hosting<J extends Joiner = Joiner> {
   readonly #options: HostingOptions;
   readonly #hosted = new Map<string, Hosted>();
-  readonly #joinings = new Multimap<Hosted, Joining<J>>();
+  readonly #joinings = new Multimap<Hosted, Join<J>>();
   #live: Publication[] = [];
 
   constructor(options: HostingOptions) {
@@ -137,7 +137,7 @@ export class Hosting<J extends Joiner = Joiner> {
     const hosted = this.#open(channel);
     if (!start && hosted.position && joiner.joined(hosted.position, true, [])) return nothing;
     const after = this.#options.seen();
-    const joining: Joining<J> = { joiner, start, after, held: undefined, read: undefined, round: 0 };
+    const joining: Join<J> = { joiner, start, after, held: undefined, read: undefined, round: 0 };
     this.#joinings.add(hosted, joining);
     void this.#ask(hosted, joining, { answer });
     return () => {
@@ -274,7 +274,7 @@ export class Hosting<J extends Joiner = Joiner> {
   }
 
   /** Asks for what it has missed: pages until the last one, with which it is let in. */
-  async #ask(hosted: Hosted, joining: Joining<J>, { first, answer }: Known = {}): Promise<void> {
+  async #ask(hosted: Hosted, joining: Join<J>, { first, answer }: HeadStart = {}): Promise<void> {
     const round = ++joining.round;
     const isVoid = () => joining.round !== round || !this.#joinings.hasValue(hosted, joining);
     const { channel } = hosted;
@@ -310,7 +310,7 @@ export class Hosting<J extends Joiner = Joiner> {
     }
   }
 
-  #readPage(channel: string, joining: Joining<J>, begin: () => boolean, answer?: Promise<History>): Promise<History> {
+  #readPage(channel: string, joining: Join<J>, begin: () => boolean, answer?: Promise<History>): Promise<History> {
     const { joiner, start, after } = joining;
     if (!answer) return this.#options.read({ channel, start, after, limit: joiner.limit() }, begin);
     begin();
@@ -318,14 +318,14 @@ export class Hosting<J extends Joiner = Joiner> {
   }
 
   /** Gives it a page, and holds nothing for it meanwhile: what comes is in what is read next. */
-  #turnPage(joining: Joining<J>, { start, publications }: Pick<Reading, "start" | "publications">): Promise<void> {
+  #turnPage(joining: Join<J>, { start, publications }: Pick<Reading, "start" | "publications">): Promise<void> {
     joining.held = joining.read = undefined;
     joining.start = positionOf(publications.at(-1)!);
     return joining.joiner.page(start, publications);
   }
 
   /** The first answer says where the channel stands. */
-  #begin(hosted: Hosted, joining: Joining<J>, top: Position): void {
+  #begin(hosted: Hosted, joining: Join<J>, top: Position): void {
     if (hosted.position) return;
     hosted.position = top;
     for (const publication of joining.held!) this.#accept(hosted, publication);
@@ -358,7 +358,7 @@ export class Hosting<J extends Joiner = Joiner> {
     }
   }
 
-  #letIn(hosted: Hosted, joining: Joining<J>, { start, recovered }: Reading, missed: Publication[]): void {
+  #letIn(hosted: Hosted, joining: Join<J>, { start, recovered }: Reading, missed: Publication[]): void {
     this.#joinings.delete(hosted, joining);
     if (joining.joiner.joined(start, recovered, missed)) return;
     this.#joinings.add(hosted, joining);

@@ -58,13 +58,12 @@ export class Joining implements Joiner, PendingSubscription {
     this.channel = channel;
     this.position = position;
     this.#answer = answer;
-    session.subscribing = session.subscribing.concat(this);
   }
 
-  /** Whoever has been given pages was told already. */
   end(): void {
     this.#forget();
     this.cancel();
+    // Who is being given pages was told that they begin.
     if (this.#isTold) return;
     this.#answer?.refused(new GongError("conflict", `The subscription to ${this.channel} was ended before it began.`));
   }

@@ -32,7 +32,7 @@ export interface SubscriptionOptions {
   /** Where in the channel, if not with what comes now. */
   readonly start?: Start | undefined;
   readonly answer?: SubscribeAnswer | undefined;
-  /** What the hub says of the channel, if it was asked to have this edge host it. */
+  /** What the hub says of the channel, if it was asked already; for one that nobody here hears. */
   readonly read?: Promise<History> | undefined;
 }
 
@@ -57,6 +57,7 @@ export class Subscriptions implements JoiningHost {
     this.#checkRoom(session, channel);
     const known = start && "offset" in start ? start : undefined;
     const joining = new Joining(this, session, { channel, position: known, answer });
+    session.subscribing = session.subscribing.concat(joining);
     joining.cancel = hosting.join(channel, start, joining, read);
   }
 
@@ -78,11 +79,11 @@ export class Subscriptions implements JoiningHost {
 
   /** The session does not hear the channel any more, nor will it. */
   end(session: Session, channel: string): void {
-    const { hosting, fanout, onChange } = this.#options;
+    const { hosting, onChange } = this.#options;
     session.imposed?.delete(channel);
     session.subscribing.find((joining) => joining.channel === channel)?.end();
     if (!session.channels.includes(channel)) return;
-    fanout.place(session, session.channels.filter((name) => name !== channel));
+    this.#place(session, session.channels.filter((name) => name !== channel));
     onChange(session, channel, false);
     hosting.releaseUnheard(channel);
   }
@@ -116,12 +117,16 @@ export class Subscriptions implements JoiningHost {
 
   /** From here on the session hears the channel; unless what it was told of that was too much for it. */
   inForce({ session, channel }: Joining): void {
-    const { hosting, fanout, onChange } = this.#options;
+    const { hosting, onChange } = this.#options;
     if (session.hasLeft) return hosting.releaseUnheard(channel);
-    // A cursor names every channel, also one that is not heard yet.
-    const isAlone = session.door.codec.stamp !== undefined && session.subscribing.length > 0;
-    fanout.place(session, withOne(session, channel), isAlone ? () => begun(session) : undefined);
+    this.#place(session, withOne(session, channel));
     onChange(session, channel, true);
+  }
+
+  /** A cursor names every channel, also one that is not heard yet. */
+  #place(session: Session, channels: readonly string[]): void {
+    const isAlone = session.door.codec.stamp !== undefined && session.subscribing.length > 0;
+    this.#options.fanout.place(session, channels, isAlone ? () => begun(session) : undefined);
   }
 
   /** The channel of its user is heard beside as many as anybody may hear. */

@@ -3,10 +3,13 @@ import type { Door } from "../../lib/door.ts";
 import { json } from "../../lib/doors/json.ts";
 import { plain } from "../../lib/doors/plain.ts";
 import { sizeOf } from "../../lib/bytes.ts";
+import { parseCursor } from "../../lib/codecs/cursor.ts";
 import { openBroker } from "../../lib/brokers/mod.ts";
 import { GongError } from "../../lib/errors.ts";
 import { SSE_DOORS } from "../../lib/doors/sse.ts";
 import type { Position } from "../../lib/types.ts";
+import { settle } from "../support/delayed_paths.ts";
+import { parseEvents } from "../support/event_stream.ts";
 import { END, publishAll, Stage } from "../support/stage.ts";
 
 function say(command: object): string {
@@ -434,4 +437,28 @@ Deno.test("last words for which the socket has no room now leave as soon as it h
   socket.take();
   assertEquals((await socket.end()).code, 4503);
   assert(String(socket.sent.at(-1)).startsWith("id: a@"));
+});
+
+Deno.test("a cursor names a channel that is being resumed, also when another has ended meanwhile", async () => {
+  await using stage = new Stage();
+  const { edge, paths } = stage.startDelayedEdge();
+  const [, second] = await stage.publish("c", "1", "2");
+  const { epoch } = second as Position;
+  edge.json({ channels: ["a", "b"] });
+  for (const way of ["to hub", "to edge"] as const) {
+    await settle();
+    while (paths.waiting(way) > 0) await paths.pass(way);
+  }
+  // It hears `a` and `b` at once; `c` has to be asked for.
+  const door = SSE_DOORS.get("json")!;
+  const client = edge.connect({ door, channels: ["a", "b", "c"], starts: { c: { epoch, offset: 1 } } });
+  assertEquals(client.session.channels, ["a", "b"]);
+  client.session.unsubscribe("b");
+  await stage.publish("a", "now");
+  await settle();
+  while (paths.waiting("batch") > 0) await paths.pass("batch");
+  const bytes = client.socket.sent.map((data) => typeof data === "string" ? data : new TextDecoder().decode(data));
+  const { id, data } = parseEvents(bytes.join("")).at(-1)!;
+  assertEquals(JSON.parse(data).data, "now");
+  assertEquals([...parseCursor(id)].map(([name, { offset }]) => [name, offset]).sort(), [["a", 1], ["c", 1]]);
 });
