@@ -38,7 +38,8 @@ export function createClaims(): (claims: JsonObject, text: string) => Grant {
     if (known) return known;
     const predicate = compileGlobs(patterns);
     compiled.set(text, predicate);
-    // The oldest: an order of use would have to be kept with each token, which leaves more garbage than a user is large.
+    // The oldest one, used or not: to keep an order of use the table would be changed with every token, and made anew
+    // every few of them.
     const oldest = compiled.keys().next();
     if (compiled.size > MAX_COMPILED && !oldest.done) compiled.delete(oldest.value);
     return predicate;

@@ -89,11 +89,11 @@ export class Fanout {
     let audience = this.#bySession.get(session);
     // Most users get their mailbox when they have their place among those who hear the other channels.
     if (audience?.key === key) {
-      this.#emptyMailboxes(session, audience);
+      this.#leaveMailboxes(session, audience);
     } else {
       this.#withdraw(session);
       audience = this.#audiences.get(key) ?? this.#found(key, codec, shared);
-      this.#admit(session, audience);
+      this.#enter(session, audience);
     }
     if (rest) audience.rest = rest;
     for (const mailbox of mailboxes) this.#byMailbox.add(mailbox, session);
@@ -163,13 +163,13 @@ export class Fanout {
     return audience;
   }
 
-  #admit(session: Session, audience: ChannelAudience): void {
+  #enter(session: Session, audience: ChannelAudience): void {
     session.join(audience);
     this.#bySession.set(session, audience);
     for (const id of mutedIds(session)) this.#muted.add(id, session);
   }
 
-  #emptyMailboxes(session: Session, audience: ChannelAudience): void {
+  #leaveMailboxes(session: Session, audience: ChannelAudience): void {
     const { channels } = session;
     if (channels === audience.channels) return;
     for (const channel of channels) if (isMailbox(channel)) this.#byMailbox.delete(channel, session);
@@ -180,7 +180,7 @@ export class Fanout {
     if (!audience) return;
     this.#bySession.delete(session);
     for (const id of mutedIds(session)) this.#muted.delete(id, session);
-    this.#emptyMailboxes(session, audience);
+    this.#leaveMailboxes(session, audience);
     session.join(undefined);
     if (audience.size > 0) return;
     this.#audiences.delete(audience.key);

@@ -178,7 +178,7 @@ function find(session: Admitted, channel: string): Place | undefined {
 
 function takeOut(session: Admitted, place: Place): void {
   if (session.place === place) session.place = place.next;
-  for (const other of placesOf(session)) if (other.next === place) other.next = place.next;
+  else for (const other of placesOf(session)) if (other.next === place) other.next = place.next;
 }
 
 function shown({ id, user, info }: Admitted, since: number): Present {
