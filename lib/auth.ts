@@ -160,9 +160,12 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
     return answer;
   }
 
-  /** Who a `Bearer` is: a key that looks like a token is one. Of a blocked address no key is tried. */
+  /**
+   * Who a `Bearer` is: a key that looks like a token is one. Of a blocked address no key is tried. Also where no token can
+   * be accepted, one is no wrong key: a server whose settings for tokens are missing must not block its own clients.
+   */
   function checkBearer(bearer: string, address: string): Grant | Promise<Grant> {
-    if (!tokens.isConfigured || !tokens.looksLike(bearer)) return checkKey(bearer, address).grant;
+    if (!tokens.looksLike(bearer)) return checkKey(bearer, address).grant;
     const key = blockedFor(address) > 0 ? undefined : findKey(keys, bearer);
     return key?.grant ?? verifyLater(bearer, address);
   }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type AuthOptions, type AuthSettings, createAuth, type Grant } from "../../lib/auth.ts";
-import { createTokens } from "../../lib/auth/tokens.ts";
+import { createTokens, type TokenSettings } from "../../lib/auth/tokens.ts";
 import { defaultConfig } from "../../lib/config.ts";
 import { type ErrorCode, GongError } from "../../lib/errors.ts";
 import { signToken, TOKEN_SECRET } from "../support/tokens.ts";
@@ -29,7 +29,7 @@ function asked(query: string, headers: Record<string, string> = {}, method = "GE
   return { url, identify: () => identify(request, url, CLIENT) };
 }
 
-function users(settings: Partial<AuthSettings> = {}, options: Partial<AuthOptions> = {}) {
+function users(settings: Partial<AuthSettings & TokenSettings> = {}, options: Partial<AuthOptions> = {}) {
   const config = defaultConfig({
     allowHost: ["localhost"],
     allowOrigin: ["https://app.example.com"],
@@ -136,6 +136,20 @@ Deno.test("identify() says of a token that is not valid nothing but that, and bl
   }
   assertEquals(failures, []);
   assertEquals(refused, ["expired", "expired", "signature", "signature"].map((check) => [check, CLIENT]));
+});
+
+Deno.test("identify() takes a token for no wrong key where no token can be accepted", async () => {
+  const failures: string[] = [];
+  const refused: string[] = [];
+  const { identify } = users({ tokenSecret: [] }, {
+    onFailure: (address) => failures.push(address),
+    onTokenRefused: ({ check }) => refused.push(check),
+  });
+  for (const shown of [request(bearer(signToken())), request({ "x-api-key": signToken() })]) {
+    const error = await assertRejects(async () => await identify(shown, new URL(shown.url), CLIENT), GongError);
+    assertEquals(error.code, "unauthorized");
+  }
+  assertEquals([failures, refused], [[CLIENT], ["key"]]);
 });
 
 Deno.test("identify() takes a configured key for a key though it looks like a token, but of a blocked address none", async () => {
