@@ -82,11 +82,10 @@ export const IDENTITIES: readonly Case[] = [
     async run(context) {
       const { servers: { guarded: gong } } = context;
       const token = signToken();
-      // A `Bearer` is a key then, and it is a wrong one.
-      const key = { channels: ["open.a"], headers: { authorization: `Bearer ${token}` } };
-      await isRefused(context, gong, key, { code: "unauthorized", by: "handshake" });
-      const query = { channels: ["open.a"], query: `token=${token}` };
-      await isRefused(context, gong, query, { code: "unauthorized", by: "token", check: "key" });
+      const refusal = { code: "unauthorized", by: "token", check: "key" } as const;
+      const header = { channels: ["open.a"], headers: { authorization: `Bearer ${token}` } };
+      await isRefused(context, gong, header, refusal);
+      await isRefused(context, gong, { channels: ["open.a"], query: `token=${token}` }, refusal);
       const channel = context.channel("open.");
       const published = await publish(gong, [{ channel, data: "heard" }], { key: KEYS.publish });
       const wish = { channels: [channel], since: before(published[0]!), headers: COOKIE(token) };
