@@ -143,8 +143,7 @@ export class Ledger implements Broker {
 
   // deno-lint-ignore require-await
   async subscribe(name: string): Promise<void> {
-    const channel = this.#open(name, true);
-    if (!channel.hosted) this.#accounts.host(channel);
+    this.#accounts.host(this.#open(name));
   }
 
   // deno-lint-ignore require-await
@@ -190,14 +189,12 @@ export class Ledger implements Broker {
   }
 
   /** A new channel is saved a little later or with the next change: it has nothing yet but its epoch. */
-  #open(name: string, hosted = false): Channel {
+  #open(name: string): Channel {
     if (this.#isStale || this.#isClosed) this.#change(() => {});
     const known = this.#accounts.find(name);
     if (known) return known;
-    // Of a change that fails nothing may be left, not even that somebody listens.
-    const { isFull } = this.#accounts;
-    const open = () => this.#accounts.open(name, NONE, hosted && !isFull);
-    const channel = isFull ? this.#change(open) : open();
+    const open = () => this.#accounts.open(name, NONE);
+    const channel = this.#accounts.isFull ? this.#change(open) : open();
     if (!channel) throw new GongError("overloaded", "There are too many channels.", { retryAfter: 60 });
     if (this.#store.isLasting) this.#saveSoon();
     return channel;

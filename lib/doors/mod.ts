@@ -80,12 +80,15 @@ export function push(request: Request, url: URL, { address, path }: Caller, opti
   return response;
 }
 
+/** What a visit has before it is known whose it is. */
+type Unknown = Omit<Visit, "grant"> & Caller;
+
 /** A client of whom nobody knows yet who it is. */
 class Guest implements Visitor {
   readonly #options: PushOptions;
-  readonly #visit: Omit<Visit, "grant"> & { readonly path: string };
+  readonly #visit: Unknown;
 
-  constructor(options: PushOptions, visit: Omit<Visit, "grant"> & { readonly path: string }) {
+  constructor(options: PushOptions, visit: Unknown) {
     this.#options = options;
     this.#visit = visit;
   }

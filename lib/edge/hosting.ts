@@ -135,7 +135,7 @@ export class Hosting<J extends Joiner = Joiner> {
    */
   join(channel: string, start: Start | undefined, joiner: J, answer?: Promise<History>): () => void {
     const hosted = this.#open(channel);
-    if (!start && hosted.position && joiner.joined(hosted.position, true, [])) return nothing;
+    if (!start && hosted.position && joiner.joined(hosted.position, true, [])) return () => {};
     const after = this.#options.seen();
     const joining: Join<J> = { joiner, start, after, held: undefined, read: undefined, round: 0 };
     this.#joinings.add(hosted, joining);
@@ -380,5 +380,3 @@ function readingOf({ top, from, publications, recovered }: History, start: Start
 function positionOf({ epoch, offset }: Position): Position {
   return { epoch, offset };
 }
-
-function nothing(): void {}

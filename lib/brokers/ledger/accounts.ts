@@ -54,9 +54,9 @@ export class Accounts {
     this.#figures.reset();
     this.#channels = new Map();
     this.#aging = this.#newAging();
-    for (const kept of found) this.#add(kept, false);
+    for (const kept of found) this.#add(kept);
     for (const { name, epoch, hosted } of before) {
-      const channel = this.#channels.get(name) ?? this.#create(name, epoch, false);
+      const channel = this.#channels.get(name) ?? this.#create(name, epoch);
       if (hosted) this.host(channel);
     }
   }
@@ -69,12 +69,8 @@ export class Accounts {
     return this.#channels.size >= this.#options.maxChannels;
   }
 
-  /**
-   * The channel, a new one if need be: then another may be forgotten, but none of `spared`. Undefined: there is no room.
-   *
-   * @param hosted whether a new one is {@linkcode host}ed from the start
-   */
-  open(name: string, spared: ReadonlySet<Channel>, hosted = false): Channel | undefined {
+  /** The channel, a new one if need be: then another may be forgotten, but none of `spared`. Undefined: there is no room. */
+  open(name: string, spared: ReadonlySet<Channel>): Channel | undefined {
     const channel = this.#channels.get(name);
     if (channel) return channel;
     if (this.isFull) {
@@ -82,7 +78,7 @@ export class Accounts {
       if (!next) return undefined;
       this.#forget(next);
     }
-    return this.#create(name, this.#options.newEpoch(), hosted);
+    return this.#create(name, this.#options.newEpoch());
   }
 
   /** Is the last to be forgotten. */
@@ -205,19 +201,19 @@ export class Accounts {
     this.#figures.save();
   }
 
-  #add(kept: KeptChannel, hosted: boolean): void {
+  #add(kept: KeptChannel): void {
     const { name, epoch, offset, first, bytes, idBytes } = kept;
     const limits = this.#limitsOf(name);
     // Named one by one they have no memory beside the object's: there may be a million of them.
-    const channel: Channel = { name, epoch, limits, offset, first, bytes, idBytes, hosted, isAging: false };
+    const channel: Channel = { name, epoch, limits, offset, first, bytes, idBytes, hosted: false, isAging: false };
     this.#channels.set(name, channel);
     this.#figures.enter(channel);
     // How old it is will be looked at; what there is of it is older than everything to come.
     if (channel.first <= channel.offset) this.#awaitAge(channel, -Infinity);
   }
 
-  #create(name: string, epoch: string, hosted: boolean): Channel {
-    this.#add({ name, epoch, offset: 0, first: 1, bytes: 0, idBytes: 0 }, hosted);
+  #create(name: string, epoch: string): Channel {
+    this.#add({ name, epoch, offset: 0, first: 1, bytes: 0, idBytes: 0 });
     const channel = this.#channels.get(name)!;
     // There is nothing of it yet but its epoch: only a store that lasts has to know.
     if (this.#store.isLasting) this.#figures.change(channel);
