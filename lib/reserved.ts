@@ -8,6 +8,7 @@ import { isChannelName } from "./globs.ts";
 /** The admin page's live feed: numbered by the hub, never stored, in no figure. */
 export const ADMIN_CHANNEL = "$admin";
 
+const QUEUE = "$queue/";
 const USER = "$user/";
 const SESSION = "$session/";
 const PRESENCE = "$presence/";
@@ -43,6 +44,21 @@ export function isUser(user: string): boolean {
     isChannelName(userChannel(user));
 }
 
+/** What stands for a queue where there are channels: in drafts, in rules and in tokens. It cannot be heard. */
+export function queueChannel(queue: string): string {
+  return QUEUE + queue;
+}
+
+/** Which queue it stands for; undefined when it does for none. */
+export function queueOf(channel: string): string | undefined {
+  return channel.startsWith(QUEUE) && channel.length > QUEUE.length ? channel.slice(QUEUE.length) : undefined;
+}
+
+/** Whether the text can be the name of a queue. */
+export function isQueue(queue: string): boolean {
+  return queue !== "" && isChannelName(queueChannel(queue));
+}
+
 /** What rights over messages to a session are rights over: nothing is published there. */
 export function sessionName(session: string): string {
   return SESSION + session;
@@ -52,10 +68,15 @@ export function isSessionName(name: string): boolean {
   return name.startsWith(SESSION);
 }
 
-/** Whether a pattern has names in it to which a right to publish can be given: those of users and sessions. */
+/** Whether a pattern has no names in it but those that stand for queues. */
+export function isForQueues(pattern: string): boolean {
+  return pattern.startsWith(QUEUE) && pattern.length > QUEUE.length;
+}
+
+/** Whether a pattern has names in it to which a right to publish can be given: those of users, sessions and queues. */
 export function isForMessages(pattern: string): boolean {
   const [start = ""] = pattern.split("*");
-  return [USER, SESSION].some((prefix) => {
+  return [USER, SESSION, QUEUE].some((prefix) => {
     return start.startsWith(prefix) || start.length < pattern.length && prefix.startsWith(start);
   });
 }

@@ -115,10 +115,33 @@ export interface RecordChange {
   readonly value?: string;
 }
 
+/** A message of a queue. It has a number where a publication has an offset; nobody sees it but its consumer. */
+export interface QueuedMessage extends Omit<Message, "channel">, Position {
+  /** Name of the queue. */
+  readonly queue: string;
+  /** When it was put there, in milliseconds since 1970. */
+  readonly time: number;
+  /** It may have been given to a consumer before. */
+  readonly redelivered: boolean;
+}
+
+/** What becomes of messages that somebody has claimed: they are done with, or go back to their places. */
+export interface Settling {
+  readonly queue: string;
+  /** The offsets of the messages. */
+  readonly offsets: readonly number[];
+  readonly as: Settlement;
+}
+
+/** `done`: gone for good; `requeued`: at its place again, in front of what came later, and `redelivered`. */
+export type Settlement = "done" | "requeued";
+
 /** How drafts are published. */
 export interface PublishOptions {
   /** All drafts or none. */
   readonly atomic?: boolean;
+  /** Messages of queues that are settled in the same step as the drafts, which are atomic then. */
+  readonly settled?: readonly Settling[];
   /** Changed in the same step as the drafts, which are atomic then: all of it, or nothing. */
   readonly records?: readonly RecordChange[];
 }
@@ -127,6 +150,8 @@ export interface PublishOptions {
 export interface BrokerCapabilities {
   /** `publish(..., { atomic: true })`: all drafts or none. */
   readonly atomic: boolean;
+  /** Drafts may be for queues, which can be claimed from. */
+  readonly queues: boolean;
   /** What outlives what: the client's disconnection, the process, the node. */
   readonly survives: "disconnection" | "process" | "node";
 }
@@ -143,6 +168,12 @@ export interface BrokerCapabilities {
  * refused with `overloaded`, and no number is used for it.
  *
  * Records survive what channels survive.
+ *
+ * A draft whose channel is `$queue/NAME` is put at the end of that queue, in the same order and the same step as the
+ * others; its result is its position there. It is kept until it is settled as done, is never announced, and cannot be
+ * read but by {@linkcode claim}. Past its `ttl` it is not given to anybody. Its `id` is for its consumer: there are no repeats in queues, as
+ * a queue without messages is forgotten. A queue that is full, or one too many, refuses it with `overloaded`. Queues
+ * survive what channels survive; after that, what they had may be `redelivered`, as nobody knows who was given what.
  */
 export interface Broker {
   readonly capabilities: BrokerCapabilities;
@@ -165,8 +196,20 @@ export interface Broker {
   subscribe(channel: string): Promise<void>;
   /** Nobody here listens to the channel any more. Idempotent. */
   unsubscribe(channel: string): Promise<void>;
-  /** Channels known, publications and bytes held. */
-  stats(): { channels: number; publications: number; bytes: number };
+  /**
+   * Takes from the front of a queue what nobody has claimed, in order and as much as the limit allows; it is the caller's
+   * until it is settled. A single message is given whatever its size.
+   */
+  claim(queue: string, limit: PageLimit): Promise<QueuedMessage[]>;
+  /** Settles what was claimed, all or none; offsets that nobody has claimed are passed over. */
+  settle(settlings: readonly Settling[]): Promise<void>;
+  /** Channels known, publications and bytes held; queues that have messages, those, their bytes, and how many are claimed. */
+  stats(): {
+    channels: number;
+    publications: number;
+    bytes: number;
+    queues: { queues: number; messages: number; bytes: number; claimed: number };
+  };
   close(): Promise<void>;
 }
 
@@ -183,6 +226,8 @@ export interface SessionInfo {
   readonly userAgent: string;
   readonly user?: string;
   readonly channels: readonly string[];
+  /** Queues that it consumes, if any. */
+  readonly queues?: readonly string[];
   /** When it connected, in milliseconds since 1970. */
   readonly since: number;
   /** Bytes handed to the socket that it has not yet taken. */

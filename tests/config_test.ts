@@ -352,6 +352,7 @@ Deno.test("resolveConfig() takes rules of channels, and says what is wrong with 
     "$user/* age=7d bytes=64KiB",
     "$user/vip:* publish=token",
     "$s*/1 publish=users",
+    "$queue/* subscribe=users publish=keys",
     "  a   count=5  age=500ms  presence=on  subscribe=users ",
   ];
   assertEquals(load({ args: rules.flatMap((rule) => ["--rule", rule]) }).rule, [
@@ -360,6 +361,7 @@ Deno.test("resolveConfig() takes rules of channels, and says what is wrong with 
     "$user/* age=7d bytes=64KiB",
     "$user/vip:* publish=token",
     "$s*/1 publish=users",
+    "$queue/* subscribe=users publish=keys",
     "a count=5 age=500ms presence=on subscribe=users",
   ]);
   assertEquals(load({ env: { GONG_RULE: "a count=1, b age=2" } }).rule, ["a count=1", "b age=2"]);
@@ -372,6 +374,13 @@ Deno.test("resolveConfig() takes rules of channels, and says what is wrong with 
     ["$user/* subscribe=users", "not for a rule to say"],
     ["$admin subscribe=everyone", "not for a rule to say"],
     ["$user/* presence=on", "has no presence"],
+    ["$queue/* presence=on", "a queue has no presence"],
+    ["$queue/jobs count=5", "a queue has no history"],
+    ["$queue/jobs publish=users bytes=5", "a queue has no history"],
+    ["$queue/* age=1h", "a queue has no history"],
+    ["$queue/* subscribe=everyone", "subscribe=everyone would open a queue"],
+    ["$queue/* publish=everyone", "publish=everyone would open a queue"],
+    ["$queue* subscribe=users", "not for a rule to say"],
     ["$* publish=everyone", "expected users, token or keys"],
     ["$session/1-a publish=everyone", "expected users, token or keys"],
     ["$admin publish=keys", "only the server publishes there"],

@@ -1,6 +1,16 @@
 import { assertEquals } from "@std/assert";
 import { isChannelName } from "../lib/globs.ts";
-import { isForMessages, isUser, presenceChannel, presenceOf, userChannel, userOf } from "../lib/reserved.ts";
+import {
+  isForMessages,
+  isForQueues,
+  isUser,
+  presenceChannel,
+  presenceOf,
+  queueChannel,
+  queueOf,
+  userChannel,
+  userOf,
+} from "../lib/reserved.ts";
 import { seeded } from "./support/random.ts";
 
 Deno.test("userChannel() names every user's channel, and userOf() finds the user again", () => {
@@ -64,7 +74,7 @@ Deno.test("isUser() refuses what has no name, no end or no characters", () => {
   assertEquals([isUser("x".repeat(122)), isUser("ü".repeat(20))], [true, true]);
 });
 
-Deno.test("isForMessages() is true of the patterns that have a user or a session in them", () => {
+Deno.test("isForMessages() is true of the patterns that have a user, a session or a queue in them", () => {
   const table: readonly [pattern: string, expected: boolean][] = [
     ["$user/*", true],
     ["$user/7", true],
@@ -77,8 +87,24 @@ Deno.test("isForMessages() is true of the patterns that have a user or a session
     ["$admin", false],
     ["$presence/*", false],
     ["$p*", false],
+    ["$queue/*", true],
+    ["$queue/jobs", true],
+    ["$q*", true],
+    ["$queue", false],
   ];
   for (const [pattern, expected] of table) assertEquals(isForMessages(pattern), expected, pattern);
+});
+
+Deno.test("isForQueues() is true of the patterns that have nothing but queues in them", () => {
+  for (const pattern of ["$queue/*", "$queue/jobs", "$queue/a*b"]) assertEquals(isForQueues(pattern), true, pattern);
+  for (const pattern of ["$*", "$queue*", "$queue", "$queue/", "queue/x", "$queues/x"]) {
+    assertEquals(isForQueues(pattern), false, pattern);
+  }
+});
+
+Deno.test("queueOf() is the inverse of queueChannel(), and undefined of everything else", () => {
+  assertEquals(queueOf(queueChannel("jobs/1")), "jobs/1");
+  for (const name of ["$queue/", "$queue", "queue/x", "$user/x"]) assertEquals(queueOf(name), undefined, name);
 });
 
 Deno.test("presenceChannel() is there for every channel whose name has room for it", () => {

@@ -17,16 +17,20 @@ import type {
   PageLimit,
   PublishOptions,
   PublishResult,
+  QueuedMessage,
   RecordChange,
+  Settling,
   Start,
 } from "../types.ts";
 import { Accounts } from "./ledger/accounts.ts";
 import { firstFresh } from "./ledger/bounds.ts";
 import { type Numbered, Numbering } from "./ledger/numbering.ts";
+import { QueueChange } from "./ledger/queue_change.ts";
+import { type QueueLimits, Queues } from "./ledger/queues.ts";
 import type { Channel, Store } from "./ledger/store.ts";
 
 /** Bounds of what is kept, and what a test replaces. */
-export interface LedgerOptions extends Partial<HistorySettings> {
+export interface LedgerOptions extends Partial<HistorySettings>, Partial<QueueLimits> {
   /** Bytes of publications and ids kept over all channels. Default 64 MiB. */
   readonly historyBudget?: number;
   /** The same, shared with others. */
@@ -77,6 +81,7 @@ export class Ledger implements Broker {
   readonly #store: Store;
   readonly #announce: Announce;
   readonly #accounts: Accounts;
+  readonly #queues: Queues;
   readonly #now: () => number;
   readonly #pause: number;
   readonly #onFault: (error: unknown) => void;
@@ -91,12 +96,14 @@ export class Ledger implements Broker {
   constructor(store: Store, announce: Announce, capabilities: BrokerCapabilities, options: LedgerOptions = {}) {
     const { rule = [], historyCount = 1000, historyBytes = 1 << 20, historyAge = 600 } = options;
     const { budget = new Budget(options.historyBudget ?? 64 << 20), maxChannels = 100_000 } = options;
+    const { queueCount = 100_000, queueBytes = 16 << 20, queueBudget = 64 << 20, maxQueues = 1000 } = options;
     const { now = Date.now, newEpoch = randomEpoch, pause = 1000, onFault = () => {} } = options;
     const limitsOf = compileHistory({ rule, historyCount, historyBytes, historyAge });
     this.capabilities = capabilities;
     this.#store = store;
     this.#announce = announce;
     this.#accounts = new Accounts(store, { limitsOf, maxChannels, budget, newEpoch });
+    this.#queues = new Queues(store.queues, { queueCount, queueBytes, queueBudget, maxQueues }, newEpoch);
     this.#now = now;
     this.#pause = pause;
     this.#onFault = onFault;
@@ -104,17 +111,18 @@ export class Ledger implements Broker {
     this.#attempt(() => this.#accounts.tighten(now()));
   }
 
+  // deno-lint-ignore require-await -- so that a throw becomes a rejection
   async publish(drafts: readonly Draft[], options: PublishOptions = {}): Promise<PublishResult[]> {
-    const { records = [], atomic = false } = options;
+    const { records = [], settled = [] } = options;
     if (drafts.length === 0) {
       // No result could say that it was refused.
-      if (records.length > 0) await this.record(records);
+      if (records.length + settled.length > 0) this.#conclude(settled, records);
       return [];
     }
     let numbered: Numbered;
     try {
       checkKeys(records);
-      numbered = this.#change(() => this.#number(drafts, atomic || records.length > 0, records));
+      numbered = this.#changeQueues((queues, now) => this.#number(drafts, options, queues, now));
     } catch (error) {
       const refusal = GongError.from(error).toRefusal();
       return drafts.map(() => ({ error: refusal }));
@@ -123,7 +131,7 @@ export class Ledger implements Broker {
     return numbered.results;
   }
 
-  // deno-lint-ignore require-await -- so that a throw becomes a rejection
+  // deno-lint-ignore require-await
   async read(name: string, start?: Start, limit: PageLimit = {}): Promise<History> {
     const now = this.#now();
     if (start) this.#tidy(this.#open(name), now);
@@ -153,6 +161,26 @@ export class Ledger implements Broker {
   }
 
   // deno-lint-ignore require-await
+  async claim(queue: string, limit: PageLimit): Promise<QueuedMessage[]> {
+    if (this.#isStale || this.#isClosed) this.#change(() => {});
+    const messages = this.#queues.claim(queue, limit, this.#now());
+    // Whoever claims is answered in any case: what is not gone from the store now goes with the next change.
+    if (this.#queues.hasDropped) this.#attempt(() => this.#changeQueues(() => {}));
+    return messages;
+  }
+
+  // deno-lint-ignore require-await
+  async settle(settlings: readonly Settling[]): Promise<void> {
+    if (this.#isClosed || settlings.some(({ as }) => as === "done")) {
+      return this.#changeQueues((queues) => queues.settle(settlings));
+    }
+    // The store knows of no claims: this can be done while it cannot store anything.
+    const change = new QueueChange(this.#queues, this.#now());
+    change.settle(settlings);
+    change.apply();
+  }
+
+  // deno-lint-ignore require-await
   async records(prefix: string): Promise<ReadonlyMap<string, string>> {
     if (this.#isStale || this.#isClosed) this.#change(() => {});
     return this.#store.records(prefix);
@@ -164,8 +192,8 @@ export class Ledger implements Broker {
     this.#change(() => this.#record(changes));
   }
 
-  stats(): { channels: number; publications: number; bytes: number } {
-    return this.#accounts.stats();
+  stats(): ReturnType<Broker["stats"]> {
+    return { ...this.#accounts.stats(), queues: this.#queues.stats() };
   }
 
   // deno-lint-ignore require-await
@@ -177,11 +205,24 @@ export class Ledger implements Broker {
     this.#store.close();
   }
 
-  /** Records change only when all drafts are taken. */
-  #number(drafts: readonly Draft[], atomic: boolean, records: readonly RecordChange[]): Numbered {
-    const numbered = new Numbering(this.#accounts, this.#store, this.#now()).number(drafts, atomic);
-    if (!("error" in numbered.results[0]!)) this.#record(records);
+  /** Records change and messages are settled only when all drafts are taken. */
+  #number(drafts: readonly Draft[], options: PublishOptions, queues: QueueChange, now: number): Numbered {
+    const { records = [], settled = [] } = options;
+    const atomic = options.atomic || records.length + settled.length > 0;
+    queues.settle(settled);
+    const numbered = new Numbering(this.#accounts, this.#store, queues, now).number(drafts, atomic);
+    if (!atomic) return numbered;
+    if ("error" in numbered.results[0]!) queues.discard();
+    else this.#record(records);
     return numbered;
+  }
+
+  #conclude(settled: readonly Settling[], records: readonly RecordChange[]): void {
+    checkKeys(records);
+    this.#changeQueues((queues) => {
+      queues.settle(settled);
+      this.#record(records);
+    });
   }
 
   #record(changes: readonly RecordChange[]): void {
@@ -237,6 +278,19 @@ export class Ledger implements Broker {
     if (this.#hasFailed) this.#commit(() => void this.#accounts.sweep(this.#now(), MANY));
     this.#hasFailed = false;
     return this.#commit(change);
+  }
+
+  /** Changes queues too: they have changed when the store has. */
+  #changeQueues<T>(change: (queues: QueueChange, now: number) => T): T {
+    const now = this.#now();
+    const queues = new QueueChange(this.#queues, now);
+    const result = this.#change(() => {
+      const result = change(queues, now);
+      queues.write();
+      return result;
+    });
+    queues.apply();
+    return result;
   }
 
   #commit<T>(change: () => T): T {

@@ -3,6 +3,7 @@ import type { Announce, Broker, PageLimit, Publication, RecordChange } from "../
 import { toPlace } from "./ledger/content.ts";
 import { Deadlines } from "../deadlines.ts";
 import { Ledger, type LedgerOptions } from "./ledger.ts";
+import { MemoryQueues } from "./memory/queues.ts";
 import type { Channel, Freed, KeptChannel, KnownId, Store, Weight } from "./ledger/store.ts";
 
 interface Shelf {
@@ -19,11 +20,13 @@ interface Shelf {
 
 /** Keeps channels in memory: they survive the disconnection of a client, and nothing else. */
 export function createMemoryBroker(announce: Announce, options: LedgerOptions = {}): Broker {
-  return new Ledger(new MemoryStore(), announce, { atomic: true, survives: "disconnection" }, options);
+  const capabilities = { atomic: true, queues: true, survives: "disconnection" } as const;
+  return new Ledger(new MemoryStore(), announce, capabilities, options);
 }
 
 class MemoryStore implements Store {
   readonly isLasting = false;
+  readonly queues = new MemoryQueues();
   readonly #shelves = new Map<Channel, Shelf>();
   readonly #records = new Map<string, string>();
   readonly #expiring = new Deadlines<{ channel: Channel; offset: number }>(({ channel, offset }) => {

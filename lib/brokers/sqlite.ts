@@ -1,10 +1,11 @@
-import type { DatabaseSync } from "node:sqlite";
 import { MESSAGE_OVERHEAD, sizeOf } from "../bytes.ts";
 import type { Announce, Broker, PageLimit, Publication, RecordChange } from "../types.ts";
 import { BrokerFileError } from "./files.ts";
 import { Ledger, type LedgerOptions, randomEpoch } from "./ledger.ts";
 import { type FileOptions, type OpenFile, openFile } from "./sqlite/file.ts";
 import { SqliteIds } from "./sqlite/ids.ts";
+import { lastUse, renewEpochs } from "./sqlite/numbers.ts";
+import { SqliteQueues } from "./sqlite/queues.ts";
 import { SqliteRecords } from "./sqlite/records.ts";
 import { decodeRows, encodeRow, PLACE, type Row } from "./sqlite/rows.ts";
 import { findFault, SCHEMA } from "./sqlite/schema.ts";
@@ -56,25 +57,17 @@ export function createSqliteBroker(announce: Announce, options: SqliteBrokerOpti
     progressOf: lastUse,
   });
   try {
-    return new Ledger(new SqliteStore(file), announce, { atomic: true, survives: "process" }, { ...options, newEpoch });
+    const capabilities = { atomic: true, queues: true, survives: "process" } as const;
+    return new Ledger(new SqliteStore(file), announce, capabilities, { ...options, newEpoch });
   } catch (error) {
     file.close();
     throw new BrokerFileError(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
   }
 }
 
-function renewEpochs(db: DatabaseSync, newEpoch: () => string): void {
-  const update = db.prepare("UPDATE channels SET epoch = ? WHERE number = ?");
-  for (const { number } of db.prepare("SELECT number FROM channels").all()) update.run(newEpoch(), number!);
-}
-
-/** Whatever is committed is a use of channels, each with a number of its own. */
-function lastUse(db: DatabaseSync): number {
-  return Number(db.prepare("SELECT max(used) AS used FROM channels").get()!.used ?? 0);
-}
-
 class SqliteStore implements Store {
   readonly isLasting = true;
+  readonly queues: SqliteQueues;
   readonly #file: OpenFile;
   readonly #sql: ReturnType<typeof prepareStatements>;
   readonly #weights: SqliteWeights;
@@ -90,6 +83,8 @@ class SqliteStore implements Store {
   /** Nothing expires before; so that it need not be asked for. */
   #firstExpiry = -Infinity;
   #isChanging = false;
+  /** Queues are among what is changing. */
+  #hasQueues = false;
 
   constructor(file: OpenFile) {
     this.#file = file;
@@ -97,6 +92,10 @@ class SqliteStore implements Store {
     this.#weights = new SqliteWeights(file.db);
     this.#ids = new SqliteIds(file.db);
     this.#records = new SqliteRecords(file.db);
+    this.queues = new SqliteQueues(file.db, () => {
+      this.#begin();
+      this.#hasQueues = true;
+    });
     // Who had it open before may have been killed.
     for (const { number } of this.#sql.owing.iterate()) this.#owing.add(Number(number));
     if (this.#owing.size > 0) this.#owed = Infinity;
@@ -104,11 +103,11 @@ class SqliteStore implements Store {
 
   *load(): Iterable<KeptChannel> {
     this.#entries = new Map();
+    this.#lastUse = lastUse(this.#file.db);
     for (const row of this.#sql.loadChannels.all() as unknown as ChannelRow[]) {
-      const { number, used, id_bytes: idBytes, ...channel } = row;
+      const { number, used: _, id_bytes: idBytes, ...channel } = row;
       this.#entries.set(channel.name, { number, isSaved: true, stored: channel.bytes });
       this.#lastNumber = Math.max(this.#lastNumber, number);
-      this.#lastUse = used;
       yield { ...channel, idBytes };
     }
   }
@@ -215,8 +214,9 @@ class SqliteStore implements Store {
   commit(): void {
     if (this.#owed > OWED) this.#settle();
     if (!this.#isChanging) return;
+    if (this.#hasQueues) this.queues.note(++this.#lastUse);
     this.#sql.commit.run();
-    this.#isChanging = false;
+    this.#isChanging = this.#hasQueues = false;
     this.#file.note(this.#lastUse);
     if (this.#owed <= OWED) return;
     this.#owing.clear();
@@ -224,7 +224,7 @@ class SqliteStore implements Store {
   }
 
   rollback(): void {
-    this.#isChanging = false;
+    this.#isChanging = this.#hasQueues = false;
     this.#firstExpiry = -Infinity;
     // What makes room is done first.
     this.#owed = Infinity;

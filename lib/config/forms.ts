@@ -112,7 +112,7 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-/** `/push`, `/a/b`: a path of the plain door, without the slash at its end. */
+/** `/push`, `/a/b`: a path of the WebSocket doors, without the slash at its end. */
 export function toDoorPath(text: string): string {
   const path = text.length > 1 && text.endsWith("/") ? text.slice(0, -1) : text;
   const base = "http://host";

@@ -84,7 +84,7 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     default: ["/push"],
     form: forms.toDoorPath,
     value: "PATH",
-    help: "Path of the plain WebSocket door; /push is always one.",
+    help: "Path of the WebSocket doors: plain, JSON, STOMP; /push is always one.",
   },
   publicUrl: {
     ...listening,
@@ -290,6 +290,16 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     help: "Bytes of history and of ids kept over all channels; past it idle channels are forgotten, then 503.",
   },
   maxChannels: { ...channels, kind: "integer", default: 100_000, min: 1, max: 10_000_000, help: "Channels in all." },
+  queueCount: {
+    ...channels,
+    kind: "integer",
+    default: 100_000,
+    max: 10_000_000,
+    help: "Messages of one queue, until they are acknowledged; past it they are refused, as past the next three.",
+  },
+  queueBytes: { ...channels, kind: "bytes", default: 16 * MiB, max: 64 * GiB, help: "Bytes of one queue." },
+  queueBudget: { ...channels, kind: "bytes", default: 64 * MiB, max: 64 * GiB, help: "Bytes of all queues." },
+  maxQueues: { ...channels, kind: "integer", default: 1000, max: 1_000_000, help: "Queues that have messages." },
   maxSubscriptions: {
     ...channels,
     kind: "integer",

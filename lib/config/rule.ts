@@ -5,7 +5,7 @@
  */
 
 import { isGlob, isReserved } from "../globs.ts";
-import { isForMessages } from "../reserved.ts";
+import { isForMessages, isForQueues } from "../reserved.ts";
 import { formatBytes, formatSeconds, MAX_SECONDS, parseBytes, parseSeconds } from "../units.ts";
 
 /** Bounds of what one channel keeps, those of the plain settings too. */
@@ -83,20 +83,36 @@ export function toRule(text: string): string {
   return text.trim().split(/\s+/).join(" ");
 }
 
-/** Of a reserved channel the server itself decides who hears it, and a rule that says so would only seem to hold. */
+/**
+ * Of a reserved channel the server itself decides who hears it, and a rule that says so would only seem to hold. Queues
+ * are consumed, and keep what nobody has acknowledged.
+ */
 function checkReserved(pattern: string, name: keyof ChannelSettings, value: string): void {
-  if (name === "subscribe") throw new SyntaxError("who may hear a channel that begins with $ is not for a rule to say");
+  if (isForQueues(pattern)) return checkQueue(name, value);
+  if (name === "subscribe") {
+    throw new SyntaxError("who may hear a channel that begins with $ is not for a rule to say, but of $queue/");
+  }
   if (name === "presence") throw new SyntaxError("a channel that begins with $ has no presence");
   if (name !== "publish") return;
   if (!isForMessages(pattern)) {
     throw new SyntaxError(
-      "only the server publishes there; of those that begin with $ only $user/ and $session/ are open",
+      "only the server publishes there; of those that begin with $ only $user/, $session/ and $queue/ are open",
     );
   }
   if (value === "everyone") {
     throw new SyntaxError(
       "publish=everyone would let anybody write to users and sessions; expected users, token or keys",
     );
+  }
+}
+
+function checkQueue(name: keyof ChannelSettings, value: string): void {
+  if (name === "presence") throw new SyntaxError("a queue has no presence");
+  if (name !== "subscribe" && name !== "publish") {
+    throw new SyntaxError("a queue has no history: it keeps its messages until they are acknowledged");
+  }
+  if (value === "everyone") {
+    throw new SyntaxError(`${name}=everyone would open a queue to anybody; expected users, token or keys`);
   }
 }
 

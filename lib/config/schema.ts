@@ -29,7 +29,7 @@ export interface Config {
   readonly allowOrigin: readonly string[];
   /** Refuse requests to doors that carry no `Origin`. */
   readonly requireOrigin: boolean;
-  /** Paths of the plain door. Default `/push`, which stays whatever is added. */
+  /** Paths of the WebSocket doors. Default `/push`, which stays whatever is added. */
   readonly path: readonly string[];
   /** PEM files for TLS; both or none. */
   readonly cert: string;
@@ -69,6 +69,11 @@ export interface Config {
   readonly historyBytes: number;
   readonly historyAge: number;
   readonly historyBudget: number;
+  /** Kept a queue: messages and bytes; bytes over all queues, and queues that have messages. */
+  readonly queueCount: number;
+  readonly queueBytes: number;
+  readonly queueBudget: number;
+  readonly maxQueues: number;
 
   /** Largest message and HTTP body. Default 65,536, at most 16 MiB. */
   readonly maxMessage: number;

@@ -5,10 +5,10 @@ import { defaultConfig } from "../../lib/config.ts";
 import type { Publication } from "../../lib/types.ts";
 import { testBroker } from "../conformance/broker.ts";
 
-testBroker("memory", createMemoryBroker, { atomic: true, clock: true, bytes: true, forgets: true });
+testBroker("memory", createMemoryBroker, { atomic: true, queues: true, clock: true, bytes: true, forgets: true });
 
 Deno.test("createMemoryBroker() declares what it can do", () => {
-  assertEquals(createMemoryBroker(() => {}).capabilities, { atomic: true, survives: "disconnection" });
+  assertEquals(createMemoryBroker(() => {}).capabilities, { atomic: true, queues: true, survives: "disconnection" });
 });
 
 Deno.test("createMemoryBroker() makes epochs that no two channels share and a cursor can hold", async () => {

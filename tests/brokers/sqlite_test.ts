@@ -14,6 +14,7 @@ globalThis.addEventListener("unload", () => Deno.removeSync(folder.path, { recur
 
 testBroker("sqlite", (announce, bounds) => folder.open(folder.newFile(), announce, bounds), {
   atomic: true,
+  queues: true,
   clock: true,
   bytes: true,
   forgets: true,
@@ -34,7 +35,7 @@ function offsetOf(result: PublishResult | undefined): number {
 
 Deno.test("createSqliteBroker() declares what it can do", async () => {
   await using folder = new SqliteFolder();
-  assertEquals(folder.open(folder.newFile()).capabilities, { atomic: true, survives: "process" });
+  assertEquals(folder.open(folder.newFile()).capabilities, { atomic: true, queues: true, survives: "process" });
 });
 
 Deno.test("createSqliteBroker() announces only what is in the file", async () => {

@@ -9,12 +9,15 @@ import { seeded } from "../support/random.ts";
 import { testIds } from "./broker/ids.ts";
 import { testLimits } from "./broker/limits.ts";
 import { testPages } from "./broker/pages.ts";
+import { testQueueModel } from "./broker/queue_model.ts";
+import { testQueues } from "./broker/queues.ts";
 import { testRecords } from "./broker/records.ts";
 import { testReopening } from "./broker/reopening.ts";
 import {
   before,
   BEFORE_ALL,
   type BrokerFeatures,
+  NO_QUEUES,
   type OpenBroker,
   type Opened,
   position,
@@ -223,11 +226,13 @@ export function testBroker(name: string, open: OpenBroker, features: BrokerFeatu
   testLimits(test, features);
   testIds(test, features);
   testTtl(test, features);
+  if (features.queues) testQueues(test, features);
+  if (features.queues) testQueueModel(test, features);
   if (features.reopen) testReopening(test);
 
   test("stats() counts what is known and kept", async (open) => {
     const { broker } = await open({ historyCount: 2 });
-    assertEquals(broker.stats(), { channels: 0, publications: 0, bytes: 0 });
+    assertEquals(broker.stats(), { channels: 0, publications: 0, bytes: 0, queues: NO_QUEUES });
     await broker.publish([text("a", "1"), text("a", "2"), text("a", "3"), text("b", "1")]);
     const { channels, publications, bytes } = broker.stats();
     assertEquals({ channels, publications }, { channels: 2, publications: 3 });

@@ -5,10 +5,12 @@
  */
 import { MESSAGE_OVERHEAD, sizeOf } from "../../bytes.ts";
 import { GongError } from "../../errors.ts";
+import { queueOf } from "../../reserved.ts";
 import type { Draft, Publication, PublishResult } from "../../types.ts";
 import type { Accounts } from "./accounts.ts";
 import { growth } from "./bounds.ts";
 import { digestOf, sizeOfId, toPlace, toPublication } from "./content.ts";
+import type { QueueChange } from "./queue_change.ts";
 import type { Channel, Store } from "./store.ts";
 
 /** How much that is too old is looked at whenever something is published. */
@@ -39,14 +41,16 @@ interface Fitted {
 export class Numbering {
   readonly #accounts: Accounts;
   readonly #store: Store;
+  readonly #queues: QueueChange;
   readonly #now: number;
   /** Channels of the call: none of them is forgotten for another. */
   readonly #channels = new Set<Channel>();
   readonly #publications: Publication[] = [];
 
-  constructor(accounts: Accounts, store: Store, now: number) {
+  constructor(accounts: Accounts, store: Store, queues: QueueChange, now: number) {
     this.#accounts = accounts;
     this.#store = store;
+    this.#queues = queues;
     this.#now = now;
   }
 
@@ -94,8 +98,10 @@ export class Numbering {
     return results;
   }
 
-  /** What is to be known of a draft before it is numbered; or what became of it without that. */
+  /** What is to be known of a draft before it is numbered; or what became of it without that, as of one for a queue. */
   #fit(draft: Draft): Fitted | PublishResult {
+    const queue = queueOf(draft.channel);
+    if (queue !== undefined) return this.#queues.enqueue(queue, draft);
     const channel = this.#accounts.open(draft.channel, this.#channels);
     if (!channel) return { error: TOO_MANY };
     this.#channels.add(channel);

@@ -50,6 +50,46 @@ export interface Weight {
   readonly bytes: number;
 }
 
+/** By what a store knows a queue. */
+export interface QueueName {
+  readonly name: string;
+  readonly epoch: string;
+  /** No other queue has it. */
+  readonly number: number;
+}
+
+/** What is needed of a queue's message to count it. */
+export interface KeptMessage {
+  readonly offset: number;
+  readonly bytes: number;
+  /** When its `ttl` is over, in milliseconds since 1970. */
+  readonly expires: number | undefined;
+}
+
+/** What a store has of a queue from before. */
+export interface KeptQueue extends QueueName {
+  /** Of the message that came last. */
+  readonly offset: number;
+  /** The first of them first. */
+  readonly messages: Iterable<KeptMessage>;
+}
+
+/** Holds the messages of queues. Like {@linkcode Store} it counts nothing, and commits and rolls back with it. */
+export interface QueueStore {
+  /** What it has. */
+  load(): Iterable<KeptQueue>;
+  /** Keeps the next message of a queue. */
+  append(queue: QueueName, message: Publication, kept: KeptMessage): void;
+  /** Some messages are gone. */
+  drop(queue: QueueName, offsets: readonly number[]): void;
+  /** The message that came last has this offset, and so many are left. */
+  save(queue: QueueName, offset: number, count: number): void;
+  /** The queue is gone with all that is left of it. */
+  forget(queue: QueueName): void;
+  /** Messages that are there, in the same order. */
+  read(queue: QueueName, offsets: readonly number[]): Publication[];
+}
+
 /**
  * Holds channels, publications, ids and records. It counts nothing and bounds nothing: the ledger says what goes.
  *
@@ -59,6 +99,7 @@ export interface Weight {
 export interface Store {
   /** What was committed is still there for the next process; and what has expired is read as a place at once. */
   readonly isLasting: boolean;
+  readonly queues: QueueStore;
   /** What it has, the channels that were longest unused first. */
   load(): Iterable<KeptChannel>;
   /** Keeps the next publication of a channel; past `expires`, in milliseconds since 1970, only as a place. */

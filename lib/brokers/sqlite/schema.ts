@@ -49,14 +49,53 @@ export const SCHEMA: readonly string[] = [
     value BLOB NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE queues (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    epoch TEXT NOT NULL,
+    offset INTEGER NOT NULL,
+    -- Messages that it has.
+    count INTEGER NOT NULL
+  ) STRICT;
+  -- Like publications. What is counted stands in front of the data: it is read without that.
+  CREATE TABLE messages (
+    number INTEGER PRIMARY KEY,
+    queue INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    expires INTEGER,
+    time INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    data ANY NOT NULL,
+    id TEXT,
+    details TEXT
+  ) STRICT;
+  CREATE UNIQUE INDEX waiting ON messages (queue, offset);
+  -- The last change of queues: they are gone when they have no messages, so that they cannot tell.
+  CREATE TABLE progress (used INTEGER NOT NULL) STRICT;
+  INSERT INTO progress VALUES (0);
+  `,
 ];
 
-/** A channel of which something is missing: without it, nothing of the channel could be counted or read. */
+/** A channel or a queue of which something is missing: without it, nothing of it could be counted or read. */
 export function findFault(db: DatabaseSync): string | undefined {
+  return findChannelFault(db) ?? findQueueFault(db);
+}
+
+function findChannelFault(db: DatabaseSync): string | undefined {
   const found = db.prepare(`
     SELECT name FROM channels WHERE offset - first + 1 <> (
       SELECT count(*) FROM publications
       WHERE channel = channels.number AND publications.offset BETWEEN channels.first AND channels.offset
     ) LIMIT 1`).get();
   return found && `publications of ${found.name} are missing`;
+}
+
+function findQueueFault(db: DatabaseSync): string | undefined {
+  const found = db.prepare(`
+    SELECT name FROM queues WHERE count <> (
+      SELECT count(*) FROM messages WHERE queue = queues.number AND messages.offset BETWEEN 1 AND queues.offset
+    ) LIMIT 1`).get();
+  return found && `messages of the queue ${found.name} are missing`;
 }

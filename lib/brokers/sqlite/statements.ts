@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { COLUMNS } from "./rows.ts";
 
 /** The types of Node.js lack the method. */
-function prepareArrays(db: DatabaseSync, sql: string): StatementSync {
+export function prepareArrays(db: DatabaseSync, sql: string): StatementSync {
   const statement = db.prepare(sql) as StatementSync & { setReturnArrays(enabled: boolean): void };
   statement.setReturnArrays(true);
   return statement;

@@ -6,7 +6,7 @@
 import { assertEquals } from "@std/assert";
 import type { Broker, Draft, RecordChange } from "../../../lib/types.ts";
 import { seeded } from "../../support/random.ts";
-import { type BrokerFeatures, position, range, refusal, refused, type Test, text } from "./support.ts";
+import { type BrokerFeatures, NO_QUEUES, position, range, refusal, refused, type Test, text } from "./support.ts";
 
 /** Registers the tests of a broker's records. */
 export function testRecords(test: Test, features: BrokerFeatures): void {
@@ -21,7 +21,7 @@ export function testRecords(test: Test, features: BrokerFeatures): void {
     await broker.record([{ key: "a" }, { key: "a", value: "4" }, { key: "c", value: "5" }, { key: "c" }]);
     assertEquals(await all(broker), { a: "4" });
     assertEquals(announced.flat(), []);
-    assertEquals(broker.stats(), { channels: 0, publications: 0, bytes: 0 }, "they are no channels");
+    assertEquals(broker.stats(), { channels: 0, publications: 0, bytes: 0, queues: NO_QUEUES }, "they are no channels");
   });
 
   test("records() answers a copy: what is done to it, and what is recorded later, do not meet", async (open) => {

@@ -15,6 +15,10 @@ export interface BrokerBounds {
   readonly historyBudget?: number;
   readonly rule?: readonly string[];
   readonly maxChannels?: number;
+  readonly queueCount?: number;
+  readonly queueBytes?: number;
+  readonly queueBudget?: number;
+  readonly maxQueues?: number;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -36,6 +40,7 @@ export type ReopenBroker = (
 /** What the broker is expected to do beyond the least; what is false is not tried. */
 export interface BrokerFeatures {
   readonly atomic: boolean;
+  readonly queues: boolean;
   /** Its time is that of `BrokerBounds.now`. */
   readonly clock: boolean;
   /** Keeps the bounds in bytes, and the budget over all channels, itself. */
@@ -58,6 +63,9 @@ export interface Opened {
 }
 
 export const BEFORE_ALL = 0;
+
+/** What `stats()` says of queues when there is none. */
+export const NO_QUEUES = { queues: 0, messages: 0, bytes: 0, claimed: 0 };
 
 /** Registers one test; what it opens is closed after it. */
 export type Test = (title: string, run: (open: (bounds?: BrokerBounds) => Promise<Opened>) => Promise<void>) => void;
