@@ -16,6 +16,7 @@ import { Directory } from "./hub/directory.ts";
 import { GongError } from "./errors.ts";
 import { ADMIN_CHANNEL, presenceChannel, userChannel } from "./reserved.ts";
 import { Intake } from "./hub/intake.ts";
+import { Queues } from "./hub/queues.ts";
 import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
 import { type Chosen, creditAfter, type EdgeMethods, type HubMethods } from "./methods.ts";
@@ -24,6 +25,7 @@ import { Multimap } from "./multimap.ts";
 import { Recent } from "./hub/recent.ts";
 import { Roster } from "./hub/roster.ts";
 import { Schedules } from "./hub/schedules.ts";
+import { Submissions } from "./hub/submissions.ts";
 import { Traces } from "./hub/traces.ts";
 import { Turn } from "./turn.ts";
 import type { Broker, Glimpse, History, PageLimit, Publication, Sample, Selector, Start, Totals } from "./types.ts";
@@ -62,6 +64,8 @@ export class Hub {
   readonly #broker: Broker;
   readonly #bus: BusSender;
   readonly #intake: Intake;
+  readonly #queues: Queues;
+  readonly #submissions: Submissions;
   readonly #roster: Roster;
   readonly #turn = new Turn();
   /** Edges by the channels that they host. */
@@ -102,16 +106,26 @@ export class Hub {
       open: () => this.#bus.lag() <= config.busLag,
       turn: this.#turn,
     });
+    this.#queues = new Queues({
+      ...{ log: options.log, metrics: options.metrics, broker: this.#broker, turn: this.#turn },
+      assign: (edge, order) => this.directory.tell(edge, "assign", order),
+    });
+    this.#submissions = new Submissions({
+      capabilities: this.#broker.capabilities,
+      intake: this.#intake,
+      queues: this.#queues,
+      ...{ log: options.log, metrics: options.metrics },
+    });
     this.#schedules = new Schedules({
       ...{ log: options.log, metrics: options.metrics, broker: this.#broker, max: config.maxSchedules },
-      publish: (drafts, records) => this.#intake.publish(drafts, true, records),
+      publish: (drafts, records) => this.#intake.publish(drafts, { atomic: true, records }),
       may: createNamedRights(config),
     });
     const presenceOf = compilePresence(config);
     this.#roster = new Roster({
       ...config,
       nameOf: (channel) => presenceOf(channel) === "joins" ? presenceChannel(channel) : undefined,
-      publish: async (draft) => (await this.#intake.publish([draft], false))[0] ?? INTERNAL,
+      publish: async (draft) => (await this.#intake.publish([draft]))[0] ?? INTERNAL,
       bytes: config.maxMessage,
       onFull: (isFull, address) => {
         this.directory.tellAll("full", address === undefined ? { isFull } : { isFull, address });
@@ -157,6 +171,7 @@ export class Hub {
     this.#bus.leave(edge);
     for (const channel of [...this.#hosts.keys()]) this.#unhost(edge, channel);
     this.#intake.resume();
+    this.#queues.releaseEdge(edge);
     return this.#roster.releaseEdge(edge);
   }
 
@@ -190,6 +205,7 @@ export class Hub {
     const scheduled = this.#schedules.close();
     this.#announcer.close();
     this.#intake.close();
+    this.#queues.close();
     await scheduled;
     await this.#broker.close();
     this.#bus.close();
@@ -206,11 +222,14 @@ export class Hub {
       },
       failed: (reason) => events?.failed(edge, reason),
       post: this.#poster(edge),
-      publish: async ({ drafts, atomic }) => {
-        const results = await this.#intake.publish(drafts, atomic);
-        this.#traces.settled(drafts, results);
+      publish: async (order) => {
+        const results = await this.#submissions.publish(order);
+        this.#traces.settled(order.drafts, results);
         return results;
       },
+      consume: (consumer) => this.#queues.consume({ ...consumer, edge }),
+      settle: (settlings) => this.#queues.settle(settlings),
+      cancel: (consumer) => this.#queues.cancel(consumer),
       subscribe: (order) => this.#subscribe(edge, order),
       unsubscribe: (channel) => this.#unhost(edge, channel),
       admit: (session) => {
@@ -221,7 +240,10 @@ export class Hub {
       },
       identify: (session) => roster.identify(edge, session),
       present: (change) => roster.present(edge, change),
-      release: (id) => roster.release(edge, id),
+      release: (id) => {
+        this.#queues.release(id);
+        roster.release(edge, id);
+      },
       acknowledge: (number) => {
         this.#bus.acknowledge(edge, number);
         this.#intake.resume();
@@ -278,7 +300,7 @@ export class Hub {
     const { directory } = this;
     let owed = 0;
     return async (draft) => {
-      const [result = INTERNAL] = await this.#intake.publish([draft], false);
+      const [result = INTERNAL] = await this.#intake.publish([draft]);
       if ("error" in result) directory.tell(edge, "refused", { session: draft.from!, refusal: result.error });
       owed += sizeOf(draft);
       if (owed < this.#creditAfter) return;
@@ -357,10 +379,15 @@ export class Hub {
   #ownSamples(): Sample[] {
     const { metrics, measure } = this.#options;
     measure?.();
-    const { channels, publications, bytes } = this.#broker.stats();
+    const { channels, publications, bytes, queues } = this.#broker.stats();
     metrics.gauge("gong_channels", {}, channels);
     metrics.gauge("gong_history_publications", {}, publications);
     metrics.gauge("gong_history_bytes", {}, bytes);
+    metrics.gauge("gong_queues", {}, queues.queues);
+    metrics.gauge("gong_queue_messages", {}, queues.messages);
+    metrics.gauge("gong_queue_bytes", {}, queues.bytes);
+    metrics.gauge("gong_queue_claimed", {}, queues.claimed);
+    metrics.gauge("gong_consumers", {}, this.#queues.size);
     metrics.gauge("gong_hosted_channels", {}, this.#hosts.size);
     metrics.gauge("gong_traces", {}, this.#traces.size);
     metrics.gauge("gong_schedules", {}, this.#schedules.size);

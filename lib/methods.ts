@@ -15,6 +15,7 @@ import type {
   PresencePage,
   PublishResult,
   PutOptions,
+  QueuedMessage,
   Readiness,
   Refusal,
   Sample,
@@ -24,6 +25,7 @@ import type {
   Selector,
   SessionInfo,
   SessionPage,
+  Settlement,
   Signal,
   Start,
   Totals,
@@ -56,6 +58,8 @@ export interface EdgeMethods {
   full(order: { isFull: boolean; address?: string }): void;
   /** What this session posted was not taken. */
   refused(order: { session: string; refusal: Refusal }): void;
+  /** Messages of a queue for a consumer of one of the edge's sessions, in order. */
+  assign(order: { consumer: string; messages: readonly QueuedMessage[] }): void;
   /** So many more bytes of what was posted are dealt with. */
   credit(bytes: number): void;
   /** Refuse new sessions, or accept them again. */
@@ -64,6 +68,23 @@ export interface EdgeMethods {
   shed(bytes: number): void;
   /** Accept nothing more, close every session with 1001 and resolve when they are gone or the seconds are over. */
   drain(seconds: number): Promise<void>;
+}
+
+/** What becomes of messages that are with a consumer, by their offsets. */
+export interface ConsumerSettling {
+  readonly consumer: string;
+  readonly offsets: readonly number[];
+  readonly as: Settlement;
+}
+
+/** The id of a session's consumer. */
+export function consumerId(session: string, number: number): string {
+  return `${session}/${number}`;
+}
+
+/** The session of a consumer. */
+export function sessionOf(consumer: string): string {
+  return consumer.slice(0, consumer.lastIndexOf("/"));
 }
 
 /** Sessions by their ids, or those that hear a channel. */
@@ -94,7 +115,19 @@ export interface HubMethods {
   failed(reason: string): void;
   /** Publishes for the session `draft.from`, which hears of it only if it is refused. */
   post(draft: Draft): void;
-  publish(order: { drafts: readonly Draft[]; atomic: boolean }): Promise<PublishResult[]>;
+  /** @param order with `settled` atomic: everything of it, or nothing */
+  publish(
+    order: { drafts: readonly Draft[]; atomic: boolean; settled?: readonly ConsumerSettling[] },
+  ): Promise<PublishResult[]>;
+  /**
+   * A consumer of a queue, by a {@linkcode consumerId}: from now on it is assigned messages as long as
+   * fewer than `prefetch` of them, and of their bytes fewer than so many, are with it.
+   */
+  consume(consumer: { id: string; queue: string; prefetch: number; bytes: number }): void;
+  /** What becomes of messages that were assigned; of others nothing does. */
+  settle(settlings: readonly ConsumerSettling[]): Promise<void>;
+  /** The consumer is no more: what is with it is requeued. */
+  cancel(consumer: string): void;
   /**
    * The edge hosts the channel from now on; answers a page of history and the top of one instant. Without a start the
    * answer's `from` is where the channel stood after the batch numbered `after`, so that what the edge has not seen is not

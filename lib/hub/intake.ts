@@ -7,7 +7,7 @@
 import { sizeOf } from "../bytes.ts";
 import { GongError } from "../errors.ts";
 import { Turn } from "../turn.ts";
-import type { Broker, Draft, PublishResult, RecordChange } from "../types.ts";
+import type { Broker, Draft, PublishOptions, PublishResult } from "../types.ts";
 
 /** Bounds of an {@linkcode Intake} and what it asks. */
 export interface IntakeOptions {
@@ -25,8 +25,8 @@ export interface IntakeOptions {
 
 interface Waiting {
   readonly drafts: readonly Draft[];
+  readonly options: PublishOptions;
   readonly atomic: boolean;
-  readonly records: readonly RecordChange[];
   readonly bytes: number;
   readonly since: number;
   readonly resolve: (results: PublishResult[]) => void;
@@ -51,17 +51,15 @@ export class Intake {
     this.#turn = options.turn ?? new Turn();
   }
 
-  /**
-   * Resolves when the drafts are numbered, stored and announced, or refused with `overloaded`.
-   *
-   * @param records changed with the drafts, which are atomic then
-   */
-  publish(drafts: readonly Draft[], atomic: boolean, records: readonly RecordChange[] = []): Promise<PublishResult[]> {
+  /** Resolves when the drafts are numbered, stored and announced, or refused with `overloaded`. */
+  publish(drafts: readonly Draft[], options: PublishOptions = {}): Promise<PublishResult[]> {
+    const { records = [], settled = [] } = options;
+    const atomic = options.atomic === true || records.length > 0 || settled.length > 0;
     const bytes = drafts.reduce((sum, draft) => sum + sizeOf(draft), 0);
     if (this.#bytes > 0 && this.#bytes + bytes > this.#options.bytes) return Promise.resolve(refuse(drafts));
     this.#bytes += bytes;
     return new Promise((resolve) => {
-      this.#queue.push({ drafts, atomic: atomic || records.length > 0, records, bytes, since: this.#now(), resolve });
+      this.#queue.push({ drafts, options, atomic, bytes, since: this.#now(), resolve });
       this.resume();
     });
   }
@@ -103,9 +101,9 @@ export class Intake {
     for (const call of calls) this.#settle(call, results.slice(at, at += call.drafts.length));
   }
 
-  async #ask(drafts: readonly Draft[], { atomic, records }: Waiting): Promise<PublishResult[]> {
+  async #ask(drafts: readonly Draft[], { options, atomic }: Waiting): Promise<PublishResult[]> {
     try {
-      return await this.#broker.publish(drafts, { atomic, records });
+      return await this.#broker.publish(drafts, { ...options, atomic });
     } catch (error) {
       return drafts.map(() => ({ error: GongError.from(error).toRefusal() }));
     }

@@ -48,6 +48,23 @@ export const METRICS = Object.freeze({
   gong_channels: metric("gauge", "max", "Channels known."),
   gong_history_publications: metric("gauge", "max", "Publications kept."),
   gong_history_bytes: metric("gauge", "max", "Bytes of the publications and ids kept."),
+  gong_queues: metric("gauge", "max", "Queues that have messages."),
+  gong_queue_messages: metric("gauge", "max", "Messages in queues, not yet acknowledged."),
+  gong_queue_bytes: metric("gauge", "max", "Bytes of the messages in queues."),
+  gong_queue_claimed: metric("gauge", "max", "Messages of queues that are with consumers."),
+  gong_consumers: metric("gauge", "max", "Consumers of queues."),
+  gong_queued_total: metric("counter", "max", "Messages put into queues."),
+  gong_queue_refused_total: metric("counter", "max", "Messages that queues did not take; the log says which was full."),
+  gong_queue_done_total: metric(
+    "counter",
+    "max",
+    "Messages that consumers acknowledged or dropped; with `auto`, that were sent.",
+  ),
+  gong_queue_requeued_total: metric(
+    "counter",
+    "max",
+    "Messages that consumers gave back, or that were with one that ended.",
+  ),
   gong_broker_faults_total: metric(
     "counter",
     "max",

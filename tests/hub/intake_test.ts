@@ -49,10 +49,10 @@ Deno.test("Intake.publish() gives what one turn brings to the broker in one call
   using stage = openIntake();
   const { intake, calls } = stage;
   const results = await Promise.all([
-    intake.publish(drafts("1"), false),
-    intake.publish(drafts("2", "refused", "3"), false),
-    intake.publish([], false),
-    intake.publish(drafts("4"), false),
+    intake.publish(drafts("1")),
+    intake.publish(drafts("2", "refused", "3")),
+    intake.publish([]),
+    intake.publish(drafts("4")),
   ]);
   assertEquals(calls, [{ data: ["1", "2", "refused", "3", "4"], atomic: false }]);
   assertEquals(results.map(outcome), [[1], [2, "conflict", 3], [], [4]]);
@@ -62,11 +62,11 @@ Deno.test("Intake.publish() gives an atomic call to the broker alone, in its pla
   using stage = openIntake();
   const { intake, calls } = stage;
   const results = await Promise.all([
-    intake.publish(drafts("1"), false),
-    intake.publish(drafts("2"), false),
-    intake.publish(drafts("3", "4"), true),
-    intake.publish(drafts("5"), true),
-    intake.publish(drafts("6"), false),
+    intake.publish(drafts("1")),
+    intake.publish(drafts("2")),
+    intake.publish(drafts("3", "4"), { atomic: true }),
+    intake.publish(drafts("5"), { atomic: true }),
+    intake.publish(drafts("6")),
   ]);
   assertEquals(calls, [
     { data: ["1", "2"], atomic: false },
@@ -81,11 +81,11 @@ Deno.test("Intake.publish() keeps the order while the broker is busy", async () 
   const gates: (() => void)[] = [];
   using stage = openIntake({}, () => new Promise((resolve) => gates.push(resolve)));
   const { intake, calls } = stage;
-  const first = intake.publish(drafts("1"), false);
+  const first = intake.publish(drafts("1"));
   await turn();
-  const second = intake.publish(drafts("2"), false);
+  const second = intake.publish(drafts("2"));
   await turn();
-  const third = intake.publish(drafts("3"), false);
+  const third = intake.publish(drafts("3"));
   await turn();
   assertEquals(calls.map(({ data }) => data), [["1"]]);
   gates.shift()!();
@@ -100,13 +100,13 @@ Deno.test("Intake.publish() waits while it is closed, and goes on at resume() in
   let open = false;
   using stage = openIntake({ open: () => open });
   const { intake, calls } = stage;
-  const results = [intake.publish(drafts("1"), false), intake.publish(drafts("2"), true)];
+  const results = [intake.publish(drafts("1")), intake.publish(drafts("2"), { atomic: true })];
   await turn();
   intake.resume();
   await turn();
   assertEquals(calls, []);
   open = true;
-  results.push(intake.publish(drafts("3"), false));
+  results.push(intake.publish(drafts("3")));
   assertEquals((await Promise.all(results)).map(outcome), [[1], [2], [3]]);
 });
 
@@ -117,9 +117,9 @@ Deno.test("Intake.publish() stops between two calls when it closes in the middle
     return Promise.resolve();
   });
   const results = await Promise.all([
-    stage.intake.publish(drafts("1"), false),
-    stage.intake.publish(drafts("2"), true),
-    stage.intake.publish(drafts("3"), false),
+    stage.intake.publish(drafts("1")),
+    stage.intake.publish(drafts("2"), { atomic: true }),
+    stage.intake.publish(drafts("3")),
   ]);
   assertEquals(results.map(outcome), [[1], ["overloaded"], ["overloaded"]]);
 });
@@ -127,7 +127,7 @@ Deno.test("Intake.publish() stops between two calls when it closes in the middle
 Deno.test("Intake.publish() refuses what has waited too long with `overloaded`, and when to come back", async () => {
   using stage = openIntake({ open: () => false, wait: 0.05 });
   const start = performance.now();
-  const [result] = await stage.intake.publish(drafts("1"), false);
+  const [result] = await stage.intake.publish(drafts("1"));
   assert("error" in result!);
   assertEquals([result.error.code, result.error.retryAfter], ["overloaded", 1]);
   assert(performance.now() - start >= 49);
@@ -138,9 +138,9 @@ Deno.test("Intake.publish() refuses the oldest first, and takes the rest when it
   let open = false;
   using stage = openIntake({ open: () => open, wait: 60, now: () => now });
   const { intake, calls } = stage;
-  const old = intake.publish(drafts("old"), false);
+  const old = intake.publish(drafts("old"));
   now = 30_000;
-  const young = intake.publish(drafts("young"), false);
+  const young = intake.publish(drafts("young"));
   await turn();
   now = 60_000;
   intake.resume();
@@ -156,23 +156,23 @@ Deno.test("Intake.publish() refuses at once what passes the bound in bytes, but 
   let open = false;
   using stage = openIntake({ open: () => open, bytes: 2000 });
   const { intake } = stage;
-  const alone = intake.publish(drafts("x".repeat(100_000)), false);
-  assertEquals(outcome(await intake.publish(drafts("2", "3"), false)), ["overloaded", "overloaded"]);
+  const alone = intake.publish(drafts("x".repeat(100_000)));
+  assertEquals(outcome(await intake.publish(drafts("2", "3"))), ["overloaded", "overloaded"]);
   open = true;
   intake.resume();
   assertEquals(outcome(await alone), [1]);
   // What was taken counts no more.
-  const many = await Promise.all(Array.from({ length: 5 }, () => intake.publish(drafts("x".repeat(100)), false)));
+  const many = await Promise.all(Array.from({ length: 5 }, () => intake.publish(drafts("x".repeat(100)))));
   assertEquals(many.flatMap(outcome), [2, 3, 4, 5, 6]);
-  const more = await Promise.all(Array.from({ length: 9 }, () => intake.publish(drafts("x".repeat(100)), false)));
+  const more = await Promise.all(Array.from({ length: 9 }, () => intake.publish(drafts("x".repeat(100)))));
   assertEquals(more.flatMap(outcome).filter((result) => result === "overloaded").length, 4);
 });
 
 Deno.test("Intake.publish() refuses every draft of a call that the broker throws at, and goes on", async () => {
   let fails = 1;
   using stage = openIntake({}, () => fails-- > 0 ? Promise.reject(new Error("secret")) : Promise.resolve());
-  const failed = await stage.intake.publish(drafts("1", "2"), false);
+  const failed = await stage.intake.publish(drafts("1", "2"));
   assertEquals(outcome(failed), ["internal", "internal"]);
   assert(!JSON.stringify(failed).includes("secret"));
-  assertEquals(outcome(await stage.intake.publish(drafts("3"), false)), [1]);
+  assertEquals(outcome(await stage.intake.publish(drafts("3"))), [1]);
 });
