@@ -77,12 +77,22 @@ export interface Auth {
    * the origin check.
    */
   identify(request: Request, url: URL, address: string): Grant | undefined | Promise<Grant>;
+  /**
+   * Who a client says itself that it is, after its handshake: as {@linkcode identify} has it for the request, without what
+   * a browser brings along. Undefined when it says nothing, or nothing that anybody looks at.
+   *
+   * @param said the `user` an `isUser`
+   * @throws {GongError} `bad_request`, `unauthorized`, `rate_limited`
+   */
+  recognize(said: Credentials, address: string): Grant | undefined | Promise<Grant>;
   /** Whose token this is. @throws {GongError} `unauthorized` */
   verify(token: string, address: string): Promise<Grant>;
   /** Whether there is any channel that everybody may publish to. */
   readonly isOpen: boolean;
   /** Whether the grant, or nobody, may do this to the channel: the table at {@linkcode createRights}. */
   may(grant: Grant | undefined, action: ChannelAction, channel: string): boolean;
+  /** Whether the grant, or nobody, may consume the queue (`subscribe`) or put something into it (`publish`). */
+  mayUse(grant: Grant | undefined, action: ChannelAction, queue: string): boolean;
   /** Whether the grant, or nobody, has the scope; as for {@linkcode Auth.require}. */
   has(grant: Grant | undefined, scope: Scope): boolean;
   /**
@@ -121,7 +131,7 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
   const keys = createKeys(config.apiKey);
   const logins = createLogins({ config, keys, secret, now });
   const origins = createOrigins(config);
-  const { has, may, isOpen } = createRights(config);
+  const { has, may, mayUse, isOpen } = createRights(config);
   const blocked = new Map<string, number>();
   const ignoresKeys = config.dev && keys.length === 0;
 
@@ -170,23 +180,27 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
     return key?.grant ?? verifyLater(bearer, address);
   }
 
-  /** What the headers say, as far as anybody looks at it. */
-  function readSaid(headers: Headers): Pick<Credentials, "key" | "bearer"> {
-    if (!ignoresKeys) return readHeaders(headers);
-    if (!tokens.isConfigured) return {};
-    const { bearer } = readHeaders(headers);
-    return bearer !== undefined && tokens.looksLike(bearer) ? { bearer } : {};
+  /** As far as anybody looks at it. */
+  function heed({ key, bearer }: Credentials): Pick<Credentials, "key" | "bearer"> {
+    if (!ignoresKeys) return { key, bearer };
+    return tokens.isConfigured && bearer !== undefined && tokens.looksLike(bearer) ? { bearer } : {};
   }
 
-  /** Whom the request itself names. */
-  function identifySaid(headers: Headers, url: URL, address: string): Grant | undefined | Promise<Grant> {
-    const { token, user } = takeQuery(url);
+  /** What the request itself says. */
+  function readSaid(headers: Headers, url: URL): Credentials {
+    const named = takeQuery(url);
+    // Where nobody looks at it, `Authorization` may have whatever scheme.
+    return ignoresKeys && !tokens.isConfigured ? named : { ...readHeaders(headers), ...named };
+  }
+
+  function recognize(said: Credentials, address: string): Grant | undefined | Promise<Grant> {
+    const { token, user } = said;
     if (user !== undefined && !config.dev) {
-      throw new GongError("bad_request", "`user` is for --dev alone; elsewhere a token says who it is.", {
+      throw new GongError("bad_request", "To name a user without a token is for --dev alone.", {
         field: "user",
       });
     }
-    const { key, bearer } = readSaid(headers);
+    const { key, bearer } = heed(said);
     checkAgreement({ key, bearer, token, user });
     if (key !== undefined) return checkKey(key, address).grant;
     if (bearer !== undefined) return checkBearer(bearer, address);
@@ -208,15 +222,17 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
       // A foreign page must not use what the browser brings along: our cookies, or with `dev` being on this machine. Our
       // own pages' GET requests have no origin, so one cannot be required.
       if (login !== undefined || cookie !== undefined || config.dev) origins.checkOrigin(request, url, false);
-      const said = identifySaid(headers, url, address);
+      const said = recognize(readSaid(headers, url), address);
       if (said !== undefined) return said;
       const isOwn = origins.isOwn(request, url);
       const grant = login === undefined || !isOwn ? undefined : logins.verify(login);
       if (grant !== undefined || cookie === undefined) return grant;
       return isOwn || origins.allowed(request, url) !== undefined ? verifyLater(cookie, address) : undefined;
     },
+    recognize,
     verify,
     may,
+    mayUse,
     isOpen,
     has,
     require(grant, scope) {

@@ -121,6 +121,14 @@ Deno.test("GET /api/history is for who may hear the channel, with a key or witho
   assertEquals(hub.reads.map(({ channel }) => channel), ["open:a", "open:a", "closed"]);
 });
 
+Deno.test("GET /api/history has nothing of a queue, whoever asks", async () => {
+  for (const dev of [false, true]) {
+    const { send, hub } = setUp({ dev });
+    const response = await send("GET", "/api/history?channel=$queue/jobs", { key: KEYS.admin });
+    assertEquals([response.status, (await response.json()).code, hub.reads], [403, "forbidden", []]);
+  }
+});
+
 Deno.test("GET /api/history counts towards the rate of the address", async () => {
   const { send } = setUp({ publicChannels: ["*"], apiRate: 1 }, { now: () => 0 });
   const statuses = [];

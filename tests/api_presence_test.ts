@@ -157,6 +157,7 @@ Deno.test("the operator's orders are for the scope admin, and name what is wrong
     ["subscribe", { user: "42" }, "/channel"],
     ["subscribe", { channel: "$user/42", user: "42" }, "/channel"],
     ["subscribe", { channel: "$admin", user: "42" }, "/channel"],
+    ["subscribe", { channel: "$queue/jobs", user: "42" }, "/channel"],
     ["subscribe", { channel: "a", from: 1 }, "/from"],
     ["unsubscribe", { channel: "$user/42" }, "/channel"],
     ["unsubscribe", { channel: "$session/1-a" }, "/channel"],

@@ -1,12 +1,12 @@
 /**
- * What a request says of who sends it, unchecked: a key, a token, a name.
+ * What a client says of who it is, unchecked: a key, a token, a name.
  *
  * @module
  */
 import { GongError } from "../errors.ts";
 import { isUser } from "../reserved.ts";
 
-/** What the headers and the query say. */
+/** What the headers and the query say; on a wire with words for it, its first frame. */
 export interface Credentials {
   /** The value of `X-API-Key`. */
   readonly key?: string | undefined;

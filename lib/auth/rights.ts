@@ -6,7 +6,7 @@
 import { type ChannelSettings, compileRules, isOpenSomewhere, type RuleSettings } from "../channel_rules.ts";
 import type { Scope } from "../config.ts";
 import { isReserved } from "../globs.ts";
-import { ADMIN_CHANNEL, isSessionName, presenceOf, userOf } from "../reserved.ts";
+import { ADMIN_CHANNEL, isSessionName, presenceOf, queueChannel, queueOf, userOf } from "../reserved.ts";
 import type { Grant } from "./grant.ts";
 
 export type ChannelAction = "subscribe" | "publish";
@@ -32,7 +32,9 @@ export interface Rights {
   has(grant: Grant | undefined, scope: Scope): boolean;
   /** Whether the grant, or nobody, may do this to the channel. It makes nothing: each publication of a session asks. */
   may(grant: Grant | undefined, action: ChannelAction, channel: string): boolean;
-  /** The same, with its reason. */
+  /** Whether the grant, or nobody, may consume the queue (`subscribe`) or put something into it (`publish`). */
+  mayUse(grant: Grant | undefined, action: ChannelAction, queue: string): boolean;
+  /** The same, with its reason; of `$queue/NAME` what may be done with the queue. */
   judge(grant: Grant | undefined, action: ChannelAction, channel: string): Verdict;
 }
 
@@ -79,9 +81,11 @@ const GROUNDS = {
  * | `$presence/NAME` | who may hear NAME, if that has `presence=joins`       | nobody: only the server does       |
  * | `$admin`         | an `admin` key                                        | nobody                             |
  * | any other `$`    | nobody                                                | nobody                             |
+ * | queue            | as the rule of `$queue/NAME` says; an `admin` key     | as that says; a `publish` key      |
  *
  * A rule says `everyone`, `users`, `token` (the token names the channel) or `keys`; what it does not say is as
- * {@linkcode compileRules} has it. Publishing to `$session/ID` is a message to that session.
+ * {@linkcode compileRules} has it. Publishing to `$session/ID` is a message to that session. A queue is no channel: to hear
+ * `$queue/NAME` is a right that nobody has, so that no door, history or order gives out what only consumers get.
  */
 export function createRights(settings: RightsSettings): Rights {
   const { dev } = settings;
@@ -129,13 +133,20 @@ export function createRights(settings: RightsSettings): Rights {
     return rulesOf(heard).presence === "joins" ? byRule(grant, action, heard) : GROUNDS.noJoins;
   }
 
+  function decideUse(grant: Grant | undefined, action: ChannelAction, queue: string): Ground {
+    return byRule(grant, action, queueChannel(queue));
+  }
+
   return {
     rulesOf,
     isOpen,
     has,
     may: (grant, action, channel) => decide(grant, action, channel).allowed,
+    mayUse: (grant, action, queue) => decideUse(grant, action, queue).allowed,
     judge(grant, action, channel) {
-      const { allowed, explain } = decide(grant, action, channel);
+      const queue = queueOf(channel);
+      const ground = queue === undefined ? decide(grant, action, channel) : decideUse(grant, action, queue);
+      const { allowed, explain } = ground;
       return { allowed, reason: explain({ grant, action, channel: presenceOf(channel) ?? channel }) };
     },
   };

@@ -4,10 +4,12 @@
  * @module
  */
 import type { Auth, Grant } from "../auth.ts";
+import type { Credentials } from "../auth/credentials.ts";
 import { GongError } from "../errors.ts";
 import type { Link } from "../link.ts";
 import type { HubMethods } from "../methods.ts";
 import type { Session } from "../session.ts";
+import type { Consumers } from "./consumers.ts";
 import { Expiry } from "./expiry.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
@@ -16,6 +18,7 @@ export interface IdentitiesOptions {
   readonly auth: Auth;
   readonly link: Link<HubMethods>;
   readonly subscriptions: Subscriptions;
+  readonly consumers: Consumers;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -47,42 +50,64 @@ export class Identities {
    * @throws {GongError} `unauthorized`; `conflict`: it is another's already, or was asked again meanwhile
    */
   async authenticate(session: Session, token: string): Promise<{ readonly user: string; readonly until: number }> {
-    const { auth, link } = this.#options;
-    const question = Symbol();
-    this.#asked.set(session, question);
-    const grant = await auth.verify(token, session.options.address);
-    if (this.#asked.get(session) !== question) throw new GongError("conflict", "A later token counts.");
-    const { id, info } = checkOwner(session, grant);
-    this.#expiry.forget(session);
-    session.grant = grant;
-    if (!session.hasLeft) {
-      this.#expiry.watch(session);
-      link.notify("identify", { id: session.id, user: id, ...(info === undefined ? {} : { info }) });
-      this.#judge(session);
-    }
-    return { user: id, until: grant.until! };
+    const { auth } = this.#options;
+    const { user, until } = await this.#become(session, auth.verify(token, session.options.address));
+    return { user: user!.id, until: until! };
+  }
+
+  /**
+   * As {@linkcode Session.identify}. Of several at once the last one counts that says something.
+   *
+   * @throws {GongError} as {@linkcode Auth.recognize} does; `conflict`: it is another's already, or was asked again meanwhile
+   */
+  async identify(session: Session, said: Credentials): Promise<void> {
+    const who = this.#options.auth.recognize(said, session.options.address);
+    if (who !== undefined) await this.#become(session, who);
   }
 
   close(): void {
     this.#expiry.close();
   }
 
-  /** It hears what it may hear now, and what the operator has it hear. */
+  /** It is this one's, as soon as it is known who that is. One that has left meanwhile is left alone. */
+  async #become(session: Session, who: Grant | Promise<Grant>): Promise<Grant> {
+    const { link } = this.#options;
+    const question = Symbol();
+    this.#asked.set(session, question);
+    const grant = await who;
+    if (this.#asked.get(session) !== question) throw new GongError("conflict", "A later token counts.");
+    checkOwner(session, grant);
+    if (session.hasLeft) return grant;
+    this.#expiry.forget(session);
+    session.grant = grant;
+    this.#expiry.watch(session);
+    if (grant.user) {
+      const { id: user, info } = grant.user;
+      link.notify("identify", { id: session.id, user, ...(info === undefined ? {} : { info }) });
+    }
+    this.#judge(session);
+    return grant;
+  }
+
+  /** It hears and consumes what it may now, and hears what the operator has it hear. */
   #judge(session: Session): void {
-    const { auth, subscriptions } = this.#options;
+    const { auth, subscriptions, consumers } = this.#options;
     const heard = subscriptions.channels(session);
     for (const channel of heard) {
       if (session.imposed?.has(channel) || auth.may(session.grant, "subscribe", channel)) continue;
       subscriptions.end(session, channel);
       session.door.unsubscribed(session, channel);
     }
+    consumers.judge(session);
     const { inbox } = session;
     if (inbox !== undefined && !heard.includes(inbox)) session.subscribe(inbox);
   }
 }
 
-/** A session may become somebody's, and stays whose it is. */
-function checkOwner({ grant }: Session, { user }: Grant) {
-  if (grant === undefined || grant.user?.id === user!.id) return user!;
+/** A session may become somebody's, and stays whose it is: a user's, or that of the keys of a name. */
+function checkOwner({ grant }: Session, { name, user }: Grant): void {
+  if (grant === undefined) return;
+  // No key can be called as a user's grant is.
+  if (grant.user ? grant.user.id === user?.id : grant.name === name) return;
   throw new GongError("conflict", grant.user ? "The session is another user's." : "The session has a key or a login.");
 }

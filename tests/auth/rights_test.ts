@@ -19,6 +19,8 @@ const SETTINGS: RightsSettings = {
     "$session/* publish=users",
     "$user/open:* publish=users",
     "$user/sealed publish=keys",
+    "$queue/tasks subscribe=users publish=users",
+    "$queue/sealed subscribe=keys publish=keys",
   ],
   historyCount: 10,
   historyBytes: 1000,
@@ -43,33 +45,36 @@ const GRANTS = {
   bare: user("1", [], []),
   some: user("2", ["room:*", "$user/*", "$admin"], ["room:1", "$user/*", "$session/3-a"]),
   greedy: user("3", ["*", "$*"], ["*", "$*"]),
+  worker: user("4", ["*", "$queue/jobs", "$queue/sealed"], ["*", "$queue/mail:*"]),
 } as const satisfies Record<string, Grant | undefined>;
 type Who = keyof typeof GRANTS;
 const NAMES = Object.keys(GRANTS) as Who[];
 const KEYS: readonly Who[] = ["admin", "login"];
-const USERS: readonly Who[] = ["bare", "some", "greedy"];
+const USERS: readonly Who[] = ["bare", "some", "greedy", "worker"];
+/** Those whose token names every ordinary channel. */
+const WIDE: readonly Who[] = ["greedy", "worker"];
 
 /** What is asked, and who may; everybody else may not. */
 const TABLE: readonly [action: "subscribe" | "publish", channel: string, allowed: readonly Who[]][] = [
   ["subscribe", "broadcast", NAMES],
-  ["publish", "broadcast", [...KEYS, "publish", "greedy"]],
-  ["subscribe", "wall", [...KEYS, "greedy"]],
+  ["publish", "broadcast", [...KEYS, "publish", ...WIDE]],
+  ["subscribe", "wall", [...KEYS, ...WIDE]],
   ["publish", "wall", NAMES],
   ["subscribe", "all", NAMES],
   ["publish", "all", NAMES],
   ["subscribe", "members", [...KEYS, ...USERS]],
   ["publish", "members", [...KEYS, "publish", ...USERS]],
-  ["subscribe", "room:1", [...KEYS, "some", "greedy"]],
-  ["publish", "room:1", [...KEYS, "publish", "some", "greedy"]],
-  ["publish", "room:2", [...KEYS, "publish", "greedy"]],
+  ["subscribe", "room:1", [...KEYS, "some", ...WIDE]],
+  ["publish", "room:1", [...KEYS, "publish", "some", ...WIDE]],
+  ["publish", "room:2", [...KEYS, "publish", ...WIDE]],
   ["subscribe", "vault", KEYS],
   ["publish", "vault", [...KEYS, "publish"]],
   // The rule wins over the open pattern.
   ["publish", "both", [...KEYS, "publish"]],
-  ["subscribe", "both", [...KEYS, "greedy"]],
-  ["subscribe", "kept", [...KEYS, "greedy"]],
-  ["subscribe", "other", [...KEYS, "greedy"]],
-  ["publish", "other", [...KEYS, "publish", "greedy"]],
+  ["subscribe", "both", [...KEYS, ...WIDE]],
+  ["subscribe", "kept", [...KEYS, ...WIDE]],
+  ["subscribe", "other", [...KEYS, ...WIDE]],
+  ["publish", "other", [...KEYS, "publish", ...WIDE]],
   // Whatever a token names.
   ["subscribe", "$user/2", [...KEYS, "some"]],
   ["subscribe", "$user/3", [...KEYS, "greedy"]],
@@ -79,7 +84,7 @@ const TABLE: readonly [action: "subscribe" | "publish", channel: string, allowed
   ["publish", "$user/sealed", [...KEYS, "publish"]],
   ["subscribe", "$session/3-a", []],
   ["publish", "$session/3-a", [...KEYS, "publish", ...USERS]],
-  ["subscribe", "$presence/room:1", [...KEYS, "some", "greedy"]],
+  ["subscribe", "$presence/room:1", [...KEYS, "some", ...WIDE]],
   ["subscribe", "$presence/members", []],
   ["subscribe", "$presence/vault", KEYS],
   ["subscribe", "$presence/broadcast", []],
@@ -88,6 +93,8 @@ const TABLE: readonly [action: "subscribe" | "publish", channel: string, allowed
   ["publish", "$presence/room:1", []],
   ["subscribe", "$admin", KEYS],
   ["publish", "$admin", []],
+  // A queue is no channel, whatever may be done with it.
+  ["subscribe", "$presence/$queue/jobs", []],
   ["subscribe", "$other", []],
   ["publish", "$other", []],
   // No names of users: an escape that is none, one of what needs none, an empty one.
@@ -121,6 +128,7 @@ Deno.test("createRights() opens to everybody with dev all but what only the serv
     "subscribe $presence/",
     "publish $presence/room:1",
     "publish $admin",
+    "subscribe $presence/$queue/jobs",
     "subscribe $other",
     "publish $other",
     "subscribe $user/%zz",
@@ -129,6 +137,37 @@ Deno.test("createRights() opens to everybody with dev all but what only the serv
     "publish $user/",
   ]);
   assert(has(undefined, "admin"));
+});
+
+/** What is asked of queues, and who may; everybody else may not. */
+const QUEUES: readonly [action: "subscribe" | "publish", queue: string, allowed: readonly Who[]][] = [
+  ["subscribe", "jobs", [...KEYS, ...WIDE]],
+  ["publish", "jobs", [...KEYS, "publish", "greedy"]],
+  ["subscribe", "mail:1", [...KEYS, "greedy"]],
+  ["publish", "mail:1", [...KEYS, "publish", ...WIDE]],
+  ["subscribe", "tasks", [...KEYS, ...USERS]],
+  ["publish", "tasks", [...KEYS, "publish", ...USERS]],
+  ["subscribe", "sealed", KEYS],
+  ["publish", "sealed", [...KEYS, "publish"]],
+  // Open channels are no open queues.
+  ["subscribe", "broadcast", [...KEYS, "greedy"]],
+  ["publish", "wall", [...KEYS, "publish", "greedy"]],
+];
+
+Deno.test("createRights().mayUse() says of queues what the table says, and may() that nobody hears them", () => {
+  const { may, mayUse, judge } = createRights(SETTINGS);
+  const open = createRights({ ...SETTINGS, dev: true });
+  for (const [action, queue, allowed] of QUEUES) {
+    const channel = `$queue/${queue}`;
+    for (const who of NAMES) {
+      const expected = allowed.includes(who);
+      const verdict = judge(GRANTS[who], action, channel);
+      assertEquals(verdict.allowed, expected, `${who} ${action} ${channel}: ${verdict.reason}`);
+      assertEquals(mayUse(GRANTS[who], action, queue), expected);
+      assertEquals(open.mayUse(GRANTS[who], action, queue), true);
+      assertEquals([may(GRANTS[who], action, channel), open.may(GRANTS[who], action, channel)], [false, false]);
+    }
+  }
 });
 
 /** For each reason who hears it. */
@@ -150,6 +189,9 @@ const REASONS: readonly [who: Who, action: "subscribe" | "publish", channel: str
   ["greedy", "subscribe", "$admin", "it is for keys with the scope admin"],
   ["admin", "publish", "$admin", "only the server publishes there"],
   ["admin", "subscribe", "$session/3-a", "the name is reserved"],
+  ["worker", "subscribe", "$queue/jobs", "the token names $queue/jobs"],
+  ["worker", "publish", "$queue/jobs", "$queue/jobs has publish=token, and the token does not name it"],
+  ["nobody", "subscribe", "$queue/sealed", "$queue/sealed has subscribe=keys, and this is no key with admin"],
 ];
 
 Deno.test("createRights() gives its reasons in the words of the rules", () => {

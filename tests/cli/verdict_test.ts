@@ -8,7 +8,7 @@ import { World } from "./world.ts";
 const ENV = {
   GONG_TOKEN_SECRET: SECRET,
   GONG_API_KEY: "app:publish:0123456789abcdef,ops:admin:fedcba9876543210",
-  GONG_RULE: "lobby subscribe=users,room:* presence=joins",
+  GONG_RULE: "lobby subscribe=users,room:* presence=joins,$queue/tasks subscribe=users",
 };
 const TOKEN = await signJwt({ sub: "42", exp: inSeconds(3600), channels: ["room:*"], publish: ["$user/*"] });
 
@@ -45,6 +45,11 @@ Deno.test("gong check decides for a token, a key and nobody as the server does",
     ["publish", "room:1", ["--key-name", "app"], /^allowed: app .*publish/],
     ["subscribe", "$admin", ["--key-name", "app"], /^not allowed: .*admin/],
     ["subscribe", "$admin", ["--key-name", "ops"], /^allowed: ops .*admin/],
+    ["subscribe", "$queue/tasks", ["--token", "-"], /^allowed: \$queue\/tasks has subscribe=users$/],
+    ["subscribe", "$queue/tasks", [], /^not allowed: \$queue\/tasks has subscribe=users, and this is no user$/],
+    ["publish", "$queue/tasks", ["--key-name", "app"], /^allowed: app .*publish/],
+    ["subscribe", "$queue/tasks", ["--key-name", "app"], /^not allowed: .*no user$/],
+    ["subscribe", "$queue/other", ["--dev"], /^allowed: .*--dev/],
     ["publish", "room:1", ["--dev"], /^allowed: .*--dev/],
     ["subscribe", "room:1", ["--token", "a.b.c"], /^not allowed: the token is refused: malformed: it is no JWT$/],
   ];

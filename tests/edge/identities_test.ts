@@ -1,7 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { GongError } from "../../lib/errors.ts";
+import type { Grant } from "../../lib/auth.ts";
+import type { Credentials } from "../../lib/auth/credentials.ts";
+import { type ErrorCode, GongError } from "../../lib/errors.ts";
 import { Stage } from "../support/stage.ts";
-import { signToken, TOKEN_SECRET } from "../support/tokens.ts";
+import { endingIn, signToken, TOKEN_SECRET } from "../support/tokens.ts";
 
 const KEY = "a-key-of-enough-characters";
 
@@ -103,4 +105,128 @@ Deno.test("the channel of a user is not counted among those that a session may h
   session.unsubscribe("a");
   socket.say(`{"id":2,"subscribe":{"channel":"b"}}`);
   assertEquals((await socket.answer(2)).ok.recovered, true);
+});
+
+Deno.test("Session.identify() makes nobody a user by a token, as authenticate() does", async () => {
+  await using stage = open();
+  const { session, socket, id } = stage.edge.json();
+  await socket.subscribed();
+  const token = signToken({ channels: ["room"], info: { name: "Ann" } });
+  for (const said of [{ bearer: token }, { token }, { bearer: token, token }]) await session.identify(said);
+  assertEquals([session.user, typeof session.until], ["42", "number"]);
+  await socket.subscribed(2);
+  session.subscribe("room");
+  await socket.subscribed(3);
+  assertEquals(session.channels, ["a", "$user/42", "room"]);
+  const user = await stage.edge.hub.user("42");
+  assertEquals([user?.sessions, user?.info], [[id], '{"name":"Ann"}']);
+});
+
+Deno.test("Session.identify() makes nobody a key's, whose user there is none, and judges what it hears", async () => {
+  await using stage = open();
+  const { session, socket } = stage.edge.json();
+  await socket.subscribed();
+  await session.identify({ key: KEY });
+  assertEquals([session.grant, session.user, session.inbox], [
+    { name: "ops", scopes: ["admin"] },
+    undefined,
+    undefined,
+  ]);
+  session.subscribe("$user/7");
+  await socket.subscribed(2);
+  assertEquals(session.channels, ["a", "$user/7"]);
+});
+
+Deno.test("Session.identify() ends what is not allowed any more to whoever it is now, but not what was imposed", async () => {
+  await using stage = open();
+  const user = stage.edge.json();
+  await user.session.authenticate(signToken({ channels: ["*"] }));
+  for (const channel of ["lost", "imposed"]) user.session.subscribe(channel);
+  await user.socket.subscribed(4);
+  user.session.imposed = new Set(["imposed"]);
+  await user.session.identify({ token: signToken() });
+  await user.socket.until(() => user.socket.ofType("unsubscribed").length === 1);
+  assertEquals(user.session.channels, ["a", "$user/42", "imposed"]);
+
+  await using lesser = new Stage({ config: { dev: false, publicChannels: ["a"], apiKey: [`ops:stats:${KEY}`] } });
+  const { session, socket } = lesser.edge.json({ grant: { name: "ops", scopes: ["admin"] }, channels: ["a", "lost"] });
+  await socket.subscribed(2);
+  await session.identify({ bearer: KEY });
+  await socket.until(() => socket.ofType("unsubscribed").length === 1);
+  assertEquals([session.grant?.scopes, session.channels], [["stats"], ["a"]]);
+});
+
+Deno.test("Session.identify() changes nothing where nothing is said, and stands in no question's way", async () => {
+  await using stage = open();
+  const { session } = stage.edge.json();
+  const grant: Grant = { name: "ops", scopes: ["admin"], login: "x", until: Date.now() + 60_000 };
+  const known = stage.edge.json({ grant });
+  await known.session.identify({});
+  assertEquals(known.session.grant, grant);
+  const asked = session.authenticate(signToken());
+  await session.identify({});
+  assertEquals(session.grant, undefined);
+  assertEquals((await asked).user, "42");
+});
+
+Deno.test("Session.identify() leaves a session whose it is, and as it was when nothing valid is said", async () => {
+  await using stage = open();
+  const user = { id: "7", subscribe: () => true, publish: () => true };
+  const ofUser: Grant = { name: "user:7", scopes: [], user };
+  const login: Grant = { name: "desk", scopes: ["stats"], login: "x", until: Date.now() + 60_000 };
+  const table: [grant: Grant | undefined, said: Credentials, code: ErrorCode][] = [
+    [ofUser, { token: signToken() }, "conflict"],
+    [ofUser, { key: KEY }, "conflict"],
+    [login, { key: KEY }, "conflict"],
+    [login, { bearer: signToken() }, "conflict"],
+    [undefined, { bearer: "no-such-key-as-this-one" }, "unauthorized"],
+    [undefined, { token: signToken({ exp: 1 }) }, "unauthorized"],
+    [undefined, { key: KEY, token: signToken() }, "bad_request"],
+    [undefined, { user: "42" }, "bad_request"],
+  ];
+  for (const [grant, said, expected] of table) {
+    const { session } = stage.edge.json(grant ? { grant } : {});
+    const { code } = await assertRejects(() => session.identify(said), GongError);
+    assertEquals([code, session.grant, session.channels.includes("$user/42")], [expected, grant, false]);
+  }
+  for (
+    const [grant, said] of [[ofUser, { token: signToken({ sub: "7" }) }], [{ ...login, name: "ops" }, { key: KEY }]]
+  ) {
+    const { session } = stage.edge.json({ grant: grant as Grant });
+    await session.identify(said as Credentials);
+    assertEquals([session.grant?.login, session.grant?.name], [undefined, (grant as Grant).name]);
+  }
+});
+
+Deno.test("Session.identify() of several at once lets the last one count, also before an earlier token is checked", async () => {
+  await using stage = open();
+  const { session } = stage.edge.json();
+  const outcomes = await Promise.allSettled([
+    session.authenticate(signToken({ sub: "1" })),
+    session.identify({ token: signToken({ sub: "2" }) }),
+    session.identify({ key: KEY }),
+  ]);
+  assertEquals(outcomes.map(({ status }) => status), ["rejected", "rejected", "fulfilled"]);
+  assertEquals(session.grant?.name, "ops");
+});
+
+Deno.test("Session.identify() leaves a session alone that has left meanwhile", async () => {
+  await using stage = open();
+  const { session, socket } = stage.edge.json();
+  const answer = session.identify({ token: signToken() });
+  socket.vanish();
+  await answer;
+  assertEquals([session.grant, session.channels, await stage.edge.hub.user("42")], [undefined, [], undefined]);
+});
+
+Deno.test("Session.identify() has a session end when what it has shown does, and not when the login before would have", async () => {
+  await using stage = open();
+  const nobody = stage.edge.json();
+  const login: Grant = { name: "ops", scopes: ["admin"], login: "x", until: Date.now() + 100 };
+  const admin = stage.edge.json({ grant: login });
+  await admin.session.identify({ key: KEY });
+  await nobody.session.identify({ token: signToken({ exp: endingIn(2) }) });
+  assertEquals(await nobody.socket.end(), { code: 4401, reason: "The token has expired." });
+  // The login's time was over before.
+  assertEquals(admin.socket.closed, undefined);
 });
