@@ -113,7 +113,7 @@ export class Audience<L extends Listener> {
 
   /** Hands it to everybody, except those for whom `own` has another. */
   deliver(parcel: Parcel, own?: ReadonlyMap<L, Parcel>): Outcome {
-    for (const listener of own?.keys() ?? []) this.setApart(listener);
+    if (own) { for (const listener of own.keys()) this.setApart(listener); }
     let delivered = this.#deliverToSeated(parcel) * parcel.count;
     let dropped = 0;
     for (const listener of this.#apart) {

@@ -3,28 +3,79 @@
  *
  * @module
  */
+import type { Credentials } from "./auth/credentials.ts";
 import type { ErrorCode, GongError } from "./errors.ts";
-import type { Asked, Data, Draft, PageRequest, Position, PresencePage, Publication, Signal, Start } from "./types.ts";
+import type { ConsumerSettling } from "./methods.ts";
+import type {
+  Asked,
+  Data,
+  Draft,
+  PageRequest,
+  Position,
+  PresencePage,
+  Publication,
+  QueuedMessage,
+  Settlement,
+  Signal,
+  Start,
+} from "./types.ts";
 
 /** How publications look on one wire. Encoded once for all sessions that share it. */
 export interface Codec {
-  /** Unique; sessions with the same codec share what was encoded. */
+  /** Unique for what it does; sessions whose codecs have the same name share what was encoded. */
   readonly name: string;
-  /** Joins several publications into one frame; without it, and without `pack`, each has a frame of its own. */
-  readonly separator?: string;
+  /** Joins several texts into one frame; without it, and without `pack`, each publication has a frame of its own. */
+  readonly separator?: string | undefined;
   /** Codecs that encode alike have the very same function: what it made is shared between them. */
   encode(publication: Publication): Data;
   /** Adds the cursor of all channels that a session hears, as of this publication; once for all who hear the same. */
   stamp?(encoded: Data, cursor: string): Data;
+  /**
+   * Makes of what was encoded the frames for who hears the channel by subscriptions of its own: one each, so none too.
+   * What it does for the channels of users is not told by its name. Without it what was encoded is the frame. They are made
+   * as they are asked for, and not all of them where they are too much for anybody.
+   */
+  address?(encoded: Data, publication: Publication): Iterable<Data>;
   /** Makes one frame of what was encoded, in order; for wires whose frames are bytes, so that all share these. */
   pack?(encoded: readonly Data[]): Data;
 }
 
 /** Told once what became of a subscription, before anything of the channel is delivered. */
 export interface SubscribeAnswer {
+  /**
+   * How the subscription's publications are encoded until it is in force. Where that is given, a session may have several
+   * subscriptions to a channel, each with a start of its own; from when it is in force, its door's codec has to see to it.
+   */
+  readonly codec?: Codec;
   /** The session hears the channel from this position on. */
   subscribed(position: Position, recovered: boolean): void;
   refused(error: GongError): void;
+  /** What was missed has been given: from here on the session's codec encodes what comes for this subscription too. */
+  inForce?(): void;
+}
+
+/** What a consumer of a queue tells of itself, and how it gets its messages. */
+export interface ConsumeOptions {
+  /** So many messages may be with it, not yet settled. */
+  readonly prefetch: number;
+  /** Takes a message: a frame for the session, which is written as soon as there is room. Throws nothing. */
+  encode(message: QueuedMessage): Data;
+  /** The message has been queued to the session. */
+  given?(message: QueuedMessage): void;
+  /** It consumes from now on. */
+  accepted?(): void;
+  /** It does not consume, or no more. */
+  refused(error: GongError): void;
+}
+
+/** A consumer of a queue. It ends with its session: what is with it then is requeued. */
+export interface Consumer {
+  /** As {@linkcode HubMethods.settle} has it. */
+  readonly id: string;
+  /** @throws {GongError} `overloaded` when that cannot be stored: they are still with it */
+  settle(offsets: readonly number[], as: Settlement): Promise<void>;
+  /** It takes no more, and what is with it is requeued. */
+  cancel(): void;
 }
 
 /** Data and what kind it is. */
@@ -47,12 +98,18 @@ export interface DoorSession {
   readonly id: string;
   /** Whose it is, if anybody's. */
   readonly user: string | undefined;
+  /** The channel of its user, which it hears whether it is subscribed to that or not. */
+  readonly inbox: string | undefined;
   /** When its token or login ends, in milliseconds since 1970. */
   readonly until: number | undefined;
   /** The channels that it was opened with; the first is where a door without words for it publishes. */
   readonly named: readonly string[];
   /** Bytes that one message may have. */
   readonly maxMessage: number;
+  /** Channels that it may hear. */
+  readonly maxSubscriptions: number;
+  /** Bytes that have been handed to its carrier so far. */
+  readonly sent: number;
   /** Where it stands in each channel that it hears or is about to, as of what it was given so far. */
   readonly cursor: string;
   /** True once it is closed, also while the closing handshake is under way. */
@@ -77,14 +134,39 @@ export interface DoorSession {
    */
   post(draft: Draft): void;
   /**
+   * Publishes as this session to channels, to those of users and to queues, and settles what is with its consumers, in one
+   * step: all of it or nothing. Resolves to where each draft is; without any, and nothing settled, when what was posted
+   * before is dealt with.
+   *
+   * @throws {GongError} `forbidden` without the right to any of it; with what the broker refused
+   */
+  submit(drafts: readonly Draft[], settled?: readonly ConsumerSettling[]): Promise<readonly Position[]>;
+  /**
+   * Consumes a queue from now on.
+   *
+   * @throws {GongError} `forbidden`; `bad_request` for what is no name of a queue; `too_many`: as many consumers as it may
+   * hear channels
+   */
+  consume(queue: string, options: ConsumeOptions): Consumer;
+  /**
    * Subscribes; `answer` and then the door's `subscribed` follow, at once or when the hub has answered. A channel that
-   * it hears already is left as it is. Without `answer` a refusal of the hub closes the session.
+   * it hears already is left as it is, unless `answer` has a codec. Without `answer` a refusal of the hub closes the
+   * session.
    *
    * @param start what it has missed is delivered from there on, page by page as the client takes it
    * @throws {GongError} `forbidden` without the right to, `too_many` over the bound of subscriptions
    */
   subscribe(channel: string, start?: Start, answer?: SubscribeAnswer): void;
-  unsubscribe(channel: string): void;
+  /** @param only with it only that subscription, as long as it is not in force */
+  unsubscribe(channel: string, only?: SubscribeAnswer): void;
+  /** The door's codec for this session is another one now. */
+  recode(): void;
+  /**
+   * Makes it that of whoever names himself so: of a user, of a key. Where nothing is named, it stays whose it is.
+   *
+   * @throws {GongError} `unauthorized`, `rate_limited`, `bad_request`; `conflict`: it is another's
+   */
+  identify(said: Credentials): Promise<void>;
   /**
    * Makes it the user's of the token, or goes on with a newer one of the same user: what the new one does not allow is
    * unsubscribed. Resolves to who that is and, in milliseconds since 1970, until when.
@@ -120,10 +202,14 @@ export interface DoorSession {
   stop(): boolean;
   /** A command was refused by an answer: it is counted. */
   countRefusal(code: ErrorCode): void;
+  /** Hands over a frame by itself, unless anything waits for the client: then it hears from us anyway. */
+  beat(data: Data): void;
   /** Queues one frame, or one line of a frame, to this client alone. */
   write(data: Data): void;
   /** Ends it with the code's close code; what is queued is still sent. */
   close(code: ErrorCode, message?: string): void;
+  /** Ends it as its client has asked for; what is queued is still sent. */
+  leave(): void;
   /** Ends it for an error that its client caused, or with `internal` for any other. */
   refuse(error: unknown): void;
 }
@@ -138,11 +224,14 @@ export interface Ending {
   readonly cursor?: string;
 }
 
-/** A protocol. */
+/** A protocol; or one conversation in it, for doors that have to remember what was said. */
 export interface Door {
   /** For metrics and the log. */
   readonly name: string;
+  /** That of a conversation may change, which {@linkcode DoorSession.recode} tells. */
   readonly codec: Codec;
+  /** Bytes that a frame may have beside those of a message. */
+  readonly overhead?: number;
   /** The session is there; nothing was sent yet. */
   opened(session: DoorSession): void;
   /**
@@ -164,6 +253,8 @@ export interface Door {
   readonly isBrief?: true;
   /** Written every `ping` seconds, so that nobody in between takes the connection for dead. */
   readonly heartbeat?: Data;
-  /** The last words to a client, where the wire's own end has no room for them. */
-  farewell?(ending: Ending): Data;
+  /** The last words to a client, where the wire's own end has no room for them; none for one that ends as it wishes. */
+  farewell?(ending: Ending): Data | undefined;
+  /** The session is no more. */
+  left?(): void;
 }

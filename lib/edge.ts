@@ -5,15 +5,18 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Auth } from "./auth.ts";
+import type { Credentials } from "./auth/credentials.ts";
 import { sizeOf } from "./bytes.ts";
 import type { Config } from "./config.ts";
-import type { Content, Sent, SignalTarget, SubscribeAnswer } from "./door.ts";
+import type { ConsumeOptions, Consumer, Content, Sent, SignalTarget, SubscribeAnswer } from "./door.ts";
 import { Admission } from "./edge/admission.ts";
+import { Consumers } from "./edge/consumers.ts";
 import { Delivery } from "./edge/delivery.ts";
 import { Identities } from "./edge/identities.ts";
 import { Messaging } from "./edge/messaging.ts";
 import { Orders } from "./edge/orders.ts";
 import { Registry } from "./edge/registry.ts";
+import { Submissions } from "./edge/submissions.ts";
 import { Underway } from "./edge/underway.ts";
 import { WaitingRoom } from "./edge/waiting.ts";
 import { unpackHistory } from "./codecs/page.ts";
@@ -22,11 +25,12 @@ import { ADMIN_CHANNEL } from "./reserved.ts";
 import { compileHistory, compilePresence } from "./channel_rules.ts";
 import type { Link } from "./link.ts";
 import type { Fields, Logger } from "./log.ts";
-import type { EdgeMethods, HubMethods } from "./methods.ts";
+import type { ConsumerSettling, EdgeMethods, HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
-import type { CloseReason, Session, SessionHost, SessionLimits } from "./session.ts";
+import type { Session } from "./session.ts";
+import type { CloseReason, SessionHost, SessionLimits } from "./session/host.ts";
 import { Turn } from "./turn.ts";
-import type { Asked, Draft, PageRequest, PresencePage, PublishResult, Signal, Start } from "./types.ts";
+import type { Asked, Draft, PageRequest, Position, PresencePage, PublishResult, Signal, Start } from "./types.ts";
 
 /** How long what is queued to a session that ends may take to leave, in seconds; of a drain, the first so much. */
 const LINGER = 5;
@@ -59,7 +63,7 @@ export interface EdgeOptions {
 }
 
 /** One edge. */
-export class Edge implements SessionHost {
+export class Edge implements SessionHost<Session> {
   readonly limits: SessionLimits;
   readonly registry: Registry;
   readonly messaging: Messaging;
@@ -72,6 +76,8 @@ export class Edge implements SessionHost {
   readonly #delivery: Delivery;
   /** Of messages. */
   readonly #underway: Underway;
+  readonly #submissions: Submissions;
+  readonly #consumers: Consumers;
   readonly #identities: Identities;
   readonly #orders: Orders;
   readonly #sweep: ReturnType<typeof setInterval>;
@@ -84,6 +90,7 @@ export class Edge implements SessionHost {
     this.#options = options;
     this.limits = {
       maxMessage: config.maxMessage,
+      maxSubscriptions: config.maxSubscriptions,
       messages: { rate: config.messageRate, burst: config.messageRate * 2 },
       outbox: config.outbox,
     };
@@ -95,7 +102,10 @@ export class Edge implements SessionHost {
     this.#delivery = new Delivery({ ...options, turn, sessions: () => this.registry.size });
     this.#underway = new Underway(config.busLag);
     this.messaging = new Messaging({ ...options, underway: this.#underway, maxMessage: config.maxMessage });
-    this.#identities = new Identities({ auth, link, subscriptions: this.#delivery.subscriptions, now });
+    this.#submissions = new Submissions({ auth, link, underway: this.#underway });
+    this.#consumers = new Consumers({ auth, link, outbox: config.outbox, max: config.maxSubscriptions });
+    const { subscriptions } = this.#delivery;
+    this.#identities = new Identities({ auth, link, subscriptions, consumers: this.#consumers, now });
     this.#orders = new Orders(this.registry, this.#delivery.subscriptions);
     this.#sweep = setInterval(() => this.#sweepOut(), config.ping * 1000);
   }
@@ -185,12 +195,36 @@ export class Edge implements SessionHost {
     this.#options.link.notify("post", draft);
   }
 
+  submit(
+    session: Session,
+    drafts: readonly Draft[],
+    settled?: readonly ConsumerSettling[],
+  ): Promise<readonly Position[]> {
+    return this.#submissions.submit(session, drafts, settled);
+  }
+
+  consume(session: Session, queue: string, options: ConsumeOptions): Consumer {
+    return this.#consumers.consume(session, queue, options);
+  }
+
+  queues(session: Session): readonly string[] {
+    return this.#consumers.queues(session);
+  }
+
   subscribe(session: Session, channel: string, start: Start | undefined, answer?: SubscribeAnswer): void {
     this.#delivery.subscriptions.begin(session, channel, { start, answer });
   }
 
-  unsubscribe(session: Session, channel: string): void {
-    this.#delivery.subscriptions.end(session, channel);
+  unsubscribe(session: Session, channel: string, only?: SubscribeAnswer): void {
+    this.#delivery.subscriptions.end(session, channel, only);
+  }
+
+  recode(session: Session): void {
+    this.#delivery.subscriptions.recode(session);
+  }
+
+  identify(session: Session, said: Credentials): Promise<void> {
+    return this.#identities.identify(session, said);
   }
 
   authenticate(session: Session, token: string): Promise<{ readonly user: string; readonly until: number }> {
@@ -237,6 +271,7 @@ export class Edge implements SessionHost {
 
   leave(session: Session, reason: CloseReason, code: number): void {
     this.#delivery.subscriptions.endAll(session);
+    this.#consumers.leave(session);
     this.#identities.left(session);
     this.messaging.leave(session);
     this.registry.leave(session, reason);
@@ -295,6 +330,7 @@ export class Edge implements SessionHost {
         const session = registry.get(id);
         session?.door.refused(session, GongError.fromRefusal(refusal));
       },
+      assign: (order) => this.#consumers.assign(order),
       credit: (bytes) => this.#underway.remove(bytes),
       block: ({ address, until }) => auth.block(address, until),
       revoke: (login) => this.#revoke(login),

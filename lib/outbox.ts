@@ -28,8 +28,8 @@ export function fitsInto(outbox: number, sizes: readonly number[]): boolean {
   return bytes + sizes.length * QUEUED + handed <= boundOf(outbox);
 }
 
-/** Whatever the bound, a message of that size has to fit. */
-function boundOf(outbox: number): number {
+/** Bytes that may wait for one client in all. Whatever the bound, a message of that size has to fit. */
+export function boundOf(outbox: number): number {
   return outbox + HANDED;
 }
 
@@ -141,7 +141,7 @@ export class Outbox {
   }
 
   /**
-   * Hands over what the socket may hold, in order; several in one frame where a separator is given.
+   * Hands over what the socket may hold, in order; several texts in one frame where a separator is given.
    *
    * @returns whether nothing is left
    */
@@ -188,8 +188,8 @@ export class Outbox {
   #joinable(start: number, separator: string | undefined): { end: number; bytes: number } {
     let bytes = this.#sizes[start]!;
     let end = start + 1;
-    if (separator === undefined) return { end, bytes };
-    for (; end < this.#queue.length; end++) {
+    if (separator === undefined || typeof this.#queue[start] !== "string") return { end, bytes };
+    for (; end < this.#queue.length && typeof this.#queue[end] === "string"; end++) {
       const more = bytes + separator.length + this.#sizes[end]!;
       if (this.#held + handedCost(more) > this.#window) break;
       bytes = more;

@@ -5,100 +5,29 @@
  */
 import type { Audience, Listener, Parcel } from "./audience.ts";
 import type { Grant } from "./auth.ts";
+import type { Credentials } from "./auth/credentials.ts";
 import { byteLength } from "./bytes.ts";
 import type { Carrier, CarrierEvents } from "./carrier.ts";
-import type { Content, Door, DoorSession, Sent, SignalTarget, SubscribeAnswer } from "./door.ts";
+import type {
+  ConsumeOptions,
+  Consumer,
+  Content,
+  Door,
+  DoorSession,
+  Sent,
+  SignalTarget,
+  SubscribeAnswer,
+} from "./door.ts";
 import { type ErrorCode, ERRORS, GongError } from "./errors.ts";
 import { isReserved } from "./globs.ts";
-import { type RateLimits, TokenBucket } from "./rates.ts";
+import type { ConsumerSettling } from "./methods.ts";
+import { TokenBucket } from "./rates.ts";
 import { Outbox, type Outlet } from "./outbox.ts";
 import { Periodic } from "./periodic.ts";
 import { userChannel } from "./reserved.ts";
-import type {
-  Asked,
-  Data,
-  Draft,
-  PageRequest,
-  Position,
-  PresencePage,
-  PublishResult,
-  SessionInfo,
-  Start,
-} from "./types.ts";
-
-/** What a session asks of the edge that owns it. */
-export interface SessionHost {
-  readonly limits: SessionLimits;
-  /** How long what is queued to a session that ends may take to leave, in seconds. */
-  readonly linger: number;
-  /** Whether the session's rights allow it. */
-  may(session: Session, action: "subscribe" | "publish", channel: string): boolean;
-  publish(draft: Draft): Promise<PublishResult>;
-  post(session: Session, draft: Draft): void;
-  subscribe(session: Session, channel: string, start: Start | undefined, answer?: SubscribeAnswer): void;
-  unsubscribe(session: Session, channel: string): void;
-  authenticate(session: Session, token: string): Promise<{ readonly user: string; readonly until: number }>;
-  send(session: Session, target: SignalTarget, content: Content): Promise<Sent>;
-  ask(session: Session, target: SignalTarget, content: Content, seconds: number): Promise<Asked>;
-  answer(session: Session, reply: string, content: Content): Promise<void>;
-  presence(session: Session, channel: string, page: PageRequest): Promise<PresencePage>;
-  countRefusal(code: ErrorCode): void;
-  /** Where it stands in each channel, as a cursor. */
-  cursor(session: Session): string;
-  /** The session has queued something: flush it at the end of this turn, and again until nothing is left. */
-  queue(session: Session): void;
-  /** Its socket is open. */
-  opened(session: Session): void;
-  /** It counts no more: no channel, no address, no count. Told once, whoever closed it. */
-  leave(session: Session, reason: CloseReason, code: number): void;
-  /** Its socket was told to close. */
-  closing(session: Session): void;
-  /** Its socket is gone too. */
-  gone(session: Session): void;
-}
-
-/** Bounds of every session. */
-export interface SessionLimits {
-  /** Bytes of one message in. */
-  readonly maxMessage: number;
-  /** Messages in. */
-  readonly messages: RateLimits;
-  /** What may be queued to it, in bytes. */
-  readonly outbox: number;
-}
-
-/** Why a session ended: `client` closed it, its peer `vanished`, or a code of the table in `errors.ts`. */
-export type CloseReason = "client" | "vanished" | ErrorCode;
-
-/** What is known of a session when it is made. */
-export interface SessionOptions {
-  readonly id: string;
-  readonly door: Door;
-  /** It may hear channels before its carrier is open; what they bring waits. */
-  readonly carrier: Carrier;
-  readonly address: string;
-  readonly userAgent: string;
-  readonly grant: Grant | undefined;
-  /** Channels to hear from the start; the first is where the plain door publishes. */
-  readonly channels: readonly string[];
-  /** Where in them it begins, if not with what comes now. */
-  readonly starts: ReadonlyMap<string, Start>;
-  /** Whether it hears its own publications. */
-  readonly echo: boolean;
-  /** Ids of sessions that its client has been before: their publications are its own too. */
-  readonly formerly: readonly string[];
-}
-
-/** A subscription that is not in force yet. */
-export interface PendingSubscription {
-  readonly channel: string;
-  /** Where the session stands; unknown before the first answer to who asked for what comes now. */
-  readonly position: Position | undefined;
-  /** Gives up what was asked for, without a word. */
-  cancel(): void;
-  /** It comes to nothing, and who asked is told. */
-  end(): void;
-}
+import type { CloseReason, SessionHost } from "./session/host.ts";
+import type { PendingSubscription, SessionOptions } from "./session/options.ts";
+import type { Asked, Data, Draft, PageRequest, Position, PresencePage, SessionInfo, Start } from "./types.ts";
 
 /** Somebody who waits until frames of these sizes may be queued. */
 interface Waiting {
@@ -124,7 +53,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   /** Those who hear the same; set by whoever places it there. */
   #audience: Audience<Session> | undefined;
   readonly #carrier: Carrier;
-  readonly #host: SessionHost;
+  readonly #host: SessionHost<Session>;
   #isOpen = false;
   /** How to end it as soon as it is open and nothing is queued, or by then, by `performance.now()`. */
   #farewell: { readonly code: number; readonly message: string; readonly latest: number } | undefined;
@@ -138,7 +67,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   #waiting: Waiting[] | undefined;
   #periodic: Periodic | undefined;
 
-  constructor(host: SessionHost, options: SessionOptions) {
+  constructor(host: SessionHost<Session>, options: SessionOptions) {
     this.#host = host;
     this.options = options;
     this.grant = options.grant;
@@ -242,11 +171,21 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     const { channels, since, pending, user } = this;
     const delivered = this.#delivered + this.#shared.publications;
     const who = user === undefined ? {} : { user };
-    return { id, door: door.name, address, userAgent, ...who, channels, since, pending, delivered, edge };
+    const consumed = this.#host.queues(this);
+    const queues = consumed.length === 0 ? {} : { queues: consumed };
+    return { id, door: door.name, address, userAgent, ...who, channels, ...queues, since, pending, delivered, edge };
   }
 
   get maxMessage(): number {
     return this.#host.limits.maxMessage;
+  }
+
+  get maxSubscriptions(): number {
+    return this.#host.limits.maxSubscriptions;
+  }
+
+  get sent(): number {
+    return this.outbox.sent + this.#shared.bytes;
   }
 
   // What doors do with a session.
@@ -276,6 +215,14 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     this.#host.post(this, this.sign(draft));
   }
 
+  submit(drafts: readonly Draft[], settled?: readonly ConsumerSettling[]): Promise<readonly Position[]> {
+    return this.#host.submit(this, drafts, settled);
+  }
+
+  consume(queue: string, options: ConsumeOptions): Consumer {
+    return this.#host.consume(this, queue, options);
+  }
+
   /** Says whose it is, whatever it says itself. */
   sign(draft: Draft): Draft {
     const { id, grant, user } = this;
@@ -289,8 +236,16 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     this.#host.subscribe(this, channel, start, answer);
   }
 
-  unsubscribe(channel: string): void {
-    this.#host.unsubscribe(this, channel);
+  unsubscribe(channel: string, only?: SubscribeAnswer): void {
+    this.#host.unsubscribe(this, channel, only);
+  }
+
+  recode(): void {
+    this.#host.recode(this);
+  }
+
+  identify(said: Credentials): Promise<void> {
+    return this.#host.identify(this, said);
   }
 
   authenticate(token: string): Promise<{ readonly user: string; readonly until: number }> {
@@ -335,6 +290,10 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   close(code: ErrorCode, message: string = ERRORS[code].text): void {
     this.closeWith(ERRORS[code].close, message, code);
+  }
+
+  leave(): void {
+    this.closeWith(NORMAL, "", "client");
   }
 
   closeWith(closeCode: number, message: string, reason: CloseReason): void {
@@ -432,7 +391,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
    */
   isDead(): boolean {
     if (this.#isOpen && !this.#carrier.isOpen) return true;
-    const sent = this.outbox.sent + this.#shared.bytes;
+    const { sent } = this;
     const taken = sent - this.#carrier.pending;
     const stalls = !this.#isOpen || taken < sent && taken === this.#taken;
     this.#taken = taken;
@@ -440,11 +399,12 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     return this.#sweeps >= 2;
   }
 
-  /** Called once a ping interval: who hears nothing else is sent a heartbeat. */
-  beat(): void {
-    const { heartbeat } = this.door;
-    if (heartbeat === undefined || this.#left || !this.outbox.isEmpty) return;
-    this.write(heartbeat);
+  /** Without a parameter once a ping interval: the door's own, if it has one. */
+  beat(heartbeat: Data | undefined = this.door.heartbeat): void {
+    if (heartbeat === undefined || this.#left || !this.#isOpen || !this.outbox.isEmpty) return;
+    this.#audience?.setApart(this);
+    this.outbox.pass(heartbeat, byteLength(heartbeat));
+    this.#takeSeat();
   }
 
   // What the carrier says.
@@ -495,8 +455,9 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   #checkSize(data: Data): void {
     const { maxMessage } = this;
+    const most = maxMessage + (this.door.overhead ?? 0);
     // A character is at most three bytes of UTF-8 for one UTF-16 unit.
-    if (data.length > maxMessage || data.length * 3 > maxMessage && byteLength(data) > maxMessage) {
+    if (data.length > most || data.length * 3 > most && byteLength(data) > most) {
       throw new GongError("too_large", `A message may have at most ${maxMessage} bytes.`);
     }
   }
@@ -528,10 +489,13 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     this.#left = true;
     this.#periodic?.stop();
     this.#host.leave(this, reason, code);
+    this.door.left?.();
     if (this.#waiting) this.#letIn(this.#waiting);
   }
 }
 
+/** Close code of a connection that has done what it was for (RFC 6455 section 7.4.1). */
+const NORMAL = 1000;
 const NOTHING = Object.freeze({ bytes: 0, publications: 0 });
 const NONE: readonly string[] = Object.freeze([]);
 const NONE_PENDING: readonly PendingSubscription[] = Object.freeze([]);

@@ -7,7 +7,7 @@
 import { Audience, type Outcome, type Parcel } from "../audience.ts";
 import { encodeCursor } from "../codecs/cursor.ts";
 import type { Codec } from "../door.ts";
-import { windowOf } from "../outbox.ts";
+import { boundOf, windowOf } from "../outbox.ts";
 import { Multimap } from "../multimap.ts";
 import { userOf } from "../reserved.ts";
 import type { Session } from "../session.ts";
@@ -55,6 +55,7 @@ export interface FanoutOptions {
 /** Who hears what, on one edge. */
 export class Fanout {
   readonly #window: number;
+  readonly #most: number;
   readonly #position: FanoutOptions["position"];
   readonly #audiences = new Map<string, ChannelAudience>();
   readonly #byChannel = new Multimap<string, ChannelAudience>();
@@ -66,6 +67,7 @@ export class Fanout {
 
   constructor({ outbox, position }: FanoutOptions) {
     this.#window = windowOf(outbox);
+    this.#most = boundOf(outbox);
     this.#position = position;
   }
 
@@ -135,17 +137,18 @@ export class Fanout {
       audience.hits = [];
       const stamped = codec.stamp && this.#stamp(audience, packing, hits);
       const parcel = stamped ? packFrames(stamped, codec) : packing.parcel(hits, codec);
-      const own = new Map<Session, Parcel>();
-      for (const author of authorsOf.get(audience) ?? NOBODY) {
-        own.set(author, packOthers(packing, hits, author, stamped));
-      }
-      const outcome = audience.deliver(parcel, own);
+      const own = authorsOf.get(audience)?.map((author) => {
+        return [author, packOthers(packing, hits, author, stamped)] as const;
+      });
+      const outcome = audience.deliver(parcel, own && new Map(own));
       delivered += outcome.delivered;
       dropped += outcome.dropped;
     }
     for (const [session, hits] of mail) {
       const { codec } = session.door;
-      const parcel = authors.has(session) ? packOthers(packing, hits, session) : packing.parcel(hits, codec);
+      // How mail is addressed is each session's own.
+      const isOwn = authors.has(session) || codec.address !== undefined;
+      const parcel = isOwn ? packOthers(packing, hits, session) : packing.parcel(hits, codec);
       if (session.deliver(parcel)) delivered += parcel.count;
       else dropped += parcel.count;
     }
@@ -209,7 +212,7 @@ export class Fanout {
         else mail.set(session, [number]);
       }
     });
-    return { packing: new Packing(publications, places), touched, mail, authors };
+    return { packing: new Packing(publications, places, this.#most), touched, mail, authors };
   }
 
   /** Encodes each publication of the channels `hits` with the cursor as of it, and moves the audience on. */
@@ -222,8 +225,6 @@ export class Fanout {
     });
   }
 }
-
-const NOBODY: ReadonlySet<Session> = new Set();
 
 /** The ids whose publications the session does not hear. */
 function mutedIds({ id, options: { echo, formerly } }: Session): readonly string[] {
@@ -238,12 +239,10 @@ function packOthers(
   stamped?: readonly Data[],
 ): Parcel {
   const { codec } = session.door;
-  const frames: Data[] = [];
-  packing.placesOf(channels).forEach((place, index) => {
-    if (session.mutes(packing.publications[place]!.from)) return;
-    frames.push(stamped ? stamped[index]! : packing.encode(place, codec));
-  });
-  return packFrames(frames, codec);
+  const places = packing.placesOf(channels);
+  const isOthers = (place: number) => !session.mutes(packing.publications[place]!.from);
+  if (!stamped) return packing.pack(places.filter(isOthers), codec);
+  return packFrames(stamped.filter((_, index) => isOthers(places[index]!)), codec);
 }
 
 /** Whether few sessions hear the channel: a user's own. */

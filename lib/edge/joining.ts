@@ -5,10 +5,11 @@
  */
 import type { Parcel } from "../audience.ts";
 import { encodeCursor } from "../codecs/cursor.ts";
-import type { SubscribeAnswer } from "../door.ts";
+import type { Codec, SubscribeAnswer } from "../door.ts";
 import { GongError } from "../errors.ts";
 import { fitsInto, handedCost } from "../outbox.ts";
-import type { PendingSubscription, Session } from "../session.ts";
+import type { Session } from "../session.ts";
+import type { PendingSubscription } from "../session/options.ts";
 import type { PageLimit, Position, Publication } from "../types.ts";
 import type { Joiner } from "./hosting.ts";
 import { packFrames } from "./packing.ts";
@@ -38,8 +39,9 @@ export class Joining implements Joiner, PendingSubscription {
   readonly channel: string;
   position: Position | undefined;
   cancel = nothing;
+  /** Who asked for it, and is told. */
+  readonly answer: SubscribeAnswer | undefined;
   readonly #host: JoiningHost;
-  readonly #answer: SubscribeAnswer | undefined;
   /** Whether the session was told that it is subscribed. */
   #isTold = false;
 
@@ -57,7 +59,7 @@ export class Joining implements Joiner, PendingSubscription {
     this.session = session;
     this.channel = channel;
     this.position = position;
-    this.#answer = answer;
+    this.answer = answer;
   }
 
   end(): void {
@@ -65,7 +67,7 @@ export class Joining implements Joiner, PendingSubscription {
     this.cancel();
     // Who is being given pages was told that they begin.
     if (this.#isTold) return;
-    this.#answer?.refused(new GongError("conflict", `The subscription to ${this.channel} was ended before it began.`));
+    this.answer?.refused(new GongError("conflict", `The subscription to ${this.channel} was ended before it began.`));
   }
 
   /**
@@ -73,9 +75,9 @@ export class Joining implements Joiner, PendingSubscription {
    * nobody's account: so the pages of all channels that a session joins are about an outbox together.
    */
   limit(): PageLimit {
-    const { door: { codec }, subscribing } = this.session;
-    const bytes = Math.ceil(this.#host.outbox / Math.max(PARTS, subscribing.length));
-    const joins = codec.separator !== undefined || codec.pack !== undefined;
+    const { separator, pack } = this.#codec;
+    const bytes = Math.ceil(this.#host.outbox / Math.max(PARTS, this.session.subscribing.length));
+    const joins = separator !== undefined || pack !== undefined;
     return { bytes, count: joins ? PAGE : Math.min(PAGE, Math.ceil(bytes / handedCost(0))) };
   }
 
@@ -99,10 +101,10 @@ export class Joining implements Joiner, PendingSubscription {
   failed(error: GongError): void {
     const { session, channel } = this;
     // Its last words are where it stands, in this channel too.
-    if (!this.#answer || this.#isTold) return session.refuse(error);
+    if (!this.answer || this.#isTold) return session.refuse(error);
     this.#forget();
     session.imposed?.delete(channel);
-    this.#answer.refused(error);
+    this.answer.refused(error);
   }
 
   /** Says where it stands: once, and again only for what was lost while it was given pages. */
@@ -112,7 +114,7 @@ export class Joining implements Joiner, PendingSubscription {
     this.position = position;
     if (this.#isTold) return session.door.lost(session, channel, position);
     this.#isTold = true;
-    this.#answer?.subscribed(position, recovered);
+    this.answer?.subscribed(position, recovered);
     session.door.subscribed(session, channel, position, recovered);
   }
 
@@ -132,23 +134,27 @@ export class Joining implements Joiner, PendingSubscription {
     while (!session.takes(sizes)) await session.room(sizes);
     if (!session.subscribing.includes(this)) return;
     // While it waited, the cursors on it may have become old.
-    this.#host.deliver(session, session.door.codec.stamp ? this.#pack(heard) : parcel, heard);
+    this.#host.deliver(session, this.#codec.stamp ? this.#pack(heard) : parcel, heard);
     const { epoch, offset } = missed.at(-1)!;
     this.position = { epoch, offset };
     await session.room(sizes);
   }
 
+  get #codec(): Codec {
+    return this.answer?.codec ?? this.session.door.codec;
+  }
+
   /** What the session has missed, as its door has it. */
   #pack(heard: readonly Publication[]): Parcel {
     if (heard.length === 0) return NOTHING;
+    const codec = this.#codec;
     const { session, channel } = this;
-    const { codec } = session.door;
     const positions = codec.stamp && this.#host.positions(session);
     const frames = heard.map((publication) => {
       const encoded = codec.encode(publication);
       return positions ? codec.stamp!(encoded, encodeCursor(positions.set(channel, publication))) : encoded;
     });
-    return packFrames(frames, codec);
+    return packFrames(frames, codec, { publications: heard });
   }
 
   /** What has to have room with the parcel: what is said of any subscription that is under way, it is said at once. */

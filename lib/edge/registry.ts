@@ -4,7 +4,8 @@
  * @module
  */
 import type { Metrics } from "../metrics.ts";
-import type { CloseReason, Session } from "../session.ts";
+import type { Session } from "../session.ts";
+import type { CloseReason } from "../session/host.ts";
 import type { SessionInfo } from "../types.ts";
 
 /** What a socket that was closed but does not go costs beside its bytes, roughly. */

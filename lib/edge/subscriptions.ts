@@ -50,8 +50,8 @@ export class Subscriptions implements JoiningHost {
     const { hosting } = this.#options;
     const { start, answer, read } = options;
     const position = session.channels.includes(channel) ? hosting.position(channel) : undefined;
-    if (position) return answer?.subscribed(position, true);
-    if (session.subscribing.some((joining) => joining.channel === channel)) {
+    if (position && !(answer?.codec && start)) return this.#affirm(session, position, answer);
+    if (!answer?.codec && session.subscribing.some((joining) => joining.channel === channel)) {
       throw new GongError("conflict", `The subscription to ${channel} is under way.`);
     }
     this.#checkRoom(session, channel);
@@ -77,15 +77,23 @@ export class Subscriptions implements JoiningHost {
     return encodeCursor(this.positions(session));
   }
 
-  /** The session does not hear the channel any more, nor will it. */
-  end(session: Session, channel: string): void {
+  /** The session does not hear the channel any more, nor will it; with `only`, that subscription comes to nothing. */
+  end(session: Session, channel: string, only?: SubscribeAnswer): void {
     const { hosting, onChange } = this.#options;
+    for (const joining of session.subscribing) {
+      if (joining.channel === channel && (only === undefined || joining.answer === only)) joining.end();
+    }
+    if (only) return;
     session.imposed?.delete(channel);
-    session.subscribing.find((joining) => joining.channel === channel)?.end();
     if (!session.channels.includes(channel)) return;
     this.#place(session, session.channels.filter((name) => name !== channel));
     onChange(session, channel, false);
     hosting.releaseUnheard(channel);
+  }
+
+  /** The codec of the session's door is another one: those who share it are others. */
+  recode(session: Session): void {
+    if (session.channels.length > 0) this.#place(session, session.channels);
   }
 
   /** The session hears nothing any more. */
@@ -116,11 +124,21 @@ export class Subscriptions implements JoiningHost {
   }
 
   /** From here on the session hears the channel; unless what it was told of that was too much for it. */
-  inForce({ session, channel }: Joining): void {
+  inForce({ session, channel, answer }: Joining): void {
     const { hosting, onChange } = this.#options;
     if (session.hasLeft) return hosting.releaseUnheard(channel);
-    this.#place(session, withOne(session, channel));
-    onChange(session, channel, true);
+    answer?.inForce?.();
+    const isFirst = !session.channels.includes(channel);
+    this.#place(session, isFirst ? withOne(session, channel) : session.channels);
+    if (isFirst) onChange(session, channel, true);
+  }
+
+  /** It hears the channel already. */
+  #affirm(session: Session, position: Position, answer: SubscribeAnswer | undefined): void {
+    answer?.subscribed(position, true);
+    if (!answer?.inForce || session.hasLeft) return;
+    answer.inForce();
+    this.recode(session);
   }
 
   /** A cursor names every channel, also one that is not heard yet. */

@@ -7,6 +7,7 @@ import type { Grant } from "../auth.ts";
 import { Budget } from "../budget.ts";
 import { byteLength } from "../bytes.ts";
 import type { Carrier, CarrierEvents } from "../carrier.ts";
+import type { Door } from "../door.ts";
 import { ERRORS, GongError } from "../errors.ts";
 import type { Session } from "../session.ts";
 import type { Data } from "../types.ts";
@@ -21,7 +22,7 @@ const BYTES = 16 * 2 ** 20;
 
 /** What may wait of what one client says. */
 export interface WaitingLimits {
-  /** All frames together, in bytes. */
+  /** All frames together, in bytes, beside what the door allows a frame beside its message. */
   readonly bytes: number;
   readonly frames: number;
 }
@@ -30,6 +31,8 @@ export interface WaitingLimits {
 export interface Visitor {
   readonly address: string;
   readonly carrier: Carrier;
+  /** What it will speak, and is refused in. */
+  readonly door: Pick<Door, "overhead" | "farewell">;
   /** Begins the session. @throws {GongError} what it has no right to */
   begin(grant: Grant): Session;
   /** The client was refused, and is being told. */
@@ -121,9 +124,10 @@ class Waiting implements CarrierEvents, Leaving {
     if (this.#isOver) return;
     const { limits: { bytes, frames }, budget } = this.#room;
     const size = byteLength(data);
-    if (size > bytes) return this.refuse(new GongError("too_large", `A message may have at most ${bytes} bytes.`));
+    const most = bytes + (this.#visitor.door.overhead ?? 0);
+    if (size > most) return this.refuse(new GongError("too_large", `A message may have at most ${bytes} bytes.`));
     const said = this.#frames ??= [];
-    if (said.length >= frames || this.#bytes + size > bytes || !budget.hasRoomFor(size)) {
+    if (said.length >= frames || this.#bytes + size > most || !budget.hasRoomFor(size)) {
       return this.refuse(new GongError("rate_limited", "That is too much before the token is checked."));
     }
     said.push(data);
@@ -162,7 +166,11 @@ class Waiting implements CarrierEvents, Leaving {
   }
 
   #close({ code, message }: GongError): void {
-    this.#visitor.carrier.close(ERRORS[code].close, message);
+    const { carrier, door } = this.#visitor;
+    const { close, retry } = ERRORS[code];
+    const words = door.farewell?.({ code, message, retry });
+    if (words !== undefined) carrier.send(words);
+    carrier.close(close, message);
   }
 
   #end(): void {

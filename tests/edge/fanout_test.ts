@@ -127,6 +127,26 @@ Deno.test("Fanout.deliver() joins frames only where the codec has a separator, a
   assertEquals(packFrames([], countingCodec("\n")), { frames: [], bytes: [], count: 0 });
 });
 
+Deno.test("Fanout.deliver() makes no more for many subscriptions to one channel than can be queued to anybody", () => {
+  for (const echo of [true, false]) {
+    const fanout = new Fanout({ outbox: 10_000, position });
+    let made = 0;
+    const codec: Codec = {
+      ...countingCodec(""),
+      *address(encoded) {
+        for (let n = 0; n < 100_000; n++, made++) yield `${n} ${encoded}`.padEnd(1000);
+      },
+    };
+    const listener = new Listener("many", codec, echo);
+    listener.take = () => false;
+    fanout.place(listener.session, ["a"]);
+    assertEquals(fanout.deliver(publications("a1", "a2", "a3@many")), { delivered: 0, dropped: echo ? 3 : 2 });
+    assertEquals(listener.parcels.map(({ bytes }) => bytes), [[Infinity]], "no outbox takes it");
+    // Of those without echo, the audience has one parcel, and the author another.
+    assert(made <= 24, `${made} frames`);
+  }
+});
+
 Deno.test("Fanout.deliver() leaves out what a session without echo has published, and nothing else", () => {
   const fanout = new Fanout({ outbox: 1000, position });
   const codec = countingCodec("\n");

@@ -3,7 +3,8 @@ import { encodeCursor, parseCursor } from "../../lib/codecs/cursor.ts";
 import type { Codec, Door } from "../../lib/door.ts";
 import { Fanout } from "../../lib/edge/fanout.ts";
 import { userChannel } from "../../lib/reserved.ts";
-import { Session, type SessionHost } from "../../lib/session.ts";
+import { Session } from "../../lib/session.ts";
+import type { SessionHost } from "../../lib/session/host.ts";
 import type { Position, Publication } from "../../lib/types.ts";
 import { type Random, seeded } from "../support/random.ts";
 import { FakeSocket } from "../support/stage.ts";
@@ -39,7 +40,7 @@ class World {
     const host = {
       ...{ limits: { outbox: 100_000 }, linger: 1, opened() {}, queue() {}, closing() {}, gone() {} },
       leave: (session: Session) => void fanout.remove(session),
-    } as unknown as SessionHost;
+    } as unknown as SessionHost<Session>;
     const session = new Session(host, {
       ...{ id: `s${++this.#sessions}`, door: { name: codec.name, codec } as Door, carrier: socket, echo, formerly },
       ...{ address: "", userAgent: "", grant: undefined, channels: [], starts: new Map() },

@@ -4,7 +4,8 @@ import type { Door } from "../../lib/door.ts";
 import { Fanout } from "../../lib/edge/fanout.ts";
 import { packFrames } from "../../lib/edge/packing.ts";
 import { handedCost, windowOf } from "../../lib/outbox.ts";
-import { Session, type SessionHost } from "../../lib/session.ts";
+import { Session } from "../../lib/session.ts";
+import type { SessionHost } from "../../lib/session/host.ts";
 import type { Publication } from "../../lib/types.ts";
 import { seeded } from "../support/random.ts";
 import type { Carrier } from "../../lib/carrier.ts";
@@ -59,11 +60,12 @@ Deno.test("whatever happens to sessions, each gets everything once and in order,
       linger: 60,
       opened() {},
       closing() {},
+      queues: () => [],
       leave(session: Session) {
         left++;
         fanout.remove(session);
       },
-    } as unknown as SessionHost;
+    } as unknown as SessionHost<Session>;
     const connect = () => {
       const options = { id: `s${clients.length}`, door: DOORS[random.int(DOORS.length)]!, echo: random.int(2) === 0 };
       const nothing = { channels: [], starts: new Map(), formerly: [] };

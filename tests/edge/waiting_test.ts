@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Grant } from "../../lib/auth.ts";
+import type { Door } from "../../lib/door.ts";
 import { grantWish, type Wish } from "../../lib/doors/query.ts";
 import { json } from "../../lib/doors/json.ts";
 import { plain } from "../../lib/doors/plain.ts";
@@ -14,8 +15,14 @@ const USER: Grant = {
   user: { id: "42", subscribe: (channel) => channel === "a", publish: () => true },
 };
 
+interface WaitOptions {
+  readonly door?: Door;
+  readonly channels?: readonly string[];
+  readonly address?: string;
+}
+
 /** A socket that waits, and what decides whose it is. */
-function wait({ edge, auth }: StageEdge, { door = json, channels = ["a"], address = "::1" } = {}) {
+function wait({ edge, auth }: StageEdge, { door = json, channels = ["a"], address = "::1" }: WaitOptions = {}) {
   const { promise: who, resolve: know, reject: doubt } = Promise.withResolvers<Grant>();
   const socket = new FakeSocket();
   const refused: string[] = [];
@@ -24,6 +31,7 @@ function wait({ edge, auth }: StageEdge, { door = json, channels = ["a"], addres
   const visitor: Visitor = {
     address,
     carrier: socket,
+    door,
     begin(grant) {
       const granted = grantWish(auth, grant, wish, { most: 10 });
       const id = edge.registry.newId();
@@ -122,6 +130,50 @@ Deno.test("WaitingRoom lets no more wait than a message has bytes, and so many f
   socket.say(" ".repeat(600));
   know();
   assertEquals((await socket.end()).code, 4400);
+});
+
+Deno.test("WaitingRoom lets a frame have beside a message what its door allows, and no more", async () => {
+  await using world = stage();
+  const door: Door = { ...plain, overhead: 500 };
+  const table: [frames: string[], code: number][] = [
+    [["x".repeat(1501)], 1009],
+    [["x".repeat(1000), "x".repeat(501)], 4429],
+  ];
+  for (const [frames, code] of table) {
+    const { socket } = wait(world.edge, { door });
+    socket.open();
+    for (const frame of frames) socket.say(frame);
+    assertEquals((await socket.end()).code, code);
+  }
+  for (const frames of [["x".repeat(1500)], ["x".repeat(1000), "x".repeat(500)]]) {
+    const { socket, know } = wait(world.edge, { door });
+    socket.open();
+    for (const frame of frames) socket.say(frame);
+    know();
+    assertEquals(await socket.frames(frames.length), frames);
+  }
+});
+
+Deno.test("WaitingRoom says a refusal in the door's last words before it closes, as soon as the socket can be told", async () => {
+  await using world = stage();
+  const door: Door = { ...plain, farewell: ({ code, message, retry }) => `${code}|${message}|${retry}` };
+  for (const isOpen of [true, false]) {
+    const { socket, doubt } = wait(world.edge, { door });
+    if (isOpen) socket.open();
+    doubt(new GongError("unauthorized", "The token is not valid."));
+    await Promise.resolve().then(() => {});
+    if (!isOpen) {
+      assertEquals(socket.sent, []);
+      socket.open();
+    }
+    assertEquals(await socket.end(), { code: 4401, reason: "The token is not valid." });
+    assertEquals(socket.sent, ["unauthorized|The token is not valid.|false"]);
+  }
+  const { socket } = wait(world.edge, { door });
+  socket.open();
+  world.edge.edge.waiting.close();
+  assertEquals((await socket.end()).code, 1001);
+  assertEquals(socket.sent, ["going_away|The server is going away.|true"]);
 });
 
 Deno.test("WaitingRoom lets all together say 16 MiB, and has room again when one is known or leaves", async () => {

@@ -50,6 +50,7 @@ export const LAYERS: readonly string[] = [
   "lib/socket.ts",
   "lib/stream.ts",
   "lib/door.ts",
+  "lib/session/",
   "lib/session.ts",
   "lib/edge/",
   "lib/edge.ts",

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertNotMatch } from "@std/assert";
 import manifest from "../../deno.json" with { type: "json" };
+import { parseRule } from "../../lib/config/rule.ts";
 import { currentTable, withCurrentTable, writtenTable } from "./readme.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -33,6 +34,16 @@ Deno.test("README.md has the two commands alone on their lines, where .ci/run lo
 Deno.test("README.md names tasks that there are, and all of them", () => {
   const named = new Set(Array.from(README.matchAll(/^\| `deno task ([\w]+)`/gm), ([, task]) => task));
   assertEquals([...named].sort(), Object.keys(manifest.tasks).filter((task) => task !== "layers").sort());
+});
+
+Deno.test("README.md calls commands that there are, with rules that are accepted", () => {
+  const named = new Set(Array.from(README.matchAll(/^\| `gong ([\w]+)`/gm), ([, command]) => command));
+  const called = Array.from(README.matchAll(/^gong (\S+)/gm), ([, word]) => word!);
+  assert(called.length > 4);
+  for (const word of called) assert(named.has(word), `gong ${word}`);
+  const rules = Array.from(README.matchAll(/--rule ['"]([^'"]+)['"]/g), ([, rule]) => rule!);
+  assert(rules.length > 3);
+  for (const rule of rules) parseRule(rule);
 });
 
 Deno.test("README.md links to files that there are", async () => {
