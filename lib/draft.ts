@@ -29,6 +29,7 @@ const MAX_TTL = 2_000_000;
 const TAG_NAME = /^[\w.:/-]{1,64}$/;
 /** What all copies of a message, one a target, may have: so much, or four of the largest. */
 const MAX_COPIES = 16 * 2 ** 20;
+const NO_TYPE = "has to be a media type, e.g. `text/plain`.";
 const CONTROL = /\p{Cc}/u;
 
 /** The fields that {@linkcode readMessage} reads. */
@@ -51,6 +52,19 @@ export function readMessage(fields: Fields, maxMessage: number): Omit<Draft, "ch
 }
 
 /**
+ * Content as a draft has it: of JSON in text it is one line.
+ *
+ * @throws {GongError} `bad_request` for what is no media type, and for text that is not the JSON that it says it is
+ */
+export function toContent(data: Data, contentType: string): Content {
+  if (!isMediaType(contentType)) throw new GongError("bad_request", `\`${contentType.slice(0, 64)}\` ${NO_TYPE}`);
+  if (typeof data !== "string" || !isJson(contentType)) return { data, contentType };
+  const value = parseJson(data);
+  // On doors that send lines, a line break would end the publication.
+  return { data: /[\r\n]/.test(data) ? JSON.stringify(value) : data, contentType };
+}
+
+/**
  * Reads `data`, `contentType` and `encoding`: a string is that text, other JSON is its JSON text, and
  * `"encoding":"base64"` makes a string bytes. JSON text is one line, whoever wrote it.
  *
@@ -63,13 +77,17 @@ export function readContent(fields: Fields, maxMessage: number): Content {
     throw fields.error("encoding", '`encoding` can only be "base64".');
   }
   const contentType = fields.string("contentType");
-  if (contentType !== undefined && (contentType.length > MAX_MEDIA_TYPE || !MEDIA_TYPE.test(contentType))) {
-    throw fields.error("contentType", "`contentType` has to be a media type, e.g. `text/plain`.");
+  if (contentType !== undefined && !isMediaType(contentType)) {
+    throw fields.error("contentType", `\`contentType\` ${NO_TYPE}`);
   }
   const content = encoding ? readBytes(fields, contentType) : readText(fields, contentType);
   const { data } = content;
   if (byteLength(data) <= maxMessage) return content;
   throw new GongError("too_large", `The data may have at most ${maxMessage} bytes.`, { field: fields.pointer("data") });
+}
+
+function isMediaType(text: string): boolean {
+  return text.length <= MAX_MEDIA_TYPE && MEDIA_TYPE.test(text);
 }
 
 /** Whether data of this type is JSON text. */
@@ -92,17 +110,15 @@ function readText(fields: Fields, contentType: string | undefined): Content {
     return { data: JSON.stringify(value), contentType: contentType ?? "application/json" };
   }
   const data = fields.string("data")!;
-  if (contentType === undefined || !isJson(contentType)) return { data, contentType: contentType ?? "text/plain" };
   try {
-    const value = parseJson(data);
-    // On doors that send lines, a line break would end the publication.
-    return { data: /[\r\n]/.test(data) ? JSON.stringify(value) : data, contentType };
+    return toContent(data, contentType ?? "text/plain");
   } catch (error) {
     throw fields.error("data", `${GongError.from(error).message} \`contentType\` says that \`data\` is.`);
   }
 }
 
-function readDetails(fields: Fields): Pick<Draft, "id" | "event" | "tags" | "ttl"> {
+/** What a message has beside its content. @throws {GongError} `bad_request` naming the field */
+export function readDetails(fields: Fields): Pick<Draft, "id" | "event" | "tags" | "ttl"> {
   const id = readLine(fields, "id", MAX_ID);
   const event = readEvent(fields);
   const tags = readTags(fields);

@@ -8,7 +8,8 @@ import { createAdmin } from "./admin.ts";
 import { createApi } from "./api.ts";
 import type { Auth } from "./auth.ts";
 import type { Config } from "./config.ts";
-import { findHttpDoor, type HttpHandler, METHODS, type Peer, push } from "./doors/mod.ts";
+import { findHttpDoor, type HttpHandler, METHODS, type Peer, push, type Speech, STOMP_PATH } from "./doors/mod.ts";
+import { StompDoors } from "./doors/stomp.ts";
 import type { Edge } from "./edge.ts";
 import { GongError } from "./errors.ts";
 import type { Logger } from "./log.ts";
@@ -45,11 +46,14 @@ const UNLIMITED: ReadonlySet<string> = new Set(["/health", "/ready"]);
 export function createHandler(options: ServerOptions): (request: Request, info: Info) => Promise<Response> {
   const { config, auth, log, metrics } = options;
   const addresses = createAddresses(config.trustedProxies);
-  const paths = new Set(config.path.map(trim));
+  // What the configuration names comes last, so that it wins.
+  const plain = config.path.map((path): [string, Speech] => [trim(path), "plain"]);
+  const paths = new Map<string, Speech>([[STOMP_PATH, "stomp"], ...plain]);
+  const stomp = new StompDoors(config);
   const api = createApi(options);
   const admin = createAdmin(options);
   const pages = createPages({ config });
-  const doors = { ...options, refused: note };
+  const doors = { ...options, refused: note, openStomp: stomp.open.bind(stomp) };
 
   const rate = config.requestRate;
   const buckets = new TokenBuckets({ rate, burst: rate * 2, capacity: MAX_ADDRESSES });
@@ -114,9 +118,12 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
     try {
       if (target instanceof GongError) throw target;
       const path = trim(target.pathname);
-      if (paths.has(path)) door = path;
-      // Nothing is awaited before a handshake is answered: see `Edge.checkRoom`.
-      if (door !== undefined) return push(request, target, { address, path }, doors);
+      const speech = paths.get(path);
+      if (speech !== undefined) {
+        door = path;
+        // Nothing is awaited before a handshake is answered: see `Edge.checkRoom`.
+        return push(request, target, { address, path, speech }, doors);
+      }
       const httpDoor = findHttpDoor(path);
       return httpDoor
         ? await visit(httpDoor, request, target, { address, completed: () => info.completed })

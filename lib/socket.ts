@@ -20,6 +20,14 @@ const MAX_REASON = 123;
 const QUIET = 20;
 const LONGEST = 1000;
 
+/** How a handshake is answered. */
+export interface UpgradeOptions {
+  /** Seconds of silence before a ping; after as long again without an answer the connection is closed. */
+  readonly ping: number;
+  /** The subprotocol, one that the client offers. Default: none. */
+  readonly protocol?: string | undefined;
+}
+
 /** One WebSocket connection. It listens itself, so that none of its handlers is a closure of its own. */
 export class Socket implements Carrier {
   readonly #ws: WebSocket;
@@ -39,10 +47,12 @@ export class Socket implements Carrier {
   /**
    * Answers a request that passed `checkUpgrade` of `handshake.ts`. {@linkcode listen} has to follow at once.
    *
-   * @param ping seconds of silence before a ping; after as long again without an answer the connection is closed
+   * @throws {TypeError} for a handshake that is none
    */
-  static upgrade(request: Request, ping: number): { socket: Socket; response: Response } {
+  static upgrade(request: Request, { ping, protocol }: UpgradeOptions): { socket: Socket; response: Response } {
     const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: ping * 2 });
+    // Deno's own option `protocol` looks for it between ", " and throws where a list has no spaces (2.6.10, 2.9.6).
+    if (protocol !== undefined) response.headers.set("sec-websocket-protocol", protocol);
     return { socket: new Socket(socket), response };
   }
 

@@ -3,28 +3,26 @@
  *
  * @module
  */
-import type { Door } from "../door.ts";
 import type { Grant } from "../auth.ts";
+import type { Carrier } from "../carrier.ts";
+import type { Door } from "../door.ts";
 import { GongError } from "../errors.ts";
 import { checkUpgrade } from "../http/handshake.ts";
-import { Socket } from "../socket.ts";
-import type { Carrier } from "../carrier.ts";
+import { Socket, type UpgradeOptions } from "../socket.ts";
 import type { Visitor } from "../edge/waiting.ts";
 import type { Session } from "../session.ts";
 import { beginSession, type DoorOptions, userAgentOf, type Visit } from "./begin.ts";
+import { chooseDoor, type OpenStomp, type Speech } from "./choice.ts";
 import { answer, type HttpDoor, type Peer } from "./http.ts";
 import { iframe } from "./iframe.ts";
-import { json } from "./json.ts";
-import { plain } from "./plain.ts";
 import { poll } from "./poll.ts";
 import { grantWish, readWish } from "./query.ts";
 import { sse } from "./sse.ts";
 import { stream } from "./stream.ts";
 
+export { type Speech, STOMP_PATH } from "./choice.ts";
 export { METHODS, type Peer } from "./http.ts";
 
-/** Doors on `/push`, by the value of `?format=`. */
-const FORMATS: ReadonlyMap<string | null, Door> = new Map([[null, plain], ["plain", plain], ["json", json]]);
 /** Doors over plain HTTP, by their paths. */
 const PATHS: ReadonlyMap<string, HttpDoor> = new Map([
   ["/sse", sse],
@@ -33,55 +31,53 @@ const PATHS: ReadonlyMap<string, HttpDoor> = new Map([
   ["/poll", poll],
 ]);
 
-/** The channel of the plain door when none is named. */
-const DEFAULT_CHANNEL = "broadcast";
-
 /** Who wants a WebSocket, and where. */
 export interface Caller {
   readonly address: string;
   readonly path: string;
+  /** What is spoken there where no subprotocol says it. */
+  readonly speech: Speech;
 }
 
 /** What {@linkcode push} needs. */
 export interface PushOptions extends DoorOptions {
+  readonly openStomp: OpenStomp;
   /** The client was refused after the handshake, and is told by the socket's end. */
   readonly refused: (error: GongError, address: string, path: string) => void;
 }
 
 /**
- * Answers a request on one of the plain paths: upgrades it, or says why not; at once, see `Edge.checkRoom`. So a token is
- * checked behind the handshake.
+ * Answers a request on one of the paths of WebSockets: upgrades it, or says why not; at once, see `Edge.checkRoom`. So a
+ * token is checked behind the handshake.
  *
  * @throws {GongError} any refusal; nothing was upgraded then
  */
-export function push(request: Request, url: URL, { address, path }: Caller, options: PushOptions): Response {
-  const { config, edge, auth } = options;
+export function push(request: Request, url: URL, { address, path, speech }: Caller, options: PushOptions): Response {
+  const { config, edge, auth, openStomp } = options;
   checkUpgrade(request);
   auth.checkOrigin(request, url);
   const who = auth.identify(request, url, address);
-  const door = FORMATS.get(url.searchParams.get("format"));
-  const wish = readWish(url, {
-    parameters: ["format"],
-    ...(door === plain ? { channel: DEFAULT_CHANNEL } : {}),
-  });
-  if (!door) throw new GongError("bad_request", "`format` has to be `plain` or `json`.", { field: "format" });
+  const { protocol, wish: how, open } = chooseDoor(request, url, speech);
+  const wish = readWish(url, how);
+  const door = open(openStomp);
   const userAgent = userAgentOf(request);
+  const engine = { ping: config.ping, protocol };
   if (who instanceof Promise) {
     edge.checkRoom(address);
     edge.waiting.check(address);
-    const { socket: carrier, response } = upgrade(request, config.ping);
+    const { socket: carrier, response } = upgrade(request, engine);
     edge.waiting.admit(new Guest(options, { door, address, path, userAgent, wish, carrier }), who);
     return response;
   }
   const granted = grantWish(auth, who, wish, { most: config.maxSubscriptions });
   edge.checkRoom(address);
-  const { socket: carrier, response } = upgrade(request, config.ping);
+  const { socket: carrier, response } = upgrade(request, engine);
   beginSession(edge, { door, address, userAgent, carrier, grant: who, wish: granted });
   return response;
 }
 
 /** What a visit has before it is known whose it is. */
-type Unknown = Omit<Visit, "grant"> & Caller;
+type Unknown = Omit<Visit, "grant"> & Omit<Caller, "speech">;
 
 /** A client of whom nobody knows yet who it is. */
 class Guest implements Visitor {
@@ -99,6 +95,10 @@ class Guest implements Visitor {
 
   get carrier(): Carrier {
     return this.#visit.carrier;
+  }
+
+  get door(): Door {
+    return this.#visit.door;
   }
 
   begin(grant: Grant): Session {
@@ -127,9 +127,9 @@ export function findHttpDoor(path: string): HttpHandler | undefined {
   return door && ((...args) => answer(door, ...args));
 }
 
-function upgrade(request: Request, ping: number): { socket: Socket; response: Response } {
+function upgrade(request: Request, options: UpgradeOptions): { socket: Socket; response: Response } {
   try {
-    return Socket.upgrade(request, ping);
+    return Socket.upgrade(request, options);
   } catch (cause) {
     throw new GongError("bad_request", "The handshake could not be completed.", { cause });
   }

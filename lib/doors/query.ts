@@ -35,6 +35,8 @@ export interface Wish {
 export interface WishOptions {
   /** Parameters of its own. */
   readonly parameters: readonly string[];
+  /** Parameters that other doors have, and what there is here in their place, as a sentence. */
+  readonly instead?: ReadonlyMap<string, string>;
   /** Heard when the query names none. */
   readonly channel?: string;
   /** A cursor that the request brings elsewhere; it wins over `since`. */
@@ -47,8 +49,8 @@ export interface WishOptions {
  *
  * @throws {GongError} `bad_request`, naming the parameter
  */
-export function readWish({ searchParams }: URL, { parameters, channel, since }: WishOptions): Wish {
-  checkNames(searchParams, [...PARAMETERS, ...parameters]);
+export function readWish({ searchParams }: URL, { parameters, instead, channel, since }: WishOptions): Wish {
+  checkNames(searchParams, [...PARAMETERS, ...parameters], instead);
   const named = searchParams.getAll("channel");
   if (named.length === 0 && channel !== undefined) named.push(channel);
   const text = since ?? searchParams.get("since") ?? "";
@@ -111,9 +113,12 @@ export function readFlag(query: URLSearchParams, name: string, otherwise: boolea
   throw wrong(name, `\`${name}\` has to be \`true\` or \`false\`.`);
 }
 
-function checkNames(query: URLSearchParams, known: readonly string[]): void {
+function checkNames(query: URLSearchParams, all: readonly string[], instead?: ReadonlyMap<string, string>): void {
+  const known = instead ? all.filter((name) => !instead.has(name)) : all;
   for (const name of query.keys()) {
     if (known.includes(name)) continue;
+    const other = instead?.get(name);
+    if (other !== undefined) throw wrong(name, `There is no parameter \`${name}\` here. ${other}`);
     const field = name.slice(0, MAX_SHOWN);
     throw wrong(field, `There is no parameter ${JSON.stringify(field)}; the nearest is \`${nearest(name, known)}\`.`);
   }

@@ -1,7 +1,16 @@
+/**
+ * The opening handshake of a WebSocket, before it is answered.
+ *
+ * @module
+ */
 import { GongError } from "../errors.ts";
 
 /** Base64 of 16 bytes, as long as it is; its bits past the 128th are anybody's. */
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
+/** RFC 9110 section 5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~A-Za-z0-9-]+$/;
+/** Subprotocols that a client may offer. */
+const MAX_PROTOCOLS = 32;
 
 /**
  * The opening handshake as RFC 6455 section 4.2.1 asks for it, of which Deno checks only a part: it upgrades a
@@ -33,6 +42,27 @@ export function checkUpgrade(request: Request): void {
   if (headers.get("sec-websocket-version") !== "13") {
     throw new GongError("upgrade_required", "The WebSocket version has to be 13.", { field: "Sec-WebSocket-Version" });
   }
+}
+
+/**
+ * The subprotocols that the client offers, those it prefers first (RFC 6455 section 4.1, 10.). Several headers are one list
+ * (section 11.3.4), and an empty element is none (RFC 9110 section 5.6.1.2).
+ *
+ * @throws {GongError} `bad_request` for more than 32, or what is no list of tokens: section 4.2.1 lets nobody overlook that
+ */
+export function readProtocols({ headers }: Request): readonly string[] {
+  const value = headers.get("sec-websocket-protocol");
+  if (value === null) return [];
+  // Empty ones count here, so that nobody has thousands of them looked at.
+  const parts = value.split(",", MAX_PROTOCOLS + 1).map((part) => part.trim());
+  if (parts.length > MAX_PROTOCOLS) throw wrongProtocols(`has at most ${MAX_PROTOCOLS} subprotocols`);
+  const protocols = parts.filter((part) => part !== "");
+  if (protocols.every((part) => TOKEN.test(part))) return protocols;
+  throw wrongProtocols("has to be a list of tokens");
+}
+
+function wrongProtocols(what: string): GongError {
+  return new GongError("bad_request", `\`Sec-WebSocket-Protocol\` ${what}.`, { field: "Sec-WebSocket-Protocol" });
 }
 
 /** Whether a header that is a list of tokens has this one, in whatever case (RFC 9110 section 5.6.1). */

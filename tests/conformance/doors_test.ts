@@ -3,6 +3,7 @@ import { openIframe } from "../support/doors/iframe.ts";
 import { openStream } from "../support/doors/ndjson.ts";
 import { openPoll } from "../support/doors/poll.ts";
 import { openSse, openSseJson } from "../support/doors/sse.ts";
+import { openStomp } from "../support/doors/stomp.ts";
 import { openJson, openJsonByCommands, openPlain } from "../support/doors/websocket.ts";
 
 const testDoor = createDoorSuite();
@@ -20,6 +21,10 @@ testDoor("plain", openPlain, {
 });
 testDoor("json", openJson, { ...LINES, refusals: "text", publishes: true });
 testDoor("json, by commands", openJsonByCommands, { ...LINES, refusals: "late", publishes: true });
+testDoor("stomp", openStomp, {
+  ...{ tells: ["channel", "position", "time", "event", "id", "tags", "contentType"], lineBreaks: "kept" },
+  ...{ tellsLoss: true, refusals: "ending", endsUnsubscribed: true, otherTextAsBytes: true, publishes: true },
+});
 testDoor("sse", openSse, { ...LINES, tells: ["event"], lineBreaks: "LF" });
 testDoor("sse, json", openSseJson, LINES);
 testDoor("stream", openStream, LINES);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { GongError } from "../../lib/errors.ts";
 import type { ErrorCode } from "../../lib/errors.ts";
-import { checkUpgrade } from "../../lib/http/handshake.ts";
+import { checkUpgrade, readProtocols } from "../../lib/http/handshake.ts";
 import { seeded } from "../support/random.ts";
 
 const GOOD: Record<string, string> = {
@@ -129,4 +129,43 @@ Deno.test("checkUpgrade() throws nothing but a GongError on random headers, and 
     }
   }
   assert(through > 300 && through < 2_700, `${through} of 3000 passed`);
+});
+
+function offering(...lines: string[]): Request {
+  const headers = new Headers(Object.entries(GOOD));
+  for (const line of lines) headers.append("sec-websocket-protocol", line);
+  return new Request("http://localhost/push", { headers });
+}
+
+Deno.test("readProtocols() reads a list in every form that RFC 6455 and RFC 9110 allow, and keeps its order", () => {
+  const table: [lines: string[], protocols: string[]][] = [
+    [[], []],
+    [[""], []],
+    [["chat"], ["chat"]],
+    [["v10.stomp,v12.stomp"], ["v10.stomp", "v12.stomp"]],
+    [["v12.stomp, v10.stomp"], ["v12.stomp", "v10.stomp"]],
+    [[" a\t,\tb ,  c"], ["a", "b", "c"]],
+    [["a", "b,c", "d"], ["a", "b", "c", "d"]],
+    [[",a,, ,b,"], ["a", "b"]],
+    [["a,a"], ["a", "a"]],
+    [["!#$%&'*+-.^_`|~09azAZ"], ["!#$%&'*+-.^_`|~09azAZ"]],
+  ];
+  for (const [lines, protocols] of table) assertEquals(readProtocols(offering(...lines)), protocols, `${lines}`);
+});
+
+Deno.test("readProtocols() refuses what is no list of tokens, naming the header", () => {
+  for (const line of ["a b", "a/b", "v12.stomp;q=1", '"a"', "a,b c", "a=b", "é", "(a)", "a\tb", "{}"]) {
+    const error = assertThrows(() => readProtocols(offering(line)), GongError);
+    assertEquals([error.code, error.field], ["bad_request", "Sec-WebSocket-Protocol"], line);
+  }
+});
+
+Deno.test("readProtocols() takes 32 subprotocols and refuses more, in one header or several, empty ones too", () => {
+  const all = Array.from({ length: 33 }, (_, n) => `p${n}`);
+  assertEquals(readProtocols(offering(all.slice(1).join(","))), all.slice(1));
+  assertEquals(readProtocols(offering(...all.slice(1))), all.slice(1));
+  for (const lines of [[all.join(",")], all, [",".repeat(32)], [`${all.slice(1).join(",")},`], [",".repeat(100_000)]]) {
+    const error = assertThrows(() => readProtocols(offering(...lines)), GongError, "at most 32");
+    assertEquals([error.code, error.field], ["bad_request", "Sec-WebSocket-Protocol"]);
+  }
 });

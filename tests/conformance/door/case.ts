@@ -18,8 +18,15 @@ export interface DoorFeatures {
   readonly lineBreaks: "kept" | "LF";
   /** Has words for what is lost; otherwise the session is closed with 4410. */
   readonly tellsLoss: boolean;
-  /** How it says that it lets nobody in; `late` is after the connection is open, which other tests look at. */
-  readonly refusals: "problem" | "text" | "late";
+  /**
+   * How it says that it lets nobody in; `late` and `ending` are after the connection is open, which other tests look at:
+   * by the answer to a command, or by the end of the session.
+   */
+  readonly refusals: "problem" | "text" | "late" | "ending";
+  /** Has no word for a channel that is heard no more: the session ends. */
+  readonly endsUnsubscribed?: boolean;
+  /** Text that is neither `text/*` nor JSON comes as its bytes. */
+  readonly otherTextAsBytes?: boolean;
   /** Hears nothing between two questions. */
   readonly asks?: boolean;
   /** Has nothing that tells a signal from a publication. */
@@ -118,8 +125,11 @@ function assertIs({ tells, ...features }: DoorFeatures, heard: Heard, sent: Publ
   if (tells.includes("time")) assert(Math.abs(Date.now() - rest.time!) < 600_000, `published at ${rest.time}`);
 }
 
-function isData({ lineBreaks }: DoorFeatures, told: Told, sent: Sent): boolean {
+function isData({ lineBreaks, otherTextAsBytes }: DoorFeatures, told: Told, sent: Sent): boolean {
   const { data } = sent;
+  if (otherTextAsBytes && typeof data === "string" && !/^text\/|^application\/json$/.test(contentTypeOf(sent))) {
+    return "bytes" in told && equal(told.bytes, new TextEncoder().encode(data));
+  }
   if (data instanceof Uint8Array) return "bytes" in told && equal(told.bytes, data);
   if (contentTypeOf(sent) === "application/json") {
     const value = typeof data === "string" ? JSON.parse(data) : data;

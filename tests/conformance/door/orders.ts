@@ -82,7 +82,7 @@ export const ORDERS: readonly Case[] = [
   {
     title: "a channel that the operator takes away is heard no more, which is said, and the others are",
     // Where there is no word for it, the session ends.
-    needs: ({ asks, tellsLoss }) => tellsLoss && !asks,
+    needs: ({ asks, tellsLoss, endsUnsubscribed }) => tellsLoss && !asks && !endsUnsubscribed,
     async run(context) {
       for (const by of SELECTORS) {
         const { gong, channel, other, client, select } = await begin(context, by);
@@ -99,7 +99,7 @@ export const ORDERS: readonly Case[] = [
   },
   {
     title: "a session that has no word for a channel that is taken away ends with it, and is counted once",
-    needs: ({ asks, tellsLoss }) => asks || !tellsLoss,
+    needs: ({ asks, tellsLoss, endsUnsubscribed }) => asks || !tellsLoss || endsUnsubscribed === true,
     async run(context) {
       for (const by of SELECTORS) {
         const { gong, channel, client, select } = await begin(context, by);

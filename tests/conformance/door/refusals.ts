@@ -40,7 +40,7 @@ async function isRefused(context: Context, gong: Gong, { wish, status = 400, fie
 }
 
 function needs({ refusals }: Context["features"]): boolean {
-  return refusals !== "late";
+  return refusals !== "late" && refusals !== "ending";
 }
 
 export const REFUSALS: readonly Case[] = [

@@ -38,7 +38,7 @@ function expected({ features: { refusals } }: Context, { code, by, isUser = fals
   if (by === "token") return { close: 4000 + status };
   if (by === "handshake") return { status };
   if (refusals === "late") return { answer: code };
-  return isUser ? { close: 4000 + status } : { status };
+  return isUser || refusals === "ending" ? { close: 4000 + status } : { status };
 }
 
 /** What the door says to somebody whom it does not let in, or not for long. */
@@ -85,7 +85,8 @@ export async function isRefused(
     }
   });
   const tokens = check === undefined ? {} : { [`token ${check}`]: 1 };
-  assertEquals(counted, { [`refused ${refusal.code}`]: 1, ...tokens }, title);
+  const isEnd = context.features.refusals === "ending" && refusal.by === "channel";
+  assertEquals(counted, { [`${isEnd ? "closed" : "refused"} ${refusal.code}`]: 1, ...tokens }, title);
 }
 
 const METRIC =

@@ -34,6 +34,7 @@ const RESERVED: readonly (readonly [channel: string, allowed: readonly Who[]])[]
   ["$presence/members:1", []],
   ["$presence/", []],
   ["$presence/vault:1", ["admin"]],
+  ["$queue/jobs", []],
   ["$other", []],
 ];
 
@@ -44,7 +45,7 @@ async function isUnheard(context: Context, channel: string, who: Who): Promise<v
   const headers = headersOf(who);
   await isRefused(context, gong, { channels: [channel], headers }, refusal);
   // A command names a channel, whatever position it has.
-  if (features.refusals === "late") return;
+  if (features.refusals === "late" || features.refusals === "ending") return;
   const since = `all:1@e:1,${channel}@e:1`;
   await isRefused(context, gong, { channels: ["all:1"], since, headers }, refusal);
 }

@@ -24,7 +24,7 @@ import {
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A socket's messages, pings answered, and its end. */
-class Messages {
+export class Messages {
   constructor(readonly connection: RawConnection) {}
 
   /** The next message, or how the connection ended. */
@@ -50,7 +50,8 @@ class Messages {
   }
 }
 
-async function open(gong: Pick<Gong, "port">, target: string, wish: Wish): Promise<Messages> {
+/** @throws {Refused} for any answer but the upgrade */
+export async function openWebSocket(gong: Pick<Gong, "port">, target: string, wish: Wish): Promise<Messages> {
   const connection = await RawConnection.open(gong.port, { patience: 20_000 });
   await connection.write(handshake(target, { Host: `127.0.0.1:${gong.port}`, ...wish.headers }));
   const { status, headers, body } = await connection.readResponse();
@@ -61,7 +62,7 @@ async function open(gong: Pick<Gong, "port">, target: string, wish: Wish): Promi
 
 /** Plain text both ways: the wire tells the data, and nothing else. */
 export const openPlain: OpenWire = async (gong, wish): Promise<Wire> => {
-  const messages = await open(gong, targetOf("/push", wish), wish);
+  const messages = await openWebSocket(gong, targetOf("/push", wish), wish);
   async function* items(): AsyncGenerator<Item> {
     // Whoever is connected hears everything from then on.
     yield { kind: "ready" };
@@ -83,7 +84,7 @@ export const openPlain: OpenWire = async (gong, wish): Promise<Wire> => {
 
 /** JSON lines; what is wanted is in the query. */
 export const openJson: OpenWire = async (gong, wish) => {
-  return readLines(await open(gong, targetOf("/push?format=json", wish), wish), wish);
+  return readLines(await openWebSocket(gong, targetOf("/push?format=json", wish), wish), wish);
 };
 
 /** JSON lines; what is wanted is said by commands. */
@@ -96,7 +97,7 @@ export const openJsonByCommands: OpenWire = async (gong, wish) => {
   for (const [channel] of inbox) asked.delete(channel);
   const own = inbox.length > 0 ? { since: formatCursor(new Map(inbox)) } : {};
   // What may be asked for is told at the handshake; here it would come as the answer to a command.
-  const messages = await open(gong, targetOf("/push?format=json", { ...rest, channels: [], ...own }), wish);
+  const messages = await openWebSocket(gong, targetOf("/push?format=json", { ...rest, channels: [], ...own }), wish);
   for (const channel of asked) {
     const position = positions.get(channel);
     const start = position && `${position.epoch}:${position.offset}`;
