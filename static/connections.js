@@ -117,17 +117,18 @@ function describe(shown, all) {
 }
 
 function update(row, session, own) {
-  const { door, edge, address, userAgent, user, channels = [], since, delivered, pending } = session;
+  const { door, edge, address, userAgent, user, channels = [], queues = [], since, delivered, pending } = session;
   set(row.door, `${own ? "this page · " : ""}${door} · edge ${edge}`);
   refill(row.address, address);
   row.user.hidden = !user;
   point(row.user, "connections", { user: user ?? "" });
   refill(row.user, user ?? "");
   refill(row.agent, userAgent || "no user agent");
-  const more = channels.length - CHANNELS;
+  const heard = [...channels, ...queues.map((queue) => `queue ${queue}`)];
+  const more = heard.length - CHANNELS;
   refill(
     row.channels,
-    channels.slice(0, CHANNELS).join(", ") + (more > 0 ? ` and ${count(more)} more` : "") || "none",
+    heard.slice(0, CHANNELS).join(", ") + (more > 0 ? ` and ${count(more)} more` : "") || "none",
   );
   set(row.connected, duration((Date.now() - since) / 1000));
   row.connected.title = new Date(since).toLocaleString();

@@ -15,10 +15,13 @@ async function get(path: string, init?: RequestInit): Promise<Response> {
   return response;
 }
 
-/** Paths of every file below `static/`, and of the two pages. */
+/** The three pages. */
+const HTML = ["/", "/admin", "/static/stomp.html"];
+
+/** Paths of every file below `static/`, and of the pages. */
 function paths(): string[] {
   const files = [...Deno.readDirSync(STATIC)].map(({ name }) => name).filter((name) => !name.endsWith(".html"));
-  return ["/", "/admin", ...files.map((name) => `/static/${name}`), "/gong.js", "/gong.d.ts"];
+  return [...HTML, ...files.map((name) => `/static/${name}`), "/gong.js", "/gong.d.ts"];
 }
 
 /** It is at the root too, where whoever imports it has the server beside it. */
@@ -91,7 +94,7 @@ Deno.test("createPages() gives every answer the strict policy", async () => {
 });
 
 Deno.test("the pages have nothing inline that the policy would have to allow", async () => {
-  for (const path of ["/", "/admin"]) {
+  for (const path of HTML) {
     const text = await (await get(path)).text();
     assertEquals(text.match(/<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*\ssrc=)/gi), null, path);
   }

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Page } from "playwright-core";
 import { connect } from "../support/client.ts";
 import { type Gong, startGong } from "../support/gong.ts";
+import { connectStomp } from "../support/stomp.ts";
 import { controlsOutside, focused, groundColour, isTooWide, showsFocus } from "./in_page.js";
 import { createSuite, HOSTILE, MARKUP, opened, says, until, type Visitor } from "./suite.ts";
 
@@ -154,6 +155,14 @@ suite.test("a connection is closed at the second press, and its tab does not com
   assertEquals(other.buffered, 0);
   other.send("still there");
   assertEquals(await other.nextText(), "still there");
+});
+
+suite.test("who consumes a queue can be found by its name", async ({ visit }) => {
+  const admin = await opened(await visit(`${dev.url}/admin#connections`));
+  await using consumer = await connectStomp(dev);
+  await consumer.subscribe("/queue/mail", { ack: "client" });
+  await consumer.subscribe("/topic/heard");
+  await says(rowOf(admin, "queue mail").locator("bdi").last(), "heard, queue mail");
 });
 
 suite.test("what clients say of themselves stays text in the table and in the list", async ({ visit }) => {
