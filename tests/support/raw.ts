@@ -29,7 +29,10 @@ export class RawConnection implements Disposable {
   }
 
   static async open(port: number, { hostname = "127.0.0.1", patience = 10_000 } = {}): Promise<RawConnection> {
-    return new RawConnection(await Deno.connect({ hostname, port }), patience);
+    const conn = await Deno.connect({ hostname, port });
+    // What is written leaves, though what was written before is not acknowledged.
+    conn.setNoDelay();
+    return new RawConnection(conn, patience);
   }
 
   /** Sends all of `data`. */
