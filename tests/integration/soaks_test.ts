@@ -3,8 +3,11 @@ import { proveBurst } from "../prove/burst.ts";
 import { proveCrowd } from "../prove/crowd.ts";
 import { proveIdle } from "../prove/idle.ts";
 import { proveKill } from "../prove/kill.ts";
+import { proveQueue } from "../prove/queue_soak.ts";
 import { proveSchedules } from "../prove/schedules.ts";
 import { proveSilent, proveStalled } from "../prove/stalled.ts";
+import { proveStompFuzz } from "../prove/stomp_fuzz.ts";
+import { proveTransactions } from "../prove/transactions.ts";
 
 /** Isolates of the generator outlive a test for Deno's leak checks. */
 function soakTest(name: string, run: () => Promise<string>): void {
@@ -55,3 +58,33 @@ soakTest(
   "a crowd that comes and goes while isolates die hears what was acknowledged, once, and leaves no ghosts",
   () => proveCrowd({ users: 20, duration: 5, kills: 2 }),
 );
+
+for (
+  const { prefetch, ack, messages } of [
+    { prefetch: 10, ack: "client-individual", messages: 10_000 },
+    { prefetch: 100, ack: "client", messages: 10_000 },
+    { prefetch: 1, ack: "client-individual", messages: 2000 },
+  ] as const
+) {
+  soakTest(
+    `a queue whose consumers die has each message acknowledged once by ${ack}, ${prefetch} at once`,
+    () => proveQueue({ ack, prefetch, messages }),
+  );
+}
+
+soakTest(
+  "a queue of a server that is killed has kept what it was given, and what was acknowledged does not come again",
+  () => proveQueue({ broker: "sqlite", ack: "client-individual", prefetch: 10, kills: 1 }),
+);
+
+soakTest(
+  "transactions over topics and queues happen whole or not at all, whoever commits, aborts or dies",
+  () => proveTransactions({ transactions: 1000 }),
+);
+
+soakTest(
+  "transactions of a server that is killed happen whole or not at all",
+  () => proveTransactions({ broker: "sqlite", transactions: 1000, kills: 2 }),
+);
+
+soakTest("100,000 mutated STOMP frames harm nobody, and whoever is closed is told why", () => proveStompFuzz());

@@ -13,9 +13,20 @@ import { proveFuzz } from "./fuzz.ts";
 import { proveIdle } from "./idle.ts";
 import { proveKill } from "./kill.ts";
 import { provePresence } from "./presence.ts";
+import { proveQueue, type QueueSoakOptions } from "./queue_soak.ts";
 import { proveSchedules } from "./schedules.ts";
 import type { Soak } from "./soak.ts";
 import { proveSilent, proveStalled } from "./stalled.ts";
+import { proveStompFuzz } from "./stomp_fuzz.ts";
+import { proveTransactions } from "./transactions.ts";
+
+/** Every way to acknowledge, with as many messages as may be with one consumer, for every broker. */
+const QUEUES: readonly QueueSoakOptions[] = (["memory", "sqlite"] as const).flatMap((broker) =>
+  (["client-individual", "client"] as const).flatMap((ack) => [
+    ...[1, 10, 100].map((prefetch) => ({ broker, ack, prefetch })),
+    ...broker === "sqlite" ? [{ broker, ack, prefetch: 10, kills: 5 }] : [],
+  ])
+);
 
 const SOAKS: readonly Soak[] = [
   { name: "burst, plain", run: () => proveBurst({ format: "plain", rounds: 5 }) },
@@ -38,8 +49,16 @@ const SOAKS: readonly Soak[] = [
   { name: "1 and 200 stalled", run: () => proveStalled({ stalled: [1, 200] }) },
   { name: "1 and 200 stalled, sse", run: () => proveStalled({ door: "sse", stalled: [1, 200] }) },
   { name: "200 silent", run: () => proveSilent({ stalled: 200 }) },
+  ...QUEUES.map((options): Soak => ({ name: queueName(options), run: () => proveQueue(options) })),
+  { name: "transactions", run: () => proveTransactions({ transactions: 9000 }) },
+  { name: "transactions, kill -9, sqlite", run: () => proveTransactions({ broker: "sqlite", kills: 5 }) },
   { name: "fuzz", run: () => proveFuzz(5000) },
+  { name: "fuzz, STOMP", run: () => proveStompFuzz({ frames: 300_000, seed: 2 }) },
 ];
+
+function queueName({ broker, ack, prefetch, kills }: QueueSoakOptions): string {
+  return `queue, ${broker}, ${ack}, ${prefetch} at once${kills === undefined ? "" : ", kill -9"}`;
+}
 
 const encoder = new TextEncoder();
 
