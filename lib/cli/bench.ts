@@ -18,7 +18,8 @@ WebSocket server that sends each text frame to everybody can be measured.
   --count N         Messages to publish; without it, as many as --duration allows.
   --duration TIME   How long to publish (10s).
   --size BYTES      Of one message (128), at least 42.
-  --format FORMAT   plain: a frame is a message (default); json: the lines of the JSON door.
+  --format FORMAT   plain: a frame is a message (default); json: the lines of the JSON door; stomp: STOMP 1.2, of which
+                    any server with topics (/topic/NAME) over WebSocket can be measured.
   --channel NAME    Channel to publish to (the server's default one).
   --workers N       Isolates of the generator that listen (one for 50 subscribers, at most one a core).
   --settle TIME     What is missing when nothing arrived for so long is lost (5s).

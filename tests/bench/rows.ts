@@ -6,9 +6,17 @@
 import type { Row } from "./row.ts";
 import { BROKER_ROWS } from "./broker_rows.ts";
 import { HTTP_ROWS } from "./http_rows.ts";
+import { STOMP_ROWS } from "./stomp_rows.ts";
 import { TECHNIQUES_ROW } from "./techniques_row.ts";
 import { USERS_ROWS } from "./users_rows.ts";
 import { WEBSOCKET_ROWS } from "./websocket_rows.ts";
 
 /** The rows, in the order in which they are run. */
-export const ROWS: readonly Row[] = [...WEBSOCKET_ROWS, ...USERS_ROWS, ...HTTP_ROWS, ...BROKER_ROWS, TECHNIQUES_ROW];
+export const ROWS: readonly Row[] = [
+  ...WEBSOCKET_ROWS,
+  ...STOMP_ROWS,
+  ...USERS_ROWS,
+  ...HTTP_ROWS,
+  ...BROKER_ROWS,
+  TECHNIQUES_ROW,
+];

@@ -66,6 +66,7 @@ loadTest("runLoad() reads JSON lines that share frames, and publishes as the JSO
   let lines: string[] = [];
   let offset = 0;
   const commands: string[] = [];
+  const queries = new Set<string>();
   await using peer = servePeer((data, sockets) => {
     commands.push(data);
     const { channel, data: message } = JSON.parse(data).publish;
@@ -74,10 +75,12 @@ loadTest("runLoad() reads JSON lines that share frames, and publishes as the JSO
     if (!last) return;
     sendToAll(lines.join("\n"), sockets);
     lines = [];
-  });
+  }, (request) => void queries.add(new URL(request.url).search));
   const report = await runLoad({ url: peer.url, ...small, count: 100, format: "json", channel: "a:b", size: 99 });
   assertDeliveredOnce(report);
   assertEquals(report.delivered, 800);
+  // A publisher names no channel, so that it hears nothing.
+  assertEquals(queries, new Set(["?format=json&channel=a%3Ab", "?format=json"]));
   assert(commands.every((text) => JSON.parse(text).publish.channel === "a:b"));
   assert(commands.every((text) => JSON.parse(text).publish.data.length === 99));
 });
@@ -254,7 +257,7 @@ Deno.test("parseBenchArguments() refuses what cannot be, naming the flag", () =>
     const [args, message] of [
       [["--subscribers=-1"], "--subscribers"],
       [["--size", "41"], "--size 41"],
-      [["--format", "xml"], "plain or json"],
+      [["--format", "xml"], "plain, json, stomp"],
       [["--rates", "1"], "--rate"],
       [["--channel", "a b"], "--channel"],
       [["--duration", "soon"], "--duration soon"],

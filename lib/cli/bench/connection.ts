@@ -22,6 +22,8 @@ export interface ConnectionOptions {
   readonly timeout: number;
   /** Bytes of the buffer that the socket is read into. */
   readonly buffer: number;
+  /** The subprotocol that the server has to take; without: none is offered. */
+  readonly protocol?: string;
 }
 
 /** The server answered the handshake with something else than 101. */
@@ -130,7 +132,7 @@ function portOf(url: URL): number {
   return url.port === "" ? (url.protocol === "wss:" ? 443 : 80) : Number(url.port);
 }
 
-async function shakeHands(socket: Deno.Conn, { url, apiKey }: ConnectionOptions): Promise<Uint8Array> {
+async function shakeHands(socket: Deno.Conn, { url, apiKey, protocol }: ConnectionOptions): Promise<Uint8Array> {
   const lines = [
     `GET ${url.pathname}${url.search} HTTP/1.1`,
     `Host: ${url.host}`,
@@ -141,6 +143,7 @@ async function shakeHands(socket: Deno.Conn, { url, apiKey }: ConnectionOptions)
     "User-Agent: gong-bench",
   ];
   if (apiKey !== "") lines.push(`X-API-Key: ${apiKey}`);
+  if (protocol !== undefined) lines.push(`Sec-WebSocket-Protocol: ${protocol}`);
   const request = new TextEncoder().encode(lines.join("\r\n") + "\r\n\r\n");
   for (let at = 0; at < request.length;) at += await socket.write(request.subarray(at));
 
@@ -157,8 +160,16 @@ async function shakeHands(socket: Deno.Conn, { url, apiKey }: ConnectionOptions)
     const status = /^HTTP\/1\.1 (\d{3}[^\r\n]*)/.exec(head)?.[1] ?? "no HTTP/1.1";
     if (!status.startsWith("101")) throw new HandshakeError(status.trim());
     if (!head.includes(ACCEPT)) throw new HandshakeError("101 with a wrong Sec-WebSocket-Accept");
+    if (protocol !== undefined && !hasChosen(head.slice(0, end), protocol)) {
+      throw new HandshakeError(`101 without the subprotocol ${protocol}`);
+    }
     return bytes.slice(end + 4, length);
   }
+}
+
+/** RFC 6455 section 4.1: the subprotocol in use is the one in the answer, and none when there is none. */
+function hasChosen(head: string, protocol: string): boolean {
+  return /^Sec-WebSocket-Protocol:[ \t]*(\S+)[ \t]*$/im.exec(head)?.[1] === protocol;
 }
 
 function close(socket: Deno.Conn): void {

@@ -3,12 +3,12 @@ import { isChannelName, isReserved } from "../../globs.ts";
 import { parseBytes, parseSeconds } from "../../units.ts";
 import { DEFAULT_WS_URL, parseWsUrl } from "../ws_url.ts";
 import { MARK_BYTES, MAX_MESSAGES, MAX_PUBLISHERS } from "./mark.ts";
-import { defaultWorkers, LOAD_DEFAULTS, type LoadOptions } from "./options.ts";
+import { defaultWorkers, type Format, FORMATS, LOAD_DEFAULTS, type LoadOptions } from "./options.ts";
 
 /** What the command line of `gong bench` says. */
 export interface BenchArguments {
-  /** Without what has to be read from files and the environment first. */
-  readonly load: Omit<LoadOptions, "apiKey" | "caCerts">;
+  /** Without what has to be read from files and the environment first, and what only comparisons ask for. */
+  readonly load: Omit<LoadOptions, "apiKey" | "caCerts" | "distinctIds">;
   readonly apiKey: string | undefined;
   /** File with further authorities. */
   readonly ca: string | undefined;
@@ -88,10 +88,11 @@ function size(flags: Flags): number {
   return bytes;
 }
 
-function format(flags: Flags): "plain" | "json" {
-  const text = flags.text.get("format") ?? "plain";
-  if (text !== "plain" && text !== "json") throw new UsageError(`--format ${text}: expected plain or json`);
-  return text;
+function format(flags: Flags): Format {
+  const text = flags.text.get("format") ?? LOAD_DEFAULTS.format;
+  const known = FORMATS.find((name) => name === text);
+  if (known === undefined) throw new UsageError(`--format ${text}: expected one of ${FORMATS.join(", ")}`);
+  return known;
 }
 
 function channel(flags: Flags): string {

@@ -1,3 +1,8 @@
+/** How a server can be spoken to: `wires/` has what each is. */
+export const FORMATS = ["plain", "json", "stomp"] as const;
+
+export type Format = typeof FORMATS[number];
+
 /** What a load is. Plain data, so that it crosses isolates. Sizes are bytes, durations seconds. */
 export interface LoadOptions {
   /** A `ws:` or `wss:` URL. */
@@ -14,8 +19,7 @@ export interface LoadOptions {
   readonly duration: number;
   /** Of one message, at least 42. */
   readonly size: number;
-  /** `json`: the lines of the JSON door; `plain`: a frame is a message. */
-  readonly format: "plain" | "json";
+  readonly format: Format;
   /** Channel published to; empty: the server's default one. */
   readonly channel: string;
   /** Isolates that hold the subscribers; one more publishes. */
@@ -26,6 +30,8 @@ export interface LoadOptions {
   readonly caCerts: readonly string[];
   /** What has not arrived when nothing arrived for so long is lost. */
   readonly settle: number;
+  /** Of STOMP: each subscriber has an id of subscription of its own, not all the one that client libraries begin with. */
+  readonly distinctIds: boolean;
 }
 
 /** What is used where nothing is said. */
@@ -41,6 +47,7 @@ export const LOAD_DEFAULTS: Omit<LoadOptions, "url" | "workers"> = {
   apiKey: "",
   caCerts: [],
   settle: 5,
+  distinctIds: false,
 };
 
 /** Subscribers that are worth an isolate of their own. */
@@ -49,33 +56,4 @@ const PER_WORKER = 50;
 /** How many isolates hold so many subscribers when nobody says. */
 export function defaultWorkers(subscribers: number): number {
   return Math.max(1, Math.min(navigator.hardwareConcurrency, Math.floor(subscribers / PER_WORKER)));
-}
-
-/** Where a subscriber connects: with the channel, if there is one, and `format=json` where it is meant. */
-export function subscriberUrl({ url, format, channel }: LoadOptions): URL {
-  const target = new URL(url);
-  if (format === "json") {
-    target.searchParams.set("format", "json");
-    target.searchParams.set("channel", channelOf({ channel }));
-  } else if (channel !== "") {
-    target.searchParams.set("channel", channel);
-  }
-  return target;
-}
-
-/** Where a publisher connects: the JSON door needs no channel to publish to one, and hears nothing without. */
-export function publisherUrl(options: LoadOptions): URL {
-  const target = subscriberUrl(options);
-  if (options.format === "json") target.searchParams.delete("channel");
-  return target;
-}
-
-/** What stands around a message when it is published. */
-export function envelopeOf({ format, channel }: LoadOptions): { before: string; after: string } {
-  if (format === "plain") return { before: "", after: "" };
-  return { before: `{"publish":{"channel":${JSON.stringify(channelOf({ channel }))},"data":"`, after: '"}}' };
-}
-
-function channelOf({ channel }: { channel: string }): string {
-  return channel === "" ? "broadcast" : channel;
 }

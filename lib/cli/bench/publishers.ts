@@ -1,43 +1,15 @@
-import { openConnection } from "./connection.ts";
-import { BUFFER_BYTES, concat, encodeFrame, OPCODES } from "./frames.ts";
+import { concat } from "./frames.ts";
 import { Histogram } from "./histogram.ts";
-import { type Envelope, MarkWriter, MAX_MESSAGES, now, PROBE } from "./mark.ts";
-import { envelopeOf, type LoadOptions, publisherUrl } from "./options.ts";
-import {
-  countUp,
-  delay,
-  forEach,
-  type Line,
-  type Part,
-  type PartOptions,
-  type PartProgress,
-  type PartResult,
-} from "./part.ts";
+import { MarkWriter, MAX_MESSAGES, now, PROBE } from "./mark.ts";
+import { countUp, delay, forEach, type Part, type PartOptions, type PartProgress, type PartResult } from "./part.ts";
+import { WIRES } from "./wires/mod.ts";
+import type { PublishingWire, SpeakingLine } from "./wires/wire.ts";
 
 const HANDSHAKES_AT_ONCE = 64;
-const TIMEOUT = 30_000;
 /** Milliseconds for the closing handshakes. */
 const CLOSING = 2_000;
 /** Frames are handed to a socket in pieces of at least so many bytes when nothing paces them. */
 const PIECE = 64 * 1024;
-/** A refusal of the JSON door, whose answers are few: a command without an id is answered only when it fails. */
-const REFUSAL = /"error":\{"code":"([a-z_]+)"/g;
-
-/** A connection that publishes. */
-export interface SpeakingLine extends Line {
-  /** Queues bytes; resolves when the socket has taken them and all before. Never rejects: see `closed`. */
-  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-}
-
-/** How messages are published on one wire. */
-export interface PublishingWire {
-  /** What stands around each message. */
-  envelope(load: LoadOptions): Envelope;
-  /** What is written for a message in its envelope, which is good until the next one only. */
-  encode(message: Uint8Array): Uint8Array<ArrayBuffer>;
-  /** @param onRefused told the server's code of a message that it did not take */
-  open(options: PartOptions, onRefused: (code: string) => void): Promise<SpeakingLine>;
-}
 
 interface Publisher {
   readonly index: number;
@@ -60,7 +32,7 @@ export class Publishers implements Part {
   #firstSent = 0;
   #finishing = false;
 
-  constructor(options: PartOptions, wire: PublishingWire = WEBSOCKET) {
+  constructor(options: PartOptions, wire: PublishingWire = WIRES[options.load.format]) {
     this.#options = options;
     this.#wire = wire;
     this.#writer = new MarkWriter(options.run, options.load.size, wire.envelope(options.load));
@@ -173,22 +145,4 @@ export class Publishers implements Part {
       refused: this.#refused,
     };
   }
-}
-
-const WEBSOCKET: PublishingWire = {
-  envelope: envelopeOf,
-  encode: (message) => encodeFrame(OPCODES.text, message),
-  open({ load }, onRefused) {
-    const { apiKey, caCerts } = load;
-    const options = { url: publisherUrl(load), apiKey, caCerts, timeout: TIMEOUT, buffer: BUFFER_BYTES.busy };
-    return openConnection(options, (bytes, start, end, last) => {
-      if (load.format === "plain") return end;
-      if (last) { for (const code of refusalsIn(bytes.subarray(start, end))) onRefused(code); }
-      return start;
-    });
-  },
-};
-
-function refusalsIn(message: Uint8Array): string[] {
-  return [...new TextDecoder().decode(message).matchAll(REFUSAL)].map(([, code]) => code!);
 }

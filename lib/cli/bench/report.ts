@@ -1,11 +1,11 @@
 import { Histogram } from "./histogram.ts";
-import type { LoadOptions } from "./options.ts";
+import type { Format, LoadOptions } from "./options.ts";
 import { countUp, type PartResult } from "./part.ts";
 
 /** What came of a load. All times are milliseconds, sizes bytes, unless the name says otherwise. */
 export interface Report {
   readonly url: string;
-  readonly format: "plain" | "json";
+  readonly format: Format;
   /** Bytes of a message. */
   readonly size: number;
   /** Connections asked for, and those that were made. */

@@ -1,8 +1,6 @@
-import { openConnection } from "./connection.ts";
-import { BUFFER_BYTES, FrameReader, type OnData } from "./frames.ts";
+import { FrameReader } from "./frames.ts";
 import { Heard, Listener } from "./listener.ts";
 import { createRunName, MarkWriter, now } from "./mark.ts";
-import { subscriberUrl } from "./options.ts";
 import {
   countUp,
   delay,
@@ -13,14 +11,12 @@ import {
   type PartProgress,
   type PartResult,
 } from "./part.ts";
+import { WIRES } from "./wires/mod.ts";
+import type { OpenListening } from "./wires/wire.ts";
 
 const HANDSHAKES_AT_ONCE = 64;
-const TIMEOUT = 30_000;
 /** Milliseconds for the closing handshakes. */
 const CLOSING = 2_000;
-
-/** Opens a connection that listens. */
-export type OpenListening = (options: PartOptions, onData: OnData) => Promise<Line>;
 
 /** The connections of one isolate that listen, and what they have heard. */
 export class Subscribers implements Part {
@@ -35,7 +31,7 @@ export class Subscribers implements Part {
   #receivedByEnded = 0;
   #finishing = false;
 
-  constructor(options: PartOptions, open: OpenListening = openWebSocket) {
+  constructor(options: PartOptions, open: OpenListening = WIRES[options.load.format].listen) {
     const { size, publishers } = options.load;
     this.#options = options;
     this.#openOne = open;
@@ -105,12 +101,6 @@ export class Subscribers implements Part {
       refused: new Map(),
     };
   }
-}
-
-function openWebSocket({ load }: PartOptions, onData: OnData): Promise<Line> {
-  const { apiKey, caCerts, publishers } = load;
-  const buffer = publishers === 0 ? BUFFER_BYTES.idle : BUFFER_BYTES.busy;
-  return openConnection({ url: subscriberUrl(load), apiKey, caCerts, timeout: TIMEOUT, buffer }, onData);
 }
 
 /** Reads some thousand messages of its own, so that the first of a short run do not meet code that is still interpreted. */

@@ -5,7 +5,7 @@
  */
 import type { OnData } from "../../../lib/cli/bench/frames.ts";
 import type { Line } from "../../../lib/cli/bench/part.ts";
-import type { SpeakingLine } from "../../../lib/cli/bench/publishers.ts";
+import type { SpeakingLine } from "../../../lib/cli/bench/wires/wire.ts";
 import { statusOf, Tcp } from "./dial.ts";
 import { type Answer, Exchange } from "./exchange.ts";
 

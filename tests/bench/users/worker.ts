@@ -4,24 +4,19 @@
  * @module
  */
 import { workerData } from "node:worker_threads";
-import { openConnection } from "../../../lib/cli/bench/connection.ts";
-import { BUFFER_BYTES, type OnData } from "../../../lib/cli/bench/frames.ts";
+import type { OnData } from "../../../lib/cli/bench/frames.ts";
 import { obey } from "../../../lib/cli/bench/obey.ts";
-import { subscriberUrl } from "../../../lib/cli/bench/options.ts";
 import type { Line, PartOptions } from "../../../lib/cli/bench/part.ts";
 import { Publishers } from "../../../lib/cli/bench/publishers.ts";
 import { Subscribers } from "../../../lib/cli/bench/subscribers.ts";
+import { WIRES } from "../../../lib/cli/bench/wires/mod.ts";
 import { signToken } from "../../support/tokens.ts";
 
-/** Milliseconds. */
-const TIMEOUT = 30_000;
-
-function openAsUser({ load }: PartOptions, onData: OnData): Promise<Line> {
-  const { apiKey, caCerts, publishers } = load;
-  const buffer = publishers === 0 ? BUFFER_BYTES.idle : BUFFER_BYTES.busy;
-  const url = subscriberUrl(load);
+function openAsUser(options: PartOptions, onData: OnData): Promise<Line> {
+  const url = new URL(options.load.url);
   url.searchParams.set("token", signToken({ sub: crypto.randomUUID() }));
-  return openConnection({ url, apiKey, caCerts, timeout: TIMEOUT, buffer }, onData);
+  const load = { ...options.load, url: url.href };
+  return WIRES[load.format].listen({ ...options, load }, onData);
 }
 
 const options = workerData as PartOptions;
