@@ -72,6 +72,11 @@ class StompDoor implements Door, Ticking {
   /** What came while it is looked at who it is. */
   #held: StompFrame[] | undefined;
   #heldBytes = 0;
+  /**
+   * Its CONNECT came in a binary message: so do those of React Native, whose WebSockets end a text at its first NUL, and
+   * with it whatever is joined behind a frame.
+   */
+  #isSplit = false;
 
   constructor(doors: StompDoors, protocol: StompVersion | undefined) {
     this.#doors = doors;
@@ -181,6 +186,7 @@ class StompDoor implements Door, Ticking {
     const beats = agreeOnBeats(frame.headers.get("heart-beat"), this.#doors.ping);
     const said = readCredentials(frame);
     this.#reader.version = version;
+    this.#isSplit = !frame.isText;
     this.#held = [];
     session.identify(said)
       .then(() => this.#connect(session, version, new Beats(beats, this.#doors.pulse.now())))
@@ -199,7 +205,8 @@ class StompDoor implements Door, Ticking {
   #connect(session: DoorSession, version: StompVersion, beats: Beats): void {
     if (session.hasLeft) return;
     const { maxMessage, budget, ping, pulse } = this.#doors;
-    const talk = this.#talk = new Conversation(session, version, { maxMessage, budget, now: pulse.now });
+    const options = { maxMessage, budget, now: pulse.now, isSplit: this.#isSplit };
+    const talk = this.#talk = new Conversation(session, version, options);
     this.#beats = beats;
     // What it hears without having asked is encoded another way from here on.
     session.recode();

@@ -16,6 +16,12 @@ export type Headers = readonly (readonly [name: string, value: string])[];
 /** A frame of the client, as long as its body is not needed. */
 export type Said = Pick<StompFrame, "command" | "headers">;
 
+/** What else a {@linkcode Conversation} needs. */
+export interface ConversationOptions extends TransactionsOptions {
+  /** Each frame has to have a message of its own. */
+  readonly isSplit: boolean;
+}
+
 /** A connection from its CONNECTED on. */
 export class Conversation {
   readonly session: DoorSession;
@@ -29,10 +35,10 @@ export class Conversation {
   readonly #underway = new Set<Promise<unknown>>();
   #signals = 0;
 
-  constructor(session: DoorSession, version: StompVersion, options: TransactionsOptions) {
+  constructor(session: DoorSession, version: StompVersion, { isSplit, ...options }: ConversationOptions) {
     this.session = session;
     this.version = version;
-    this.subscriptions = new Subscriptions(session, version);
+    this.subscriptions = new Subscriptions(session, version, isSplit);
     this.transactions = new Transactions(options);
   }
 

@@ -27,6 +27,7 @@ export interface Subscription {
 export class Subscriptions {
   readonly #session: DoorSession;
   readonly #version: StompVersion;
+  readonly #isAlwaysSplit: boolean;
   readonly #byName = new Map<string, Subscription>();
   /** Of subscriptions that are in force. */
   readonly #routes = new Set<Route>();
@@ -34,9 +35,11 @@ export class Subscriptions {
   readonly given = new Map<string, Giver>();
   #wiring: Wiring;
 
-  constructor(session: DoorSession, version: StompVersion) {
+  /** @param isAlwaysSplit whether each frame has a message of its own, whatever is subscribed to */
+  constructor(session: DoorSession, version: StompVersion, isAlwaysSplit: boolean) {
     this.#session = session;
     this.#version = version;
+    this.#isAlwaysSplit = isAlwaysSplit;
     this.#wiring = this.#wire();
   }
 
@@ -55,7 +58,7 @@ export class Subscriptions {
 
   add(subscription: Subscription): void {
     this.#byName.set(subscription.name, subscription);
-    if (this.#isSplit !== this.#wiring.isSplit) this.#rewire();
+    if (this.isSplit !== this.#wiring.isSplit) this.#rewire();
   }
 
   /** @throws {GongError} `not_found` */
@@ -64,7 +67,7 @@ export class Subscriptions {
     if (!subscription) throw new GongError("not_found", "There is no such subscription.");
     this.#byName.delete(name);
     subscription.end();
-    if (this.#isSplit !== this.#wiring.isSplit) this.#rewire();
+    if (this.isSplit !== this.#wiring.isSplit) this.#rewire();
   }
 
   /** Nobody takes what queues would give from here on: others are to have it. */
@@ -114,7 +117,7 @@ export class Subscriptions {
     const pending = [...this.#byName.values()].flatMap(({ channel }) => {
       return channel === undefined || queueOf(channel) !== undefined ? [] : [channel];
     });
-    return new Wiring(this.#version, this.#routes, { pending, isSplit: this.#isSplit });
+    return new Wiring(this.#version, this.#routes, { pending, isSplit: this.isSplit });
   }
 
   #rewire(): void {
@@ -126,7 +129,8 @@ export class Subscriptions {
    * Whether each frame has a message of its own: of several in one, stompjs 2.3.3 acknowledges the last, whichever it is
    * told to. It speaks 1.0 and 1.1.
    */
-  get #isSplit(): boolean {
+  get isSplit(): boolean {
+    if (this.#isAlwaysSplit) return true;
     return this.#version !== "1.2" && [...this.#byName.values()].some(({ isAcknowledged }) => isAcknowledged);
   }
 }

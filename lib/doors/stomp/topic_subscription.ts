@@ -47,7 +47,7 @@ export class TopicSubscription implements Subscription, SubscribeAnswer {
     this.#start = start;
     const head = encodeMessageHead(version, { subscription: id, destination, headers });
     this.#route = { channel, event, head };
-    this.codec = new Wiring(version, [this.#route]);
+    this.codec = new Wiring(version, [this.#route], { isSplit: talk.subscriptions.isSplit });
   }
 
   begin(): void {

@@ -227,6 +227,23 @@ Deno.test("a publication is encoded once for all subscriptions of one version, w
   assertEquals(told, ["subscription:one", "subscription:two", "subscription:one"]);
 });
 
+Deno.test("who says CONNECT in a binary message gets each frame in a message of its own, as React Native wants it", async () => {
+  await using stage = new Stage();
+  for (const [channel, most] of [["text", 2], ["binary", 1]] as const) {
+    await stage.publish(channel, "1", "2");
+    const peer = new StompPeer(stage.edge);
+    const connect = frameOf("CONNECT", { "accept-version": "1.2" });
+    peer.sayRaw(channel === "text" ? connect : new TextEncoder().encode(connect));
+    await peer.next("CONNECTED");
+    await peer.subscribe("0", `/topic/${channel}`, { history: "2" });
+    for (const text of ["1", "2"]) assertEquals((await peer.message()).text, text);
+    await stage.publish(channel, "3", "4");
+    for (const text of ["3", "4"]) assertEquals((await peer.message()).text, text);
+    const frames = peer.client.socket.sent.map((data) => String(data).split("MESSAGE").length - 1);
+    assertEquals(Math.max(...frames), most, channel);
+  }
+});
+
 Deno.test("a channel that the operator has a session hear, and signals, come without a subscription", async () => {
   await using stage = new Stage();
   const peer = await StompPeer.connect(stage.edge);
