@@ -46,7 +46,7 @@ def say(**fields):
 
 
 def main(port, version, name):
-    beats = {} if version == "1.0" else {"heartbeats": (1000, 1000)}
+    beats = {} if version == "1.0" else {"heartbeats": (2000, 3000)}
     client = CONNECTIONS[version]([("127.0.0.1", port)], reconnect_attempts_max=1, **beats)
     told = Told()
     client.set_listener("told", told)
@@ -107,7 +107,7 @@ def main(port, version, name):
 
     # Longer than the server or the client would wait without.
     if version != "1.0":
-        for _ in range(4):
+        for _ in range(2):
             told.beats.get(timeout=PATIENCE)
     say(beating=told.ends.empty())
 
