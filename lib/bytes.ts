@@ -15,3 +15,14 @@ export function sizeOf({ data, tags }: Pick<Draft, "data" | "tags">): number {
   for (const name in tags) size += name.length + tags[name]!.length;
   return size;
 }
+
+/** The bytes of all parts, one after the other. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

@@ -4,6 +4,7 @@
  * @see https://stomp.github.io/stomp-specification-1.2.html
  * @module
  */
+import { concat } from "../bytes.ts";
 import type { Data } from "../types.ts";
 import { escapeFor, type StompVersion, wireOf } from "./stomp/wire.ts";
 
@@ -12,7 +13,7 @@ export { StompReader } from "./stomp/reader.ts";
 export { escapeStompHeader, type StompVersion } from "./stomp/wire.ts";
 
 const encoder = new TextEncoder();
-const NUL = 0x00;
+const NUL = new Uint8Array(1);
 
 /**
  * A frame to a client, whole with its NUL. Text when the body is a string (or absent), bytes otherwise.
@@ -41,13 +42,5 @@ export function encodeStompFrame(
   }
   head += "\n";
   // As one piece of memory: V8 would keep a sum as a tree, and each socket pays for that.
-  return typeof body === "string" ? [head, body, "\0"].join("") : joinBytes(encoder.encode(head), body);
-}
-
-function joinBytes(head: Uint8Array, body: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(head.length + body.length + 1);
-  frame.set(head);
-  frame.set(body, head.length);
-  frame[frame.length - 1] = NUL;
-  return frame;
+  return typeof body === "string" ? [head, body, "\0"].join("") : concat([encoder.encode(head), body, NUL]);
 }

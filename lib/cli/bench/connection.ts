@@ -4,7 +4,8 @@
  * @module
  */
 
-import { concat, encodeFrame, FrameReader, type OnData, OPCODES } from "./frames.ts";
+import { concat } from "../../bytes.ts";
+import { encodeFrame, FrameReader, type OnData, OPCODES } from "./frames.ts";
 
 /** The sample nonce of RFC 6455 section 1.3 and its answer: a measuring client needs no fresh one. */
 const NONCE = "dGhlIHNhbXBsZSBub25jZQ==";

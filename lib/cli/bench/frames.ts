@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { concat } from "../../bytes.ts";
 
 /** Opcodes of RFC 6455 section 5.2. */
 export const OPCODES = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
@@ -184,15 +185,4 @@ export function encodeFrame(opcode: number, payload: Uint8Array): Uint8Array<Arr
   for (let i = 0; i < 4; i++) frame[header - 4 + i] = mask >>> (24 - 8 * i);
   for (let i = 0; i < length; i++) frame[header + i] = payload[i]! ^ frame[header - 4 + (i & 3)]!;
   return frame;
-}
-
-/** The bytes of all parts, one after the other. */
-export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

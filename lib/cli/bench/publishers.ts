@@ -1,4 +1,4 @@
-import { concat } from "./frames.ts";
+import { concat } from "../../bytes.ts";
 import { Histogram } from "./histogram.ts";
 import { MarkWriter, MAX_MESSAGES, now, PROBE } from "./mark.ts";
 import { countUp, delay, forEach, type Part, type PartOptions, type PartProgress, type PartResult } from "./part.ts";

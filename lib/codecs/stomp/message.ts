@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { byteLength } from "../../bytes.ts";
+import { byteLength, concat } from "../../bytes.ts";
 import type { Data, Publication, QueuedMessage } from "../../types.ts";
 import { escapeStompHeader, escapeStompName, type StompVersion } from "./wire.ts";
 
@@ -82,14 +82,4 @@ export function isTextType(contentType: string): boolean {
   if (!type.startsWith("text/") && type.trim() !== "application/json") return false;
   const charset = parameters.map((text) => text.trim()).find((text) => text.startsWith("charset="));
   return charset === undefined || /^charset="?utf-?8"?$/.test(charset);
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

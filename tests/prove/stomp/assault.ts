@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { concat } from "../../../lib/bytes.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert } from "@std/assert";
 import type { StompVersion } from "../../../lib/codecs/stomp.ts";
@@ -111,13 +112,13 @@ function pack(frames: readonly Uint8Array[], random: Random): { bytes: Uint8Arra
     messages.push(encodeFrame(opcode, piece.subarray(0, at), { fin: false }));
     messages.push(encodeFrame(OPCODE.continuation, piece.subarray(at)));
   }
-  return { bytes: join(messages), isBroken };
+  return { bytes: concat(messages), isBroken };
 }
 
 function cut(frames: readonly Uint8Array[], random: Random): Uint8Array[] {
   const kind = random.int(4);
   if (kind > 1) return [...frames];
-  const all = join(frames);
+  const all = concat(frames);
   if (kind === 1) return [all];
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < all.length;) {
@@ -148,14 +149,4 @@ function isUtf8(bytes: Uint8Array): boolean {
   } catch {
     return false;
   }
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -1,5 +1,6 @@
+import { concat } from "../../../bytes.ts";
 import { parseHead, type StompHead } from "../../../codecs/stomp/head.ts";
-import { concat, type OnData } from "../frames.ts";
+import type { OnData } from "../frames.ts";
 
 const NUL = 0x00;
 const LF = 0x0a;
