@@ -28,6 +28,8 @@ export interface CrowdOptions {
 /** Doors that tell where one stands. */
 const DOORS = [openJson, openSseJson, openPoll, openStream] as const;
 const ROOMS = ["room:a", "room:b", "room:c", "room:d", "room:e", "room:f"] as const;
+/** Edges of the server at once. */
+const ISOLATES = 2;
 /** How much more memory the process may have at the end than after the first third. */
 const GROWTH = 96 * 2 ** 20;
 /** What has to be nothing when everybody is gone. */
@@ -91,7 +93,10 @@ export async function proveCrowd(options: CrowdOptions = {}): Promise<string> {
     const passed = 1 - (end - performance.now()) / (duration * 1000);
     if (passed > 1 / 3) early ||= figure(await statsOf(gong.url).catch(() => ({})), "process_resident_memory_bytes");
     if (kill > kills || passed < kill / (kills + 1)) continue;
-    gong.signal(Object.values(FAULTS)[kill++ % 3]!);
+    gong.signal(Object.values(FAULTS)[kill % 3]!);
+    // Another is there before the next one dies, and before anybody rests.
+    await until(() => edgesOf(gong) === ISOLATES + kill, () => `${edgesOf(gong)} edges after ${kill} deaths`);
+    kill++;
   }
 
   await Promise.all([...members.map((member) => member.rest()), ...visitors.map((visitor) => visitor.leave())]);
@@ -123,6 +128,11 @@ export async function proveCrowd(options: CrowdOptions = {}): Promise<string> {
   assertEquals(faults, []);
   return `${answered} commands of ${count * 3} clients, ${acknowledged.length} acknowledged were heard once over ` +
     `${resumed} resumes and ${kills} dead isolates; ${toMebibytes(early)} became ${toMebibytes(late)} (seed ${seed})`;
+}
+
+/** Edges that have been ready until now. */
+function edgesOf(gong: Gong): number {
+  return gong.output().split("\n").filter((line) => line.includes('"edge.ready"')).length;
 }
 
 function follow(gong: Gong, user: string, open: typeof DOORS[number]): Follower {

@@ -148,7 +148,7 @@ async function persist(
   }
 }
 
-/** All schedules, when none is left that will fire but the periodic ones. */
+/** All schedules, when none is left that will fire but the periodic ones, and each of those has fired. */
 async function untilOver(url: string): Promise<Shown[]> {
   for (const end = Date.now() + 30_000;; await delay(50)) {
     const shown: Shown[] = [];
@@ -158,7 +158,7 @@ async function untilOver(url: string): Promise<Shown[]> {
       shown.push(...page.schedules);
       after = page.next;
     }
-    const left = shown.filter(({ id, next }) => next !== undefined && !(id in PERIODIC));
+    const left = shown.filter(({ id, next, last }) => id in PERIODIC ? last === undefined : next !== undefined);
     if (left.length === 0) return shown;
     assert(Date.now() < end, `${left.length} have not fired: ${JSON.stringify(left.slice(0, 3))}`);
   }

@@ -34,8 +34,8 @@ export function tokenOf(user: string, info?: unknown): string {
 
 /** A client of the JSON door that does everything that one can do, one thing after the other, and comes back. */
 export class Member {
-  /** Rooms that it hears, as it was told. */
-  readonly rooms = new Set<string>();
+  /** Rooms that it hears, as it was told on this connection. */
+  rooms = new Set<string>();
   session = "";
   /** Commands that were answered. */
   answered = 0;
@@ -94,13 +94,15 @@ export class Member {
       const { ok } = await this.#command({ authenticate: { token: tokenOf(user, { text }) } });
       return assertEquals(ok?.user ?? user, user);
     }
+    // Whoever awaits an answer may go on only when its connection has ended already.
+    const heard = this.rooms;
     if (dice < 80) {
       const { ok } = await this.#command({ subscribe: { channel: room } });
-      return void (ok && this.rooms.add(room));
+      return void (ok && heard.add(room));
     }
     if (dice < 88) {
       await this.#command({ unsubscribe: { channel: room } });
-      return void this.rooms.delete(room);
+      return void heard.delete(room);
     }
     if (dice < 92) return void await this.#command({ every: { seconds: 1, channel: room, data: "now and then" } });
     if (dice < 96) {
@@ -151,6 +153,7 @@ export class Member {
       socket.onerror = () => {};
     });
     await welcomed;
+    if (socket.readyState !== WebSocket.OPEN) throw new CutOff();
     this.#socket = socket;
   }
 
@@ -166,7 +169,7 @@ export class Member {
 
   #cutOff(): void {
     this.#socket = undefined;
-    this.rooms.clear();
+    this.rooms = new Set();
     for (const { reject } of this.#waiting.values()) reject(new CutOff());
     this.#waiting.clear();
   }
