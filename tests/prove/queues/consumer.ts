@@ -143,7 +143,6 @@ export class Consumer {
       case "hoards":
         return;
       // Half a word has no effect.
-      // Half a word has no effect.
       case "breaks off a frame":
         return await client.drop({ command: "ACK", headers, of: "websocket" });
       case "breaks off a message":
