@@ -10,6 +10,7 @@ import { GongError } from "./errors.ts";
 import { Hub } from "./hub.ts";
 import type { Port } from "./link.ts";
 import type { Logger } from "./log.ts";
+import { Lookout } from "./lookout.ts";
 import { Metrics } from "./metrics.ts";
 import { claimPort, type PortClaim } from "./supervisor/port_claim.ts";
 import { measureProcess, residentBytes, watchIsolate } from "./vitals.ts";
@@ -142,7 +143,8 @@ class Supervisor {
     this.#hub.directory.mark("start", "starting");
     await Promise.all(Array.from({ length: this.#config.isolates }, (_, slot) => this.#startFirst(slot)));
     this.#hub.directory.mark("start");
-    this.#timers.push(setInterval(() => this.#beat(), BEAT));
+    const lookout = new Lookout(BEAT, performance.now());
+    this.#timers.push(setInterval(() => this.#beat(lookout.mayJudge(performance.now())), BEAT));
   }
 
   async shutdown(): Promise<void> {
@@ -232,9 +234,9 @@ class Supervisor {
     await edge.worker.terminate();
   }
 
-  #beat(): void {
+  #beat(mayJudge: boolean): void {
     this.#hub.directory.beat();
-    for (const [edge, silence] of this.#hub.directory.silences()) {
+    for (const [edge, silence] of mayJudge ? this.#hub.directory.silences() : []) {
       if (silence < this.#config.hang * 1000) continue;
       this.#log.error("edge.hangs", { edge, seconds: Math.round(silence / 1000) });
       // Such a worker cannot be ended, only the process can.

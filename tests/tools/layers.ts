@@ -15,6 +15,7 @@ export const LAYERS: readonly string[] = [
   "lib/flags.ts",
   "lib/units.ts",
   "lib/timer.ts",
+  "lib/lookout.ts",
   "lib/globs.ts",
   "lib/reserved.ts",
   "lib/address.ts",

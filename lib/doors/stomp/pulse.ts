@@ -4,6 +4,8 @@
  * @module
  */
 
+import { Lookout } from "../../lookout.ts";
+
 /** Somebody who is told how late it is. */
 export interface Ticking {
   /** @param now by the clock of the {@linkcode Pulse}, in milliseconds @returns whether it wants to be told again */
@@ -24,6 +26,7 @@ export class Pulse {
   readonly now: () => number;
   readonly #members = new Set<Ticking>();
   #timer: ReturnType<typeof setInterval> | undefined;
+  #lookout: Lookout | undefined;
 
   constructor({ now = () => performance.now() }: PulseOptions = {}) {
     this.now = now;
@@ -31,7 +34,9 @@ export class Pulse {
 
   add(member: Ticking): void {
     this.#members.add(member);
-    this.#timer ??= setInterval(() => this.tick(), TICK);
+    if (this.#timer !== undefined) return;
+    this.#lookout = new Lookout(TICK, this.now());
+    this.#timer = setInterval(() => this.tick(), TICK);
   }
 
   delete(member: Ticking): void {
@@ -41,9 +46,10 @@ export class Pulse {
     this.#timer = undefined;
   }
 
-  /** Tells everybody; who ends meanwhile does so alone. */
+  /** Tells everybody, unless what they have said may wait to be read; who ends meanwhile does so alone. */
   tick(): void {
     const now = this.now();
+    if (!this.#lookout?.mayJudge(now)) return;
     for (const member of this.#members) if (!member.tick(now)) this.delete(member);
   }
 }
