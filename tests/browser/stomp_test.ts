@@ -25,7 +25,7 @@ const suite = createSuite();
 let gong: Gong;
 Deno.test.beforeAll(async () => {
   gong = await startGong(
-    ["--isolates", "2", "--ping", "2s", "--max-message", "1048576", "--outbox", "8MiB", "--history-count", "100000"],
+    ["--isolates", "2", "--ping", "4s", "--max-message", "1048576", "--outbox", "8MiB", "--history-count", "100000"],
   );
 });
 Deno.test.afterAll(() => gong.kill());
@@ -190,8 +190,8 @@ for (const { library, version, name } of SPEAKERS) {
 }
 
 for (const { library, version, name } of SPEAKERS.filter(({ version }) => version !== "1.0")) {
-  suite.test(`${name} and the server keep in a page their heart-beats of two seconds`, async ({ visit }) => {
-    const page = await open(visit, library, version, 2000);
+  suite.test(`${name} and the server keep in a page their heart-beats of four seconds`, async ({ visit }) => {
+    const page = await open(visit, library, version, 4000);
     await until(async () => (await look(page)).beats >= 3);
     const { connected, codes } = await look(page);
     assertEquals([connected.length, codes], [1, []]);

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 // @ts-types="../../static/gong.d.ts"
 import { Gong } from "../../static/gong.js";
+import { until } from "../support/until.ts";
 import { Heard } from "./client.ts";
 import { FakeGong } from "./fake.ts";
 
@@ -22,7 +23,7 @@ Deno.test("Gong is connected while it has a subscription, and only then", async 
   ends[1]?.();
   ends[2]?.();
   await heard.reaches("idle");
-  while (server.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => server.listeners === 0);
   await heard.listen("a");
   assertEquals(heard.data, ["twice", "twice", "once"]);
   assertEquals(pushes(server), 2);
@@ -87,7 +88,7 @@ Deno.test("Gong ends with its signal, and a subscription with its own", async ()
   assertEquals(heard.gong.phase, "closed");
   assertThrows(() => heard.gong.subscribe("c", heard.hear), Error, "The client was closed.");
   assertThrows(() => heard.gong.connect(), Error, "The client was closed.");
-  while (server.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => server.listeners === 0);
   assertEquals(new Heard(server.url, { signal: AbortSignal.abort() }).gong.phase, "closed");
 });
 
@@ -172,7 +173,7 @@ Deno.test("Gong connects at once when the network is back, and rests while its p
   await heard.listen("a");
   dispatchEvent(new Event("pagehide"));
   assertEquals(heard.gong.phase, "waiting");
-  while (server.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => server.listeners === 0);
   server.publish("a", "in the meantime");
   dispatchEvent(new Event("pageshow"));
   await heard.count(1);
@@ -183,9 +184,9 @@ Deno.test("Gong connects at once when the network is back, and rests while its p
 
 Deno.test("Gong gives up a connection that has fallen silent, and asks a WebSocket before it does", async () => {
   await using server = new FakeGong();
-  using heard = new Heard(server.url, { timeout: 50 });
+  using heard = new Heard(server.url, { timeout: 500, transports: ["websocket"] });
   await heard.listen("a");
-  while (!server.commands.some((command) => "ping" in command)) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => server.commands.some((command) => "ping" in command));
   assertEquals(heard.states.length, 2);
   server.silent.add("ping");
   const { error } = await heard.event("state", ({ phase }) => phase === "waiting");

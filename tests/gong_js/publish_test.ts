@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { GongError } from "../../static/gong.d.ts";
+import { until } from "../support/until.ts";
 import { Heard } from "./client.ts";
 import { FakeGong } from "./fake.ts";
 
@@ -51,7 +52,7 @@ Deno.test("Gong.publish() keeps the order over HTTP, also when it has to try aga
   using heard = new Heard(server.url);
   server.faults.set("publish", { status: 503 });
   const published = Array.from({ length: 20 }, (_, at) => heard.gong.publish("a", at));
-  while (posts(server) < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => posts(server) >= 2);
   server.faults.clear();
   const offsets = (await Promise.all(published)).map(({ offset }) => offset);
   assertEquals(offsets, Array.from({ length: 20 }, (_, at) => at + 1));
@@ -59,7 +60,7 @@ Deno.test("Gong.publish() keeps the order over HTTP, also when it has to try aga
 
 Deno.test("Gong.publish() says at once what does not pass, and tries what does until its time is over", async () => {
   await using server = new FakeGong();
-  using heard = new Heard(server.url, { timeout: 100 });
+  using heard = new Heard(server.url, { timeout: 500 });
   const body = { code: "forbidden", detail: "Publishing to a is not allowed." };
   server.faults.set("publish", { status: 403, body });
   const refused = await refusal(heard.gong.publish("a", 1));
@@ -88,7 +89,7 @@ Deno.test("Gong.publish() waits for as long as Retry-After says", async () => {
   server.faults.set("publish", { status: 429, headers: { "retry-after": "1" } });
   const start = performance.now();
   const published = heard.gong.publish("a", 1);
-  while (posts(server) < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => posts(server) >= 1);
   server.faults.clear();
   await published;
   assert(performance.now() - start >= 1_000, "it came too early");

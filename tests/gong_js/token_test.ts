@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 // @ts-types="../../static/gong.d.ts"
 import { GongError } from "../../static/gong.js";
+import { until } from "../support/until.ts";
 import { Heard } from "./client.ts";
 import { FakeGong, tokenOf } from "./fake.ts";
 
@@ -107,7 +108,7 @@ Deno.test("Gong brings another token before the time of the one it has is over",
   using heard = new Heard(server.url, { token: source.token });
   await heard.listen("a");
   assertEquals(heard.gong.user, "u");
-  while (!server.commands.some((command) => "authenticate" in command)) await new Promise((go) => setTimeout(go, 5));
+  await until(() => server.commands.some((command) => "authenticate" in command));
   assertEquals(server.commands.find((command) => "authenticate" in command)?.authenticate, { token: "u.2" });
   server.publish("a", 1);
   await heard.count(1);

@@ -125,7 +125,7 @@ for (const [from, to] of [["websocket", "sse"], ["sse", "polling"]] as const) {
       for (const each of TRANSPORTS.slice(0, TRANSPORTS.indexOf(to))) {
         server.faults.set(PATHS[each], fault);
       }
-      using heard = new Heard(server.url, { timeout: 200 });
+      using heard = new Heard(server.url, { timeout: 1_000 });
       await heard.listen("a");
       assertEquals(heard.states.at(-1), `open ${to}`);
       server.publish("a", 1);
@@ -149,10 +149,10 @@ for (const [from, to] of [["websocket", "sse"], ["sse", "polling"]] as const) {
 Deno.test("Gong keeps what works while it looks for something better in vain", async () => {
   await using server = new FakeGong();
   server.faults.set("push", "swallow");
-  using heard = new Heard(server.url, { timeout: 50 });
+  using heard = new Heard(server.url, { timeout: 400 });
   await heard.listen("a");
   const looks = () => server.requests.filter((request) => request.includes("/push")).length;
-  while (looks() < 4) {
+  while (looks() < 3) {
     const sent = server.publish("a", looks()).offset;
     await heard.count(sent);
   }

@@ -1,3 +1,4 @@
+import type { Readiness } from "../../lib/types.ts";
 import { assert, assertEquals } from "@std/assert";
 import { type Client, connect } from "../support/client.ts";
 import { type Gong, startGong } from "../support/gong.ts";
@@ -107,8 +108,9 @@ Deno.test("an edge that hangs makes /ready fail, and after --hang seconds ends t
     assert(!hasEnded, "the process ended before /ready said anything");
     const ready = await askReady(gong);
     if (ready === undefined || ready.status === 200) continue;
-    assertEquals(ready, { status: 503, body: { ready: false, reasons: ["edge 1 is silent"] } });
-    break;
+    assertEquals([ready.status, ready.body.ready], [503, false]);
+    // Right after a standstill of the machine the other is silent as well.
+    if (ready.body.reasons.join() === "edge 1 is silent") break;
   }
   other.send('{"id":1,"ping":{}}');
   assert((await other.nextText()).includes('"id":1,"ok"'));
@@ -116,7 +118,7 @@ Deno.test("an edge that hangs makes /ready fail, and after --hang seconds ends t
 });
 
 /** The first answer on several connections: whatever the hanging edge was given is never answered. */
-async function askReady(gong: Gong): Promise<{ status: number; body: unknown } | undefined> {
+async function askReady(gong: Gong): Promise<{ status: number; body: Readiness } | undefined> {
   using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
   const signal = AbortSignal.timeout(1_000);
   const ask = async () => {

@@ -74,7 +74,7 @@ async function passed(time: number): Promise<void> {
 Deno.test("a schedule whose time comes while the server is stopped fires late, once, and is kept as it was", () =>
   inFolder(async (dir) => {
     let gong = await start(dir, [SHOP, BOSS]);
-    const at = Date.now() + 2500;
+    const at = Date.now() + 5000;
     const tags = { a: "é\u2028" };
     const binary = { encoding: "base64", data: "AP+A", contentType: "image/png" };
     const made = await schedule(gong, { id: "text", at, channels: ["a", "b"], data: { n: "🎉\0" }, event: "e", tags });
@@ -115,7 +115,7 @@ Deno.test("a schedule whose time comes while the server is stopped fires late, o
 Deno.test("a schedule of a key that is gone is refused when it fires, and that of a key which stays is not", () =>
   inFolder(async (dir) => {
     let gong = await start(dir, [SHOP, BOSS]);
-    const at = Date.now() + 2500;
+    const at = Date.now() + 5000;
     await schedule(gong, { id: "of-shop", at, channel: "a", data: 1 });
     await schedule(gong, { id: "of-boss", at, channel: "b", data: 2 }, BOSS);
     await schedule(gong, { id: "later", in: 3600, channel: "a", data: 3 });
@@ -160,7 +160,9 @@ Deno.test("periodic schedules go on after a stop, what they missed is skipped an
         await until(async () => (await look(gong, id)).last.due > started);
         assertEquals((await look(gong, id)).last.late, undefined);
       }
-      assertEquals(logged(gong, "schedule.skipped").map(({ id }) => id).sort(), ["cron", "every"]);
+      // A machine that stands still makes the server miss others.
+      const missed = logged(gong, "schedule.skipped").filter(({ due }) => Number(due) < stopped + 2200);
+      assertEquals(missed.map(({ id }) => id).sort(), ["cron", "every"]);
       assertEquals(logged(gong, "schedule.late"), []);
       for (const [id, channel, first] of [["every", "a", created], ["cron", "b", 0]] as const) {
         const ids = (await published(gong, channel)).map(([, id]) => id);

@@ -32,7 +32,7 @@ soakTest(
 
 soakTest(
   "clients that only answer pings stay, and hear what is published",
-  () => proveIdle({ subscribers: 500, duration: 5, ping: 1 }),
+  () => proveIdle({ subscribers: 500, duration: 9, ping: 3 }),
 );
 
 for (const door of ["push", "sse"] as const) {
@@ -42,7 +42,7 @@ for (const door of ["push", "sse"] as const) {
   );
 }
 
-soakTest("peers that answer no ping are gone within two pings", () => proveSilent({ stalled: 20, ping: 1 }));
+soakTest("peers that answer no ping are gone within two pings", () => proveSilent({ stalled: 20, ping: 3 }));
 
 soakTest(
   "a server that is killed under load has kept what it acknowledged, once, and its followers miss nothing",

@@ -8,7 +8,7 @@ for (const version of ["1.0", "1.1", "1.2"] as const) {
   pythonTest(
     `stomp.py speaks STOMP ${version} with the server: receipts, transactions, a queue, heart-beats`,
     async () => {
-      await using gong = await startGong(["--isolates", "2", "--ping", "2s"]);
+      await using gong = await startGong(["--isolates", "2", "--ping", "4s"]);
       await using bridge = new TcpBridge(`${gong.ws}/ws`);
       await using listener = await connectStomp(gong);
       await listener.subscribe("/topic/py");

@@ -91,7 +91,7 @@ export async function proveCrowd(options: CrowdOptions = {}): Promise<string> {
   for (let kill = 1; performance.now() < end; await delay(100)) {
     for (const { listener } of followers.values()) if (random.int(50) === 0) listener.drop();
     const passed = 1 - (end - performance.now()) / (duration * 1000);
-    if (passed > 1 / 3) early ||= figure(await statsOf(gong.url).catch(() => ({})), "process_resident_memory_bytes");
+    if (passed > 1 / 3) early ||= await residentOf(gong).catch(() => 0);
     if (kill > kills || passed < kill / (kills + 1)) continue;
     gong.signal(Object.values(FAULTS)[kill % 3]!);
     // Another is there before the next one dies, and before anybody rests.
@@ -99,6 +99,7 @@ export async function proveCrowd(options: CrowdOptions = {}): Promise<string> {
     kill++;
   }
 
+  early ||= await residentOf(gong);
   await Promise.all([...members.map((member) => member.rest()), ...visitors.map((visitor) => visitor.leave())]);
   await untilHeard(followers, acknowledged);
   for (const room of ROOMS) await untilAgreed(gong, room, members, folds.get(room)!);
@@ -119,7 +120,7 @@ export async function proveCrowd(options: CrowdOptions = {}): Promise<string> {
     () => `left of everybody: ${JSON.stringify(left)}`,
     30_000,
   );
-  const late = figure(await statsOf(gong.url), "process_resident_memory_bytes");
+  const late = await residentOf(gong);
   assert(late - early < GROWTH, `${toMebibytes(early)} have become ${toMebibytes(late)}`);
   // An isolate that was told to throw is no fault.
   const faults = gong.output().split("\n").filter((line) =>
@@ -128,6 +129,10 @@ export async function proveCrowd(options: CrowdOptions = {}): Promise<string> {
   assertEquals(faults, []);
   return `${answered} commands of ${count * 3} clients, ${acknowledged.length} acknowledged were heard once over ` +
     `${resumed} resumes and ${kills} dead isolates; ${toMebibytes(early)} became ${toMebibytes(late)} (seed ${seed})`;
+}
+
+async function residentOf(gong: Gong): Promise<number> {
+  return figure(await statsOf(gong.url), "process_resident_memory_bytes");
 }
 
 /** Edges that have been ready until now. */

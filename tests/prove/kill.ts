@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
 import { type Gong, startGong } from "../support/gong.ts";
+import { until } from "../support/until.ts";
 import { Follower, readAll } from "./follower.ts";
 
 /** How often, and by how many. */
@@ -66,6 +67,8 @@ export async function proveKill(options: KillOptions = {}): Promise<string> {
     for (let kill = 0; kill < kills; kill++) {
       const before = acknowledged.size;
       while (acknowledged.size < before + between) await delay(5);
+      // Each hears this one too.
+      await until(() => following.every(({ connections }) => connections > kill));
       await gong.kill();
       gong = await start(port);
     }

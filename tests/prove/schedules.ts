@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
 import { type Gong, startGong } from "../support/gong.ts";
+import { until } from "../support/until.ts";
 import { Follower, readAll } from "./follower.ts";
 
 /** How often, and how many. */
@@ -83,6 +84,8 @@ export async function proveSchedules({ kills = 20, schedules = 40 }: SchedulesOp
       // Whoever waits for it will be told.
       making.catch(() => {});
       await delay(ROUND / 4 + Math.random() * ROUND / 2);
+      // Each hears this one too.
+      await until(() => following.every(({ connections }) => connections > kill));
       await gong.kill();
       // Sometimes it comes back at once, sometimes when all of them are over.
       await delay(Math.random() * ROUND / 2);

@@ -43,6 +43,8 @@ const FILLING = { rate: 12, count: 300 };
 type Filling = typeof FILLING;
 /** Then 2 MB a second: a client may lag half a second before its outbox is full. */
 const RATE = 100;
+/** Seconds more than two pings until a peer has been closed and counted: a machine may stand still meanwhile. */
+const SLACK = 4;
 /** Two runs of the same may differ by so much: less than that is not measured. */
 const NOISE = 24 * 2 ** 20;
 
@@ -91,7 +93,7 @@ export async function proveSilent({ stalled, ping = 2 }: { stalled: number; ping
   assertDeliveredOnce(await runLoad({ url: `${gong.ws}/push`, ...load }));
   await watching;
   for (const peer of peers) peer.close();
-  assert(seconds <= 2 * ping + 1, `they were gone after ${seconds} s`);
+  assert(seconds <= 2 * ping + SLACK, `they were gone after ${seconds} s`);
   return `${stalled} gone after ${seconds.toFixed(1)} s with a ping every ${ping} s; the others missed nothing`;
 }
 
@@ -101,7 +103,8 @@ async function broadcast(open: Open, stalled: number, bytes: number, filling: Fi
   const peers = await openStalled(gong, stalled, open);
   const readMemory = figuresOfProcess(gong.pid);
   let peak = 0;
-  const sampler = setInterval(async () => peak = Math.max(peak, (await readMemory()).rss), 100);
+  // The process may be gone by then.
+  const sampler = setInterval(() => void readMemory().then(({ rss }) => peak = Math.max(peak, rss), () => {}), 100);
   let published = 0;
   async function load(options: { rate: number; count: number }): Promise<void> {
     const report = await runLoad({ url: `${gong.ws}/push`, subscribers: 4, size: SIZE, workers: 1, ...options });

@@ -34,8 +34,8 @@ const A_FRAME = 50;
 const NOISE = { heap: 2 ** 20, resident: 16 * 2 ** 20 };
 /** Seconds between the server's pings. */
 const PING = 2;
-/** Milliseconds for an answer, on a machine that has other things to do. */
-const PROMPT = 2000;
+/** Milliseconds for all but one in a hundred answers, and for each, on a machine that may stand still meanwhile. */
+const PROMPT = { most: 2000, all: 10_000 };
 /** What has to be nothing when everybody is gone. */
 const GAUGES = ["gong_sessions", "gong_consumers", "gong_queue_claimed", "gong_hosted_channels", "gong_outbox_bytes"];
 
@@ -81,16 +81,15 @@ export async function proveStompFuzz({ frames = 100_000, seed = 1 }: StompFuzzOp
   assertEquals(await gong.stop(), 0);
   assertNotMatch(gong.output(), /panick|uncaught|"level":"(error|fatal)"|edge\.(restart|lost)/i);
   return `${read} frames on ${connections} connections, ${refused} of them told why they end; ` +
-    `${others.served} answers to others within ${Math.max(others.slowest, slowest)} ms; ` +
+    `${others.took.length} answers to others within ${Math.max(...others.took, slowest)} ms; ` +
     `heap ${toMebibytes(before.heap)} before, ${toMebibytes(after.heap)} after, ` +
     `resident ${toMebibytes(before.resident)} and ${toMebibytes(after.resident)}`;
 }
 
 /** A client of STOMP and a plain one, which hear what they say themselves, over and over. */
 class Others {
-  /** Milliseconds. */
-  slowest = 0;
-  served = 0;
+  /** Milliseconds that each answer took. */
+  readonly took: number[] = [];
   readonly #gong: Gong;
   readonly #running: Promise<void>;
   #isOver = false;
@@ -106,7 +105,9 @@ class Others {
   async end(): Promise<void> {
     this.#isOver = true;
     await this.#running;
-    assert(this.slowest < PROMPT, `an answer took ${this.slowest} ms`);
+    const sorted = this.took.toSorted((a, b) => b - a);
+    const [slowest = NaN, slow = NaN] = [sorted[0], sorted[Math.ceil(sorted.length / 100)]];
+    assert(slow < PROMPT.most && slowest < PROMPT.all, `answers took ${slow} and, the slowest, ${slowest} ms`);
   }
 
   /** Somebody new is served. Returns the milliseconds that it took. */
@@ -124,8 +125,7 @@ class Others {
     await stomp.subscribe("/topic/good");
     await stomp.subscribe("/queue/good", { ack: "client-individual" });
     while (!this.#isOver) {
-      this.slowest = Math.max(this.slowest, await this.#ask(stomp, plain, `n${this.served}`));
-      this.served++;
+      this.took.push(await this.#ask(stomp, plain, `n${this.took.length}`));
       await delay(20);
     }
   }

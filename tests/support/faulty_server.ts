@@ -15,7 +15,7 @@ const workers = new Map<number, Worker>();
 await configureLog({ level: "info", format: "json" });
 const running = await startServer(
   defaultConfig({
-    ...{ dev: true, port: 0, isolates: 2, hang: 6, ping: 5 },
+    ...{ dev: true, port: 0, isolates: 2, hang: 9, ping: 5 },
     rule: ["room:* presence=joins"],
     tokenSecret: [TOKEN_SECRET],
   }),

@@ -46,7 +46,7 @@ def say(**fields):
 
 
 def main(port, version, name):
-    beats = {} if version == "1.0" else {"heartbeats": (2000, 3000)}
+    beats = {} if version == "1.0" else {"heartbeats": (4000, 6000)}
     client = CONNECTIONS[version]([("127.0.0.1", port)], reconnect_attempts_max=1, **beats)
     told = Told()
     client.set_listener("told", told)
