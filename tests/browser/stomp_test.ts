@@ -192,7 +192,7 @@ for (const { library, version, name } of SPEAKERS) {
 for (const { library, version, name } of SPEAKERS.filter(({ version }) => version !== "1.0")) {
   suite.test(`${name} and the server keep in a page their heart-beats of four seconds`, async ({ visit }) => {
     const page = await open(visit, library, version, 4000);
-    await until(async () => (await look(page)).beats >= 3);
+    await until(async () => (await look(page)).beats >= 3, () => "too few heart-beats", 60_000);
     const { connected, codes } = await look(page);
     assertEquals([connected.length, codes], [1, []]);
   });

@@ -6,6 +6,9 @@
 import { assertEquals } from "@std/assert";
 import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { browserTest, findChromium, launchChromium } from "../support/chromium.ts";
+import { until } from "../support/until.ts";
+
+export { until };
 
 /** How a page is opened. */
 export interface VisitOptions extends BrowserContextOptions {
@@ -95,18 +98,6 @@ export async function says(locator: Locator, text: string | RegExp): Promise<voi
   await until(async () => matches((await locator.textContent() ?? "").trim()), async () => {
     return `not ${text} but ${await locator.textContent()}`;
   });
-}
-
-/** Waits for what no locator waits for, at most 10 s; `describe` says what was there instead. */
-export async function until(
-  holds: () => Promise<boolean>,
-  describe: () => Promise<string> = () => Promise.resolve("never came true"),
-): Promise<void> {
-  const end = performance.now() + 10_000;
-  while (!await holds()) {
-    if (performance.now() > end) throw new Error(await describe());
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
 }
 
 /** Texts that harm a page that takes them for markup, for an address or for a direction. */

@@ -13,7 +13,11 @@ for (const library of LIBRARIES) {
     let isOver = false;
     void client.ended.then(() => isOver = true);
     // Longer than twice that, after which either would be taken for dead.
-    await until(() => isOver || client.beats.in >= 3 && client.beats.out >= 3, () => JSON.stringify(client.beats));
+    await until(
+      () => isOver || client.beats.in >= 3 && client.beats.out >= 3,
+      () => JSON.stringify(client.beats),
+      60_000,
+    );
     assert(!isOver, "it was closed");
     // What is said counts as a heart-beat.
     client.send("/topic/a", "still there", { receipt: "sent" });
