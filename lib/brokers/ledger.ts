@@ -26,7 +26,7 @@ import { Accounts } from "./ledger/accounts.ts";
 import { firstFresh } from "./ledger/bounds.ts";
 import { type Numbered, Numbering } from "./ledger/numbering.ts";
 import { QueueChange } from "./ledger/queue_change.ts";
-import { type QueueLimits, Queues } from "./ledger/queues.ts";
+import { QueueBook, type QueueLimits } from "./ledger/queue_book.ts";
 import type { Channel, Store } from "./ledger/store.ts";
 
 /** Bounds of what is kept, and what a test replaces. */
@@ -81,7 +81,7 @@ export class Ledger implements Broker {
   readonly #store: Store;
   readonly #announce: Announce;
   readonly #accounts: Accounts;
-  readonly #queues: Queues;
+  readonly #queues: QueueBook;
   readonly #now: () => number;
   readonly #pause: number;
   readonly #onFault: (error: unknown) => void;
@@ -103,7 +103,7 @@ export class Ledger implements Broker {
     this.#store = store;
     this.#announce = announce;
     this.#accounts = new Accounts(store, { limitsOf, maxChannels, budget, newEpoch });
-    this.#queues = new Queues(store.queues, { queueCount, queueBytes, queueBudget, maxQueues }, newEpoch);
+    this.#queues = new QueueBook(store.queues, { queueCount, queueBytes, queueBudget, maxQueues }, newEpoch);
     this.#now = now;
     this.#pause = pause;
     this.#onFault = onFault;

@@ -35,7 +35,7 @@ const MOST_CONSUMERS = 100_000;
 const RETRY = 1000;
 
 /** Messages that are about to be settled: in nobody's hands until it is known what became of that. */
-export interface Taken {
+export interface TakenMessages {
   /** For the broker; empty when none of them was with its consumer. */
   readonly settlings: readonly Settling[];
   /** Whether all that was asked for was with its consumer. */
@@ -124,7 +124,7 @@ export class Queues {
   }
 
   /** Settles what was taken. @throws {GongError} as {@linkcode settle} */
-  async settleTaken(taken: Taken): Promise<void> {
+  async settleTaken(taken: TakenMessages): Promise<void> {
     if (taken.settlings.length === 0) return;
     try {
       await this.#options.broker.settle(taken.settlings);
@@ -136,7 +136,7 @@ export class Queues {
   }
 
   /** Takes messages out of their consumers' hands for whoever settles them, who has to say what came of it. */
-  take(settlings: readonly ConsumerSettling[]): Taken {
+  take(settlings: readonly ConsumerSettling[]): TakenMessages {
     const parts: Part[] = [];
     let isWhole = true;
     for (const { consumer: id, offsets, as } of settlings) {

@@ -8,7 +8,7 @@ import { GongError } from "../../errors.ts";
 import type { Draft, Publication, PublishResult, Refusal, Settlement, Settling } from "../../types.ts";
 import { toPublication } from "./content.ts";
 import type { Queue } from "./queue.ts";
-import type { Queues } from "./queues.ts";
+import type { QueueBook } from "./queue_book.ts";
 import type { KeptMessage } from "./store.ts";
 
 /** How much that is over is looked at with each message that comes, and when room is needed. */
@@ -34,7 +34,7 @@ interface Staged {
 
 /** Is written by the store's transaction and applied after it, or forgotten. */
 export class QueueChange {
-  readonly #queues: Queues;
+  readonly #queues: QueueBook;
   readonly #now: number;
   readonly #staged = new Map<string, Staged>();
   /** Queues that are new, and by how much all together grow. */
@@ -42,7 +42,7 @@ export class QueueChange {
   #bytes = 0;
   #isWritten = false;
 
-  constructor(queues: Queues, now: number) {
+  constructor(queues: QueueBook, now: number) {
     this.#queues = queues;
     this.#now = now;
   }

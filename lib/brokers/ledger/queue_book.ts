@@ -8,7 +8,7 @@ import type { PageLimit, QueuedMessage } from "../../types.ts";
 import { Queue } from "./queue.ts";
 import type { QueueStore } from "./store.ts";
 
-/** What {@linkcode Queues} keep to. */
+/** What a {@linkcode QueueBook} keeps to. */
 export interface QueueLimits {
   /** Messages of one queue. Default 100,000. */
   readonly queueCount: number;
@@ -21,7 +21,7 @@ export interface QueueLimits {
 }
 
 /** Queues that have messages. What is changed in them goes through a `QueueChange`, but for who has claimed what. */
-export class Queues {
+export class QueueBook {
   readonly limits: QueueLimits;
   readonly store: QueueStore;
   readonly #newEpoch: () => string;
