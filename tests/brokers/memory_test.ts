@@ -4,6 +4,7 @@ import { createMemoryBroker } from "../../lib/brokers/memory.ts";
 import { defaultConfig } from "../../lib/config.ts";
 import type { Publication } from "../../lib/types.ts";
 import { testBroker } from "../conformance/broker.ts";
+import { costOf } from "../support/cost.ts";
 
 testBroker("memory", createMemoryBroker, { atomic: true, queues: true, clock: true, bytes: true, forgets: true });
 
@@ -27,9 +28,7 @@ Deno.test("createMemoryBroker() finds the next to forget and the next to shorten
     if (n % 2 === 0) await broker.subscribe(`c${n}`);
     else await broker.publish([{ channel: `c${n}`, data, contentType: "text/plain" }]);
   }
-  const start = performance.now();
-  for (let n = 0; n < 5000; n++) await broker.publish([{ channel: `d${n}`, data, contentType: "text/plain" }]);
-  const each = (performance.now() - start) / 5000;
+  const each = await costOf(5000, (n) => broker.publish([{ channel: `d${n}`, data, contentType: "text/plain" }]));
   // A search through all of them takes more than 0.5 ms.
   assert(each < 0.2, `${each} ms a publication`);
 });

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { createMemoryBroker } from "../../lib/brokers/memory.ts";
 import { queueChannel } from "../../lib/reserved.ts";
 import type { Broker, Draft } from "../../lib/types.ts";
+import { costOf } from "../support/cost.ts";
 import { SqliteFolder } from "../support/sqlite.ts";
 
 const MANY = 100_000;
@@ -9,9 +10,7 @@ const MANY = 100_000;
 const MOST = 0.2;
 
 async function measure(what: string, times: number, run: (n: number) => Promise<unknown>): Promise<void> {
-  const start = performance.now();
-  for (let n = 0; n < times; n++) await run(n);
-  const each = (performance.now() - start) / times;
+  const each = await costOf(times, run);
   assert(each < MOST, `${what}: ${each} ms each`);
 }
 
