@@ -23,7 +23,8 @@ function crowd(size: number): SessionInfo[] {
 suite.test("of 10,000 connections 50 are in the page, and the next are there at once", async ({ visit, use }) => {
   const stage = use(openStage());
   stage.sessions = crowd(10_000);
-  const page = await opened(await visit(`${stage.url}/admin#connections`));
+  // While its clock stands still the page asks only when it is told to.
+  const page = await opened(await visit(`${stage.url}/admin#connections`, { stopped: true }));
   const rows = page.locator("#connections-rows tr");
   const range = page.locator("#connections-range");
   await says(range, "1–50 of 10,000");
@@ -31,12 +32,12 @@ suite.test("of 10,000 connections 50 are in the page, and the next are there at 
   const [previous, next] = [page.getByRole("button", { name: "Previous" }), page.getByRole("button", { name: "Next" })];
   assertEquals([await previous.isDisabled(), await next.isDisabled()], [true, false]);
 
-  const start = performance.now();
+  const asked = stage.pages;
   for (let turn = 1; turn <= 5; turn++) {
     await next.click();
     await says(range, `${turn * 50 + 1}–${turn * 50 + 50} of 10,000`);
   }
-  assert(performance.now() - start < 5_000, `five pages took ${Math.round(performance.now() - start)} ms`);
+  assertEquals(stage.pages, asked + 5);
   assertEquals([await rows.count(), await rows.first().locator(".session .name").textContent()], [50, idOf(250)]);
   await previous.click();
   await says(range, "201–250 of 10,000");

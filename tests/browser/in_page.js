@@ -34,11 +34,6 @@ export function wake(event) {
   (event === "online" ? globalThis : document).dispatchEvent(new Event(event, { bubbles: true }));
 }
 
-/** Every wait that is random takes its longest. */
-export function waitLongest() {
-  Math.random = () => 0.999;
-}
-
 /** Notes each notification in `shown`. */
 export function spyOnNotifications() {
   globalThis.shown = [];

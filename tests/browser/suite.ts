@@ -18,6 +18,8 @@ export interface VisitOptions extends BrowserContextOptions {
   pages?: Readonly<Record<string, string>>;
   /** Console errors that this test brings about; every other error of the console or of a script fails it. */
   expected?: RegExp;
+  /** The page's clock stands still from the beginning, until the test moves it: no timer of the page runs by itself. */
+  stopped?: boolean;
   /** Opens the page beside that one, with its cookies, storage and permissions. */
   beside?: Page;
 }
@@ -57,11 +59,16 @@ async function runWith(browser: Browser, run: (visitor: Visitor) => Promise<void
   const errors: string[] = [];
   await using servers = new AsyncDisposableStack();
   async function visit(url: string, options: VisitOptions = {}): Promise<Page> {
-    const { before, expected, beside, pages = {}, ...rest } = options;
+    const { before, expected, beside, stopped = false, pages = {}, ...rest } = options;
     const context = beside?.context() ?? await browser.newContext(rest);
     context.setDefaultTimeout(10_000);
     const page = await context.newPage();
     if (before !== undefined) await page.addInitScript(before);
+    if (stopped) {
+      const time = Date.now();
+      await page.clock.install({ time });
+      await page.clock.pauseAt(time + 1000);
+    }
     for (const [path, body] of Object.entries(pages)) {
       await page.route((url) => url.pathname === path, (route) => route.fulfill({ contentType: "text/html", body }));
     }
