@@ -222,10 +222,10 @@ Deno.test("Session.identify() leaves a session alone that has left meanwhile", a
 Deno.test("Session.identify() has a session end when what it has shown does, and not when the login before would have", async () => {
   await using stage = open();
   const nobody = stage.edge.json();
-  const login: Grant = { name: "ops", scopes: ["admin"], login: "x", until: Date.now() + 100 };
+  const login: Grant = { name: "ops", scopes: ["admin"], login: "x", until: Date.now() + 2500 };
   const admin = stage.edge.json({ grant: login });
   await admin.session.identify({ key: KEY });
-  await nobody.session.identify({ token: signToken({ exp: endingIn(2) }) });
+  await nobody.session.identify({ token: signToken({ exp: endingIn(5) }) });
   assertEquals(await nobody.socket.end(), { code: 4401, reason: "The token has expired." });
   // The login's time was over before.
   assertEquals(admin.socket.closed, undefined);

@@ -95,7 +95,8 @@ Deno.test("Resumes.read() does not read what nobody wants any more when its turn
   wants = false;
   const start = performance.now();
   assertEquals((await Promise.all(shared)).map(({ top }) => top.epoch), ["b", "b"]);
-  assert(performance.now() - start < 1000);
+  // Their turns would take 50 s.
+  assert(performance.now() - start < 10_000);
   const codes = (await Promise.allSettled(gone)).map((result) => result.status === "rejected" && result.reason.code);
   assertEquals(new Set(codes), new Set(["conflict"]));
   assertEquals(asked.length, 41);
