@@ -32,7 +32,7 @@ async function load(arrange: (event: string, number: number) => string[], status
   const server = serveStreams(arrange, status);
   try {
     const url = `http://127.0.0.1:${server.addr.port}`;
-    const some = { subscribers: 3, publishers: 1, rate: 0, count: 20, workers: 1, settle: 0.5 };
+    const some = { subscribers: 3, publishers: 1, rate: 0, count: 20, workers: 1, settle: 3 };
     return await runHttpLoad({ ...some, url, server: "gong", door: "sse" }, {});
   } finally {
     await server.shutdown();
