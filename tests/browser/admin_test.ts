@@ -4,7 +4,8 @@ import { connect } from "../support/client.ts";
 import { type Gong, startGong } from "../support/gong.ts";
 import { connectStomp } from "../support/stomp.ts";
 import { controlsOutside, focused, groundColour, isTooWide, showsFocus } from "./in_page.js";
-import { createSuite, HOSTILE, MARKUP, opened, says, until, type Visitor } from "./suite.ts";
+import { until } from "../support/until.ts";
+import { createSuite, HOSTILE, MARKUP, opened, says, type Visitor } from "./suite.ts";
 
 const suite = createSuite();
 const KEY = "correct-horse-battery";

@@ -13,7 +13,8 @@ import {
   spyOnNotifications,
   wake,
 } from "./in_page.js";
-import { createSuite, HOSTILE, opened, says, until } from "./suite.ts";
+import { until } from "../support/until.ts";
+import { createSuite, HOSTILE, opened, says } from "./suite.ts";
 
 const suite = createSuite();
 const KEY = "correct-horse-battery";

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SessionInfo } from "../../lib/types.ts";
 import { openStage } from "./stage.ts";
-import { createSuite, HOSTILE, MARKUP, opened, says, until } from "./suite.ts";
+import { until } from "../support/until.ts";
+import { createSuite, HOSTILE, MARKUP, opened, says } from "./suite.ts";
 
 const suite = createSuite();
 const idOf = (number: number) => `s${String(number).padStart(5, "0")}`;

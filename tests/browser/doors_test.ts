@@ -3,7 +3,8 @@ import type { Page } from "playwright-core";
 import { inFolder } from "../support/folder.ts";
 import { type Gong, startGong } from "../support/gong.ts";
 import { numbered, publish } from "../support/publish.ts";
-import { createSuite, until } from "./suite.ts";
+import { until } from "../support/until.ts";
+import { createSuite } from "./suite.ts";
 
 const suite = createSuite();
 

@@ -16,7 +16,8 @@ import {
   stopStream,
   stream,
 } from "./gong_in_page.js";
-import { createSuite, until } from "./suite.ts";
+import { until } from "../support/until.ts";
+import { createSuite } from "./suite.ts";
 
 const suite = createSuite();
 let server: Gong;

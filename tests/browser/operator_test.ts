@@ -2,7 +2,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { controlsOutside, isTooWide } from "./in_page.js";
 import { pressOn } from "./keyboard.ts";
 import { type KeyName, nextPublication, type Operated, startOperated } from "./operator.ts";
-import { createSuite, HOSTILE, MARKUP, says, until } from "./suite.ts";
+import { until } from "../support/until.ts";
+import { createSuite, HOSTILE, MARKUP, says } from "./suite.ts";
 
 const suite = createSuite();
 

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { pressOn } from "./keyboard.ts";
 import { nextPublication, type Operated, startOperated } from "./operator.ts";
-import { createSuite, says, until } from "./suite.ts";
+import { until } from "../support/until.ts";
+import { createSuite, says } from "./suite.ts";
 
 const suite = createSuite();
 

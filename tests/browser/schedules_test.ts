@@ -3,7 +3,8 @@ import type { Page } from "playwright-core";
 import { GongError } from "../../lib/errors.ts";
 import { controlsOutside, focused, isTooWide, showsFocus } from "./in_page.js";
 import { openStage, type Stage } from "./stage.ts";
-import { createSuite, HOSTILE, MARKUP, opened, says, until, type Visitor } from "./suite.ts";
+import { until } from "../support/until.ts";
+import { createSuite, HOSTILE, MARKUP, opened, says, type Visitor } from "./suite.ts";
 
 const suite = createSuite();
 /** A place whose clock is never that of UTC. */

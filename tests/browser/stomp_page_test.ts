@@ -5,7 +5,8 @@ import { connectStomp, textOf } from "../support/stomp.ts";
 import { controlsOutside, groundColour, isTooWide } from "./in_page.js";
 import { pressOn } from "./keyboard.ts";
 import { bodyOf, connectPage, endSession, headerOf, received, sendPage, subscribePage } from "./stomp_page.ts";
-import { createSuite, HOSTILE, MARKUP, says, until } from "./suite.ts";
+import { until } from "../support/until.ts";
+import { createSuite, HOSTILE, MARKUP, says } from "./suite.ts";
 
 const suite = createSuite();
 let gong: Gong;

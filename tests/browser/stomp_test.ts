@@ -19,7 +19,8 @@ import {
   unsubscribe,
 } from "./stomp_in_page.js";
 import { endSession } from "./stomp_page.ts";
-import { createSuite, until, type Visitor } from "./suite.ts";
+import { until } from "../support/until.ts";
+import { createSuite, type Visitor } from "./suite.ts";
 
 const suite = createSuite();
 let gong: Gong;

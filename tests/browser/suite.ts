@@ -8,8 +8,6 @@ import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-c
 import { browserTest, findChromium, launchChromium } from "../support/chromium.ts";
 import { until } from "../support/until.ts";
 
-export { until };
-
 /** How a page is opened. */
 export interface VisitOptions extends BrowserContextOptions {
   /** Runs before the page's own scripts. */

@@ -5,7 +5,8 @@ import { connect } from "../support/client.ts";
 import { startGong } from "../support/gong.ts";
 import { isTooWide } from "./in_page.js";
 import { openStage, type Stage } from "./stage.ts";
-import { createSuite, HOSTILE, opened, says, until, type Visitor } from "./suite.ts";
+import { until } from "../support/until.ts";
+import { createSuite, HOSTILE, opened, says, type Visitor } from "./suite.ts";
 
 const suite = createSuite();
 const PLACE = { epoch: "k3f9", time: 1_790_000_000_000 };

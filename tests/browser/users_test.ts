@@ -3,7 +3,8 @@ import { controlsOutside, focused, isTooWide, showsFocus } from "./in_page.js";
 import { GongError } from "../../lib/errors.ts";
 import { pressTwice, tabTo } from "./keyboard.ts";
 import { openStage, type Stage } from "./stage.ts";
-import { createSuite, HOSTILE, MARKUP, opened, says, until, type Visitor } from "./suite.ts";
+import { until } from "../support/until.ts";
+import { createSuite, HOSTILE, MARKUP, opened, says, type Visitor } from "./suite.ts";
 
 const suite = createSuite();
 /** To ask for what is not there is answered with 404, and for what is not allowed with 403. */
