@@ -128,6 +128,18 @@ loadTest("runLoad() tells what was lost with closed connections from what was lo
   assertEquals(report.lostByClosed, 40);
 });
 
+loadTest("runLoad() waits for what others are still owed, whatever a closed connection had heard", async () => {
+  await using peer = servePeer((data, sockets) => {
+    const sequence = sequenceOf(data);
+    if (sequence === 40) [...sockets][0]!.close(4008, "stalled");
+    if (sequence !== 49) return sendToAll(data, sockets);
+    // The last comes late to those who are left.
+    setTimeout(() => sendToAll(data, sockets), 1000);
+  });
+  const report = await runLoad({ url: peer.url, ...small });
+  assertEquals([report.lost, report.lostByClosed], [10, 10]);
+});
+
 loadTest("runLoad() says why connections were refused, and goes on with the others", async () => {
   let asked = 0;
   await using peer = servePeer(

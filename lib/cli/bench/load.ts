@@ -152,7 +152,7 @@ async function publish(crew: Crew, { settle, rate }: LoadOptions): Promise<void>
       moved = performance.now();
     }
     const owed = crew.published * (crew.sum("connected") - crew.sum("ended"));
-    if (sent && delivered >= owed) return;
+    if (sent && delivered - crew.sum("receivedByEnded") >= owed) return;
     if (performance.now() - moved > patience) return;
   }
 }

@@ -26,13 +26,13 @@ export interface PartProgress {
   readonly duplicated: number;
   /** Connections that ended by themselves. */
   readonly ended: number;
+  /** Distinct messages that arrived at subscribers whose connection ended before its time. */
+  readonly receivedByEnded: number;
 }
 
 /** Figures at the end. */
 export interface PartResult extends PartProgress {
   readonly outOfOrder: number;
-  /** Distinct messages that arrived at subscribers whose connection ended before its time. */
-  readonly receivedByEnded: number;
   /** Microseconds from sending to arrival: the counts of a histogram. */
   readonly latency: Float64Array;
   /** When the first message was sent, and when the last arrived. */

@@ -125,6 +125,7 @@ export class Publishers implements Part {
       delivered: 0,
       duplicated: 0,
       ended: this.#ended,
+      receivedByEnded: 0,
     };
   }
 
@@ -136,7 +137,6 @@ export class Publishers implements Part {
     return {
       ...progress,
       outOfOrder: 0,
-      receivedByEnded: 0,
       latency: new Histogram().counts,
       firstSent: this.#firstSent,
       lastArrived: 0,

@@ -81,6 +81,7 @@ export class Subscribers implements Part {
       delivered,
       duplicated,
       ended: this.#ended,
+      receivedByEnded: this.#receivedByEnded,
     };
   }
 
@@ -92,7 +93,6 @@ export class Subscribers implements Part {
     return {
       ...progress,
       outOfOrder: this.#heard.outOfOrder,
-      receivedByEnded: this.#receivedByEnded,
       latency: this.#heard.latency.counts,
       firstSent: 0,
       lastArrived: this.#heard.lastArrived,
