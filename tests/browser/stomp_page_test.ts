@@ -76,7 +76,7 @@ suite.test("the STOMP page reconnects and goes on with each subscription from wh
   await endSession(gong, session!);
   await says(page.locator("#state"), /^Closed: 4403, /);
   await says(silent.locator(".quiet"), /^auto · waits · at /);
-  assertEquals(await received(page, "ERROR").count(), 1);
+  await until(async () => await received(page, "ERROR").count() === 1);
   assert(await page.getByRole("button", { name: "Send", exact: true }).isDisabled());
   await publish(gong, [{ channel: "resumed", data: "meanwhile" }, { channel: "silent", data: "meanwhile too" }]);
   await page.getByRole("button", { name: "Reconnect" }).click();
@@ -125,6 +125,8 @@ suite.test("the STOMP page holds and empties its log, keeps the last 500 frames,
   await connectPage(page, "1.2");
   await subscribePage(page, "/topic/many");
   const frames = page.locator("#frames li");
+  // The log is drawn a little later than all else.
+  await until(async () => await received(page, "RECEIPT").count() === 1);
   await page.getByRole("button", { name: "Pause" }).click();
   const before = await frames.count();
   await publish(gong, Array.from({ length: 20 }, (_, at) => ({ channel: "many", data: `held ${at}` })));
