@@ -1,11 +1,14 @@
 import { Worker } from "node:worker_threads";
-import type { PartCommand, PartMessage, PartOptions, PartProgress, PartResult } from "./part.ts";
+import {
+  NOTHING,
+  type PartCommand,
+  type PartMessage,
+  type PartOptions,
+  type PartProgress,
+  type PartResult,
+} from "./part.ts";
 
 const WORKER = new URL("./worker.ts", import.meta.url);
-const NOTHING: PartProgress = {
-  ...{ connected: 0, heard: 0, published: 0 },
-  ...{ delivered: 0, duplicated: 0, ended: 0, receivedByEnded: 0 },
-};
 
 /** One isolate of the generator, seen from the one that leads. */
 export class Member {

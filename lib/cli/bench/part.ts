@@ -30,6 +30,17 @@ export interface PartProgress {
   readonly receivedByEnded: number;
 }
 
+/** Before anything has happened. */
+export const NOTHING: PartProgress = Object.freeze({
+  connected: 0,
+  heard: 0,
+  published: 0,
+  delivered: 0,
+  duplicated: 0,
+  ended: 0,
+  receivedByEnded: 0,
+});
+
 /** Figures at the end. */
 export interface PartResult extends PartProgress {
   readonly outOfOrder: number;

@@ -1,7 +1,16 @@
 import { concat } from "../../bytes.ts";
 import { Histogram } from "./histogram.ts";
 import { MarkWriter, MAX_MESSAGES, now, PROBE } from "./mark.ts";
-import { countUp, delay, forEach, type Part, type PartOptions, type PartProgress, type PartResult } from "./part.ts";
+import {
+  countUp,
+  delay,
+  forEach,
+  NOTHING,
+  type Part,
+  type PartOptions,
+  type PartProgress,
+  type PartResult,
+} from "./part.ts";
 import { WIRES } from "./wires/mod.ts";
 import type { PublishingWire, SpeakingLine } from "./wires/wire.ts";
 
@@ -118,15 +127,7 @@ export class Publishers implements Part {
   progress(): PartProgress {
     let published = 0;
     for (const { sent } of this.#publishers) published += sent;
-    return {
-      connected: this.#publishers.length,
-      heard: 0,
-      published,
-      delivered: 0,
-      duplicated: 0,
-      ended: this.#ended,
-      receivedByEnded: 0,
-    };
+    return { ...NOTHING, connected: this.#publishers.length, published, ended: this.#ended };
   }
 
   async finish(): Promise<PartResult> {
