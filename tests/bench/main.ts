@@ -9,7 +9,8 @@
  * @module
  */
 import { parseFlags, UsageError } from "../../lib/flags.ts";
-import { columns, median, type Result, type Row } from "./row.ts";
+import { median } from "../support/median.ts";
+import { columns, type Result, type Row } from "./row.ts";
 import { ROWS } from "./rows.ts";
 
 const encoder = new TextEncoder();

@@ -4,6 +4,7 @@
  * @module
  */
 import { faultsOf, isComplete, type Report } from "../support/load.ts";
+import { median } from "../support/median.ts";
 
 /** One line of the table. */
 export interface Row {
@@ -47,13 +48,6 @@ export function ratioOf({ beside, gong }: { beside: readonly number[]; gong: rea
 export function columns(lines: readonly (readonly string[])[]): string {
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   return lines.map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd()).join("\n");
-}
-
-/** The value that half of them do not exceed. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** Two measurements that are compared. */

@@ -4,8 +4,9 @@
  * @module
  */
 import { type LoadOptions, type Report, runLoad } from "../support/load.ts";
+import { median } from "../support/median.ts";
 import { type Peer, startLoop, startServer } from "./peers.ts";
-import { alternate, faultsOfLoad, median, type Result, type Row, type Tell } from "./row.ts";
+import { alternate, faultsOfLoad, type Result, type Row, type Tell } from "./row.ts";
 
 type Load = Partial<LoadOptions>;
 

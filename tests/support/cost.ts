@@ -4,6 +4,8 @@
  * @module
  */
 
+import { median } from "./median.ts";
+
 const BATCHES = 21;
 
 /**
@@ -18,5 +20,5 @@ export async function costOf(times: number, run: (n: number) => Promise<unknown>
     for (; n < end; n++) await run(n);
     costs.push((performance.now() - start) / (end - first));
   }
-  return costs.sort((a, b) => a - b)[BATCHES >> 1]!;
+  return median(costs);
 }
