@@ -95,8 +95,7 @@ export async function proveCrowd(options: CrowdOptions = {}): Promise<string> {
     if (kill > kills || passed < kill / (kills + 1)) continue;
     gong.signal(Object.values(FAULTS)[kill % 3]!);
     // Another is there before the next one dies, and before anybody rests.
-    await until(() => edgesOf(gong) === ISOLATES + kill, () => `${edgesOf(gong)} edges after ${kill} deaths`);
-    kill++;
+    await gong.line(new RegExp(`edge\\.ready.*"edge":${ISOLATES + kill++}\\b`));
   }
 
   early ||= await residentOf(gong);
@@ -133,11 +132,6 @@ export async function proveCrowd(options: CrowdOptions = {}): Promise<string> {
 
 async function residentOf(gong: Gong): Promise<number> {
   return figure(await statsOf(gong.url), "process_resident_memory_bytes");
-}
-
-/** Edges that have been ready until now. */
-function edgesOf(gong: Gong): number {
-  return gong.output().split("\n").filter((line) => line.includes('"edge.ready"')).length;
 }
 
 function follow(gong: Gong, user: string, open: typeof DOORS[number]): Follower {

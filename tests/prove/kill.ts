@@ -17,6 +17,8 @@ export interface KillOptions {
 }
 
 const CHANNELS = ["one", "two"] as const;
+/** Milliseconds for what is acknowledged between two kills. */
+const WITHIN = 60_000;
 const LIMITS = [
   ...["--history-count", "1000000", "--history-bytes", "1GiB", "--history-budget", "1GiB", "--history-age", "1h"],
   ...["--api-rate", "1000000", "--request-rate", "1000000", "--max-message", "1KiB"],
@@ -66,14 +68,14 @@ export async function proveKill(options: KillOptions = {}): Promise<string> {
     const publishing = Array.from({ length: publishers }, (_, publisher) => publish(url, publisher));
     for (let kill = 0; kill < kills; kill++) {
       const before = acknowledged.size;
-      while (acknowledged.size < before + between) await delay(5);
+      await until(() => acknowledged.size >= before + between, () => `${acknowledged.size} acknowledged`, WITHIN);
       // Each hears this one too.
       await until(() => following.every(({ connections }) => connections > kill));
       await gong.kill();
       gong = await start(port);
     }
     const before = acknowledged.size;
-    while (acknowledged.size < before + between) await delay(5);
+    await until(() => acknowledged.size >= before + between, () => `${acknowledged.size} acknowledged`, WITHIN);
     ended = true;
     await Promise.all(publishing);
     for (const channel of CHANNELS) {
