@@ -10,6 +10,8 @@ import type { Data } from "./types.ts";
 export interface CarrierEvents {
   opened(): void;
   received(data: Data): void;
+  /** It has another {@linkcode Carrier.outlet} from now on. Of most carriers never. */
+  changed?(): void;
   /**
    * The last call, once: nothing of the carrier is left.
    *

@@ -257,4 +257,10 @@ export interface Door {
   farewell?(ending: Ending): Data | undefined;
   /** The session is no more. */
   left?(): void;
+  /** It subscribes to the channel of its user itself, as soon as it knows from where on. */
+  readonly subscribesInbox?: true;
+  /** Resolves when nothing is under way that only this isolate can finish. Of doors whose sessions move to another. */
+  settled?(): Promise<void>;
+  /** What the door has to remember of its conversation, as it crosses isolates; it says and hears nothing from here on. */
+  pack?(): unknown;
 }

@@ -331,6 +331,10 @@ export class Edge implements SessionHost<Session> {
         session?.door.refused(session, GongError.fromRefusal(refusal));
       },
       assign: (order) => this.#consumers.assign(order),
+      engine: () => Promise.reject(new GongError("not_found")),
+      abandonPoll: () => {},
+      give: () => Promise.reject(new GongError("not_found")),
+      supersede: () => Promise.resolve(false),
       credit: (bytes) => this.#underway.remove(bytes),
       block: ({ address, until }) => auth.block(address, until),
       revoke: (login) => this.#revoke(login),

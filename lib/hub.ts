@@ -244,6 +244,12 @@ export class Hub {
         this.#queues.release(id);
         roster.release(edge, id);
       },
+      engine: () => Promise.reject(new GongError("not_found")),
+      abandonPoll: () => {},
+      take: () => Promise.reject(new GongError("not_found")),
+      remember: () => Promise.reject(new GongError("overloaded")),
+      recall: () => Promise.resolve(undefined),
+      forget: () => {},
       acknowledge: (number) => {
         this.#bus.acknowledge(edge, number);
         this.#intake.resume();

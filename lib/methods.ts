@@ -5,6 +5,7 @@
  */
 import type { Replay } from "./bus.ts";
 import type { PackedHistory } from "./codecs/page.ts";
+import type { EngineAnswer, EngineOrder, MovedSession } from "./engineio/orders.ts";
 import { GongError } from "./errors.ts";
 import type {
   Draft,
@@ -60,6 +61,14 @@ export interface EdgeMethods {
   refused(order: { session: string; refusal: Refusal }): void;
   /** Messages of a queue for a consumer of one of the edge's sessions, in order. */
   assign(order: { consumer: string; messages: readonly QueuedMessage[] }): void;
+  /** Of a session of Engine.IO that this edge owns. */
+  engine(order: EngineOrder): Promise<EngineAnswer>;
+  /** Who polled is gone, by the order's id. */
+  abandonPoll(id: string): void;
+  /** Hands a session of Engine.IO over: as soon as it is answered, it is here no more. */
+  give(sid: string): Promise<MovedSession>;
+  /** Ends a session whose client goes on with another, and answers when it is no more; whether there was one. */
+  supersede(session: string): Promise<boolean>;
   /** So many more bytes of what was posted are dealt with. */
   credit(bytes: number): void;
   /** Refuse new sessions, or accept them again. */
@@ -149,6 +158,32 @@ export interface HubMethods {
   /** A session that was admitted hears a channel from now on, or does not any more. Of channels with presence. */
   present(change: { session: string; channel: string; isThere: boolean }): void;
   release(id: string): void;
+  /** Has the owner of a session of Engine.IO answer. @throws {GongError} `not_found` when there is no such edge */
+  engine(order: { edge: number; order: EngineOrder }): Promise<EngineAnswer>;
+  abandonPoll(order: { edge: number; id: string }): void;
+  /**
+   * Has the owner hand the session over to the edge that asks: from the answer on it is counted there.
+   *
+   * @throws {GongError} `not_found` when it is not there any more
+   */
+  take(order: { edge: number; sid: string }): Promise<MovedSession>;
+  /**
+   * Keeps what a connection that drops goes on with, under its secret `pid`: from now on as long as the session is there,
+   * and for `--recovery` after it. Answers when it is stored.
+   *
+   * @throws {GongError} `overloaded` when it cannot be
+   */
+  remember(order: { pid: string; session: string; state: string }): Promise<void>;
+  /**
+   * What is kept under the `pid`; undefined when nothing is, or not for this user. The session that had it is no more then.
+   *
+   * @param order `adopt`: the session that asks has the public id of that one from now on, which is answered as `session`
+   */
+  recall(
+    order: { pid: string; session: string; adopt: boolean },
+  ): Promise<{ state: string; session: string } | undefined>;
+  /** The client has ended it itself: nothing is to be gone on with. */
+  forget(pid: string): void;
   acknowledge(number: number): void;
   replay(from: number): Replay;
   signal(order: { sessions: readonly string[] | "all"; signal: Signal }): Promise<number>;

@@ -75,6 +75,9 @@ function sample({ key, kind, choices = [] }: Option): [text: string, value: unkn
     tokenIssuer: ["id", "id"],
     tokenAudience: ["push", "push"],
     tokenCookie: ["who", "who"],
+    eventJoin: ["enter", "enter"],
+    eventLeave: ["exit", "exit"],
+    eventTo: ["", ""],
     broker: ["sqlite:gong.db", "sqlite:gong.db"],
     rule: ["room:*  count=5 age=120", ["room:* count=5 age=120"]],
   };

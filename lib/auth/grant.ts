@@ -26,4 +26,9 @@ export interface User {
   readonly publish: (channel: string) => boolean;
   /** JSON on one line, at most 1,024 bytes, that presence shows. */
   readonly info?: string;
+  /** The patterns behind `subscribe` and `publish`; absent where everything is allowed. */
+  readonly patterns?: { readonly subscribe: readonly string[]; readonly publish: readonly string[] };
 }
+
+/** A grant as it crosses isolates: without its functions. */
+export type PackedGrant = Omit<Grant, "user"> & { readonly user?: Omit<User, "subscribe" | "publish"> };

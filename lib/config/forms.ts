@@ -173,6 +173,12 @@ export function toCookieName(text: string): string {
   throw new SyntaxError("expected the name of a cookie, e.g. gong-token");
 }
 
+/** The name of an event, or nothing. */
+export function toEventName(text: string): string {
+  if (/^[^\p{Cc}$]?[^\p{Cc}]{0,63}$/u.test(text)) return text;
+  throw new SyntaxError("expected the name of an event, e.g. join, or nothing");
+}
+
 /** `memory:`, or `sqlite:PATH`. */
 export function toBroker(text: string): string {
   if (text === "sqlite:") throw new SyntaxError("the path of the file is missing, e.g. sqlite:gong.db");

@@ -51,6 +51,7 @@ const listening = { group: "Listening" };
 const access = { group: "Access" };
 const channels = { group: "Channels" };
 const limits = { group: "Limits" };
+const socketIo = { group: "Socket.IO" };
 const running = { group: "Running" };
 
 const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
@@ -431,6 +432,58 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     kind: "seconds",
     default: 5,
     help: "How long a publication waits for a lagging isolate before it is refused with 503.",
+  },
+
+  eio3: {
+    ...socketIo,
+    kind: "boolean",
+    default: false,
+    help: "Speaks Engine.IO 3 too, for clients of Socket.IO 2.",
+  },
+  pingTimeout: {
+    ...socketIo,
+    kind: "seconds",
+    default: 20,
+    min: 0.1,
+    help: "How long a ping of Engine.IO may go unanswered.",
+  },
+  connectTimeout: {
+    ...socketIo,
+    kind: "seconds",
+    default: 45,
+    min: 0.1,
+    help: "How long a client may take to connect to a namespace.",
+  },
+  recovery: {
+    ...socketIo,
+    kind: "seconds",
+    default: 120,
+    max: 86_400,
+    help: "How long after its connection is gone a client may come back to where it was; 0 is not at all.",
+  },
+  eventJoin: {
+    ...socketIo,
+    kind: "text",
+    default: "join",
+    form: forms.toEventName,
+    value: "NAME",
+    help: "Event that puts a socket into a room; empty: none does.",
+  },
+  eventLeave: {
+    ...socketIo,
+    kind: "text",
+    default: "leave",
+    form: forms.toEventName,
+    value: "NAME",
+    help: "Event that takes it out of a room; empty: none does.",
+  },
+  eventTo: {
+    ...socketIo,
+    kind: "text",
+    default: "to",
+    form: forms.toEventName,
+    value: "NAME",
+    help: "Event that is published to a room; empty: none is.",
   },
 
   ping: {

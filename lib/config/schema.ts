@@ -115,6 +115,18 @@ export interface Config {
 
   /** Between pings of a silent client; after as long again without an answer it is gone. */
   readonly ping: number;
+  /** Socket.IO: whether Engine.IO 3 is spoken too. */
+  readonly eio3: boolean;
+  /** How long a ping of Engine.IO may go unanswered. */
+  readonly pingTimeout: number;
+  /** How long a client may take to connect to a namespace. */
+  readonly connectTimeout: number;
+  /** How long after its connection was lost a client may come back to where it was; 0 is not at all. */
+  readonly recovery: number;
+  /** Names of the events that put a socket into rooms, take it out, and address them; empty: there is no such event. */
+  readonly eventJoin: string;
+  readonly eventLeave: string;
+  readonly eventTo: string;
   /** How long shutdown waits for outboxes. */
   readonly drain: number;
   /** How long an edge may be silent before the process ends itself. */

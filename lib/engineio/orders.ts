@@ -1,0 +1,81 @@
+/**
+ * What edges ask of each other about Engine.IO sessions: requests of one session reach whichever edge accepts their
+ * connection, and only its owner has it. Plain values, as they cross isolates.
+ *
+ * @module
+ */
+import type { PackedGrant } from "../auth/grant.ts";
+import type { Data, Position } from "../types.ts";
+
+/** 3 is that of Socket.IO 2. */
+export type EngineProtocol = 3 | 4;
+
+/** A GET: what waits for the client, as soon as there is something. */
+export interface PollOrder {
+  readonly kind: "poll";
+  readonly sid: string;
+  /** Of the request, unique over all edges: by it the owner is told that the client is gone. */
+  readonly id: string;
+  /** The client takes no bytes: they are to be base64 (only 3 has payloads of bytes). */
+  readonly asText: boolean;
+}
+
+/** A POST: what the client says. */
+export interface PostOrder {
+  readonly kind: "post";
+  readonly sid: string;
+  readonly body: Data;
+}
+
+/** A WebSocket wants to go on with the session; or, `off`, does not any more. */
+export interface ProbeOrder {
+  readonly kind: "probe";
+  readonly sid: string;
+  /** Of the WebSocket, unique over all edges. */
+  readonly id: string;
+  readonly off?: true;
+}
+
+export type EngineOrder = PollOrder | PostOrder | ProbeOrder;
+
+/** What the request is answered: the whole response but for what every one has. */
+export interface EngineAnswer {
+  readonly status: number;
+  readonly body: Data;
+}
+
+/** A session of Engine.IO on its way from its owner to the edge that has its WebSocket. */
+export interface MovedEngine {
+  readonly sid: string;
+  readonly protocol: EngineProtocol;
+  /** What its transport was handed and no poll has taken, as a WebSocket has it, in order. */
+  readonly frames: readonly Data[];
+}
+
+/** A session on its way from one edge to another. */
+export interface MovedSession {
+  readonly engine: MovedEngine;
+  readonly session: PackedSession;
+  /** What its door has to remember, as it packed it. */
+  readonly door: unknown;
+}
+
+/** Everything of a session but its carrier and its door. */
+export interface PackedSession {
+  readonly id: string;
+  readonly address: string;
+  readonly userAgent: string;
+  readonly since: number;
+  readonly grant: PackedGrant | undefined;
+  readonly echo: boolean;
+  readonly formerly: readonly string[];
+  /** Where it stands in each channel that it hears or is about to. */
+  readonly positions: readonly (readonly [channel: string, position: Position])[];
+  /** Channels that the operator has it hear. */
+  readonly imposed: readonly string[];
+  /** Number of the last batch of the bus that its edge had dealt with: what comes behind it is not missed. */
+  readonly after: number;
+  /** What was queued to it and not yet handed to its carrier, in order. */
+  readonly frames: readonly Data[];
+  readonly delivered: number;
+}
