@@ -6,7 +6,7 @@
 import { decodeBase64 } from "@std/encoding/base64";
 import { byteLength } from "./bytes.ts";
 import { GongError } from "./errors.ts";
-import { type Fields, parseJson } from "./json.ts";
+import { type Fields, isJson, parseJson } from "./json.ts";
 import type { Data, Draft } from "./types.ts";
 
 /** Data and what kind it is. */
@@ -88,11 +88,6 @@ export function readContent(fields: Fields, maxMessage: number): Content {
 
 function isMediaType(text: string): boolean {
   return text.length <= MAX_MEDIA_TYPE && MEDIA_TYPE.test(text);
-}
-
-/** Whether data of this type is JSON text. */
-export function isJson(contentType: string): boolean {
-  return /^application\/(?:json|[\w.-]+\+json)(?:;|$)/i.test(contentType);
 }
 
 function readBytes(fields: Fields, contentType = "application/octet-stream"): Content {

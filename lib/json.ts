@@ -11,9 +11,12 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Bounds of {@linkcode parseJson}. */
 export interface ParseOptions {
-  /** Arrays and objects within each other. Default 64. */
+  /** Arrays and objects within each other. Default {@linkcode MAX_DEPTH}. */
   readonly depth?: number;
 }
+
+/** Arrays and objects that may be within each other. */
+export const MAX_DEPTH = 64;
 
 /**
  * Numbers that a double may not hold: 16 digits or more, or an exponent of three. Bounded, so its time is linear. In a
@@ -27,10 +30,10 @@ const LONG_NUMBER = /(?:^|[\s:,[])-?(?:[\d.]{16}|[\d.]{1,15}[eE][+-]?\d{3})/;
  *
  * @throws {GongError} `bad_request` when it is not JSON, or is nested too deeply; that is found before it is parsed.
  */
-export function parseJson(text: string, { depth = 64 }: ParseOptions = {}): unknown {
-  if (isDeeper(text, depth)) throw new GongError("bad_request", `The JSON is nested deeper than ${depth}.`);
+export function parseJson(text: string, { depth = MAX_DEPTH }: ParseOptions = {}): unknown {
+  checkDepth(text, depth);
   try {
-    return LONG_NUMBER.test(text) ? JSON.parse(text, keepDigits as Parameters<typeof JSON.parse>[1]) : JSON.parse(text);
+    return JSON.parse(text, reviverFor(text));
   } catch (cause) {
     throw new GongError("bad_request", "This is not JSON.", { cause });
   }
@@ -49,6 +52,21 @@ export function parseJsonBytes(bytes: Uint8Array, options?: ParseOptions): unkno
     throw new GongError("bad_request", "The text is not UTF-8.", { cause });
   }
   return parseJson(text, options);
+}
+
+/** @throws {GongError} `bad_request` for text that is nested too deeply to be parsed; whether it is JSON is not asked */
+export function checkDepth(text: string, depth = MAX_DEPTH): void {
+  if (isDeeper(text, depth)) throw new GongError("bad_request", `The JSON is nested deeper than ${depth}.`);
+}
+
+/** What `JSON.parse` needs to keep the numbers of this text as {@linkcode parseJson} does; of most texts nothing. */
+export function reviverFor(text: string): Parameters<typeof JSON.parse>[1] {
+  return LONG_NUMBER.test(text) ? keepDigits as Parameters<typeof JSON.parse>[1] : undefined;
+}
+
+/** Whether data of this media type is JSON text. */
+export function isJson(contentType: string): boolean {
+  return /^application\/(?:json|[\w.-]+\+json)(?:;|$)/i.test(contentType);
 }
 
 /** `context.source` and `rawJSON` are of V8, and not yet in TypeScript's library. */
