@@ -38,20 +38,26 @@ export interface ServerSocket {
   disconnect(close?: boolean): void;
 }
 
-/** What a server does. Of one socket, a handler that returns a promise is waited for before the next event is handled. */
+/**
+ * What a server does. Of one socket, a handler that returns a promise is waited for before the next event is handled; who
+ * acknowledges later than it returns has to return one, as a connection moves when none is under way.
+ */
 export interface Handlers {
+  /** Whether there is such a namespace; else CONNECT is answered `Invalid namespace`. Default: there is any. */
+  hasNamespace?(namespace: string): boolean;
   /**
    * A client connects to a namespace. Resolves to what CONNECT is answered with beside `sid`; `sid` too, where it is to be
-   * another.
+   * another. What is emitted before goes out behind that answer. Each that resolves has its `onDisconnect`, also where the
+   * client is gone meanwhile and nothing was answered.
    *
    * @throws {GongError} refuses it: CONNECT_ERROR with its message, and `data: {code}`
    */
   onConnect?(socket: ServerSocket): ConnectAnswer | Promise<ConnectAnswer>;
   /** @throws {GongError} it is told by the acknowledgement, if there is one, or as the event `$error` */
   onEvent?(socket: ServerSocket, event: string, args: readonly Argument[], ack: Ack | undefined): void | Promise<void>;
-  /** What {@linkcode ServerSocket.ask} asked was acknowledged; `answered` is what was given there. */
+  /** What {@linkcode ServerSocket.ask} asked was acknowledged; `answered` is what was given there. It waits for nothing. */
   onAck?(socket: ServerSocket, answered: string, args: readonly Argument[]): void | Promise<void>;
-  /** @param reason `client namespace disconnect`, `server namespace disconnect`, or how the connection ended */
+  /** Once, for each that was connected. @param reason `client namespace disconnect`, `server namespace disconnect`, or how the connection ended */
   onDisconnect?(socket: ServerSocket, reason: string): void;
 }
 
@@ -95,7 +101,7 @@ export interface ConnectionLimits {
 export interface Connection {
   /** The client's sockets by namespace, in the order of their connecting, only those that are connected. */
   readonly sockets: ReadonlyMap<string, ServerSocket>;
-  /** The connection of Socket.IO 2 begins: `/` connects without a word of the client. Of the others nothing happens. */
+  /** A new connection of Socket.IO 2 begins: `/` connects without a word of the client. Of the others nothing happens. */
   begin(): void;
   /**
    * A message of the client.
@@ -106,7 +112,7 @@ export interface Connection {
   received(data: Data): void;
   /** It is gone, for whatever reason: `transport close`, `ping timeout`, `server shutting down` ... */
   closed(reason: string): void;
-  /** DISCONNECT of every namespace, as frames: last words. */
+  /** DISCONNECT of every namespace, as frames: last words. Changes nothing. */
   goodbye(): readonly Data[];
   /** Resolves when no handler is under way and nothing waits. */
   settled(): Promise<void>;
