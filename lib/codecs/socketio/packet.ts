@@ -19,7 +19,7 @@ export const MAX_ATTACHMENTS = 10;
 const ENCODER = new Encoder();
 /** What a message of Engine.IO begins with, as text. */
 const MESSAGE = messageType();
-const MESSAGE_BYTE = MESSAGE.charCodeAt(0);
+const MESSAGE_BYTE = Number(MESSAGE);
 
 /**
  * The frames of a packet as a WebSocket has them: the text, then the attachments, which are the bytes of its `data` in

@@ -21,6 +21,9 @@ export interface ReaderLimits {
  * begins and ends with what the next cannot begin with, so its time is linear.
  */
 const HEAD = /^(?:[0-4]|[56](\d{1,3})-)(?:\/[^,]*(?:,|$))?(\d*)/;
+/** Types, in both their forms. */
+const ACKS = `${PacketType.ACK}${PacketType.BINARY_ACK}`;
+const WITH_PAYLOAD = `${ACKS}${PacketType.EVENT}${PacketType.BINARY_EVENT}`;
 const NONE: readonly Data[] = [];
 
 /**
@@ -69,7 +72,7 @@ export class PacketReader {
     const reviver = attachments === 0 ? reviverFor(text) : undefined;
     const decoder = new Decoder({ reviver: reviver as never, maxAttachments: MAX_ATTACHMENTS });
     const packet = decode(decoder, text);
-    if (packet) return checkPacket(packet);
+    if (packet) return packet;
     this.#decoder = decoder;
     this.#begun = [text];
     this.#attachments = attachments;
@@ -85,7 +88,7 @@ export class PacketReader {
     if (!packet) return undefined;
     if (!hasEachOnce(packet.data, this.#attachments)) throw noPacket("an attachment without its one place");
     this.#forget();
-    return checkPacket(packet);
+    return packet;
   }
 
   /** @throws {GongError} `too_large` when there is no room for it in the packet */
@@ -109,10 +112,11 @@ function checkText(text: string): number {
   if (!head) throw noPacket("an unknown type");
   const [{ length }, attachments = "0", id] = head;
   if (!Number.isSafeInteger(Number(id))) throw noPacket("an id that is none");
+  if (ACKS.includes(text[0]!) && id === "") throw noPacket("an acknowledgement of nothing");
   if (length < text.length) {
     if (!'[{"'.includes(text[length]!)) throw noPacket("a payload that is none");
     checkDepth(text.slice(length));
-  }
+  } else if (WITH_PAYLOAD.includes(text[0]!)) throw noPacket("no payload");
   return Number(attachments);
 }
 
@@ -123,15 +127,6 @@ function decode(decoder: Decoder, data: Data): Packet | undefined {
   decoder.add(data);
   decoder.off("decoded");
   return decoded;
-}
-
-function checkPacket(packet: Packet): Packet {
-  const { type, id, data } = packet;
-  if (type === PacketType.EVENT && data === undefined) throw noPacket("an event without a name");
-  if (type === PacketType.ACK && (data === undefined || id === undefined)) {
-    throw noPacket("an acknowledgement of nothing");
-  }
-  return packet;
 }
 
 /**
