@@ -5,13 +5,14 @@
  */
 import type { Config, Scope } from "./config.ts";
 import { GongError } from "./errors.ts";
-import type { Grant } from "./auth/grant.ts";
+import { type Grant, type PackedGrant, unpackGrant } from "./auth/grant.ts";
 import { readCookie } from "./auth/cookies.ts";
 import { checkAgreement, type Credentials, readHeaders, takeQuery } from "./auth/credentials.ts";
 import { createKeys, findKey } from "./auth/keys.ts";
 import type { HashedKey } from "./auth/keys.ts";
 import { createLogins } from "./auth/login.ts";
 import { createOrigins } from "./auth/origins.ts";
+import { createPatterns } from "./auth/patterns.ts";
 import type { OriginSettings } from "./auth/origins.ts";
 import { type ChannelAction, createRights, type RightsSettings } from "./auth/rights.ts";
 import { TokenFault, type Tokens } from "./auth/tokens.ts";
@@ -87,6 +88,8 @@ export interface Auth {
   recognize(said: Credentials, address: string): Grant | undefined | Promise<Grant>;
   /** Whose token this is. @throws {GongError} `unauthorized` */
   verify(token: string, address: string): Promise<Grant>;
+  /** The grant that another isolate has packed. @throws {GongError} `unauthorized`: its login has been ended meanwhile */
+  unpack(packed: PackedGrant): Grant;
   /** Whether there is any channel that everybody may publish to. */
   readonly isOpen: boolean;
   /** Whether the grant, or nobody, may do this to the channel: the table at {@linkcode createRights}. */
@@ -132,6 +135,7 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
   const logins = createLogins({ config, keys, secret, now });
   const origins = createOrigins(config);
   const { has, may, mayUse, isOpen } = createRights(config);
+  const compile = createPatterns();
   const blocked = new Map<string, number>();
   const ignoresKeys = config.dev && keys.length === 0;
 
@@ -231,6 +235,12 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
     },
     recognize,
     verify,
+    unpack(packed) {
+      if (packed.login !== undefined && logins.isRevoked(packed.login)) {
+        throw new GongError("unauthorized", "The login has ended.");
+      }
+      return unpackGrant(packed, (patterns) => compile(patterns).matches);
+    },
     may,
     mayUse,
     isOpen,

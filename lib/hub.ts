@@ -9,26 +9,29 @@ import { openBroker } from "./brokers/mod.ts";
 import { Budget } from "./budget.ts";
 import { BusSender, bytesPerTurn } from "./bus.ts";
 import { sizeOf } from "./bytes.ts";
+import { Channels } from "./hub/channels.ts";
 import { compilePresence } from "./channel_rules.ts";
 import type { Config } from "./config.ts";
-import { type PackedHistory, packHistory } from "./codecs/page.ts";
 import { Directory } from "./hub/directory.ts";
 import { GongError } from "./errors.ts";
-import { ADMIN_CHANNEL, presenceChannel, userChannel } from "./reserved.ts";
+import { presenceChannel, userChannel } from "./reserved.ts";
 import { Intake } from "./hub/intake.ts";
 import { Queues } from "./hub/queues.ts";
 import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
 import { type Chosen, creditAfter, type EdgeMethods, type HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
-import { Multimap } from "./multimap.ts";
 import { Recent } from "./hub/recent.ts";
+import { Recoveries } from "./hub/recoveries.ts";
+import { Relays } from "./hub/relays.ts";
+import { Returns } from "./hub/returns.ts";
 import { Roster } from "./hub/roster.ts";
 import { Schedules } from "./hub/schedules.ts";
+import { readSeal } from "./hub/seal.ts";
 import { Submissions } from "./hub/submissions.ts";
 import { Traces } from "./hub/traces.ts";
 import { Turn } from "./turn.ts";
-import type { Broker, Glimpse, History, PageLimit, Publication, Sample, Selector, Start, Totals } from "./types.ts";
+import type { Broker, Glimpse, Publication, Sample, Selector, Totals } from "./types.ts";
 
 /** What edges say that concerns whoever runs them. */
 export interface HubEvents {
@@ -68,8 +71,10 @@ export class Hub {
   readonly #submissions: Submissions;
   readonly #roster: Roster;
   readonly #turn = new Turn();
-  /** Edges by the channels that they host. */
-  readonly #hosts = new Multimap<string, number>();
+  readonly #channels: Channels;
+  readonly #relays: Relays;
+  readonly #recoveries: Recoveries;
+  readonly #returns: Returns;
   /** Bytes posted by an edge's sessions and dealt with until it is told so. */
   readonly #creditAfter: number;
   /** Bytes of everything that is kept for a while. */
@@ -82,8 +87,6 @@ export class Hub {
   readonly #recent = new Recent();
   readonly #traces: Traces;
   readonly #schedules: Schedules;
-  /** Where the admin page's feed stands. */
-  readonly #feed = { epoch: crypto.randomUUID(), offset: 0 };
 
   constructor(config: Config, options: HubOptions) {
     this.#options = options;
@@ -140,7 +143,36 @@ export class Hub {
     this.#creditAfter = creditAfter(config.busLag);
     this.#published = options.metrics.counter("gong_published_total");
     this.#replayed = options.metrics.counter("gong_bus_replayed_total");
-    this.directory = new Directory(() => this.#ownSamples());
+    this.#channels = new Channels({
+      ...{ log: options.log, broker: this.#broker },
+      unseen: (channel, after) => this.#announcer.unseen(channel, after),
+      announce: (publications) => this.#announcer.announce(publications),
+    });
+    const directory = this.directory = new Directory(() => this.#ownSamples());
+    const { places } = directory;
+    const { guard } = this.#roster;
+    const recoveries = this.#recoveries = new Recoveries({
+      ...{ log: options.log, broker: this.#broker, turn: this.#turn },
+      ...{ seconds: config.recovery, most: 2 * config.maxConnections },
+      isThere: (session) => guard.get(places.edgeOf(session), session) !== undefined,
+    });
+    const supersede = (session: string) => directory.supersede(session);
+    this.#returns = new Returns({ recoveries, guard, places, supersede });
+    this.#relays = new Relays({
+      directory,
+      move: (from, to, id) => this.#move(from, to, id),
+      release: (edge, id) => this.#release(edge, id),
+    });
+  }
+
+  /** The secret that seals what clients bring back, after a restart too; only for now where the broker cannot keep it. */
+  async seal(): Promise<Uint8Array> {
+    try {
+      return await readSeal(this.#broker);
+    } catch (error) {
+      this.#options.log.error("seal.fault", { error: String(error) });
+      return crypto.getRandomValues(new Uint8Array(32));
+    }
   }
 
   /** Number of the last batch that an edge which starts now need not see. */
@@ -169,29 +201,22 @@ export class Hub {
   detach(edge: number): number {
     this.directory.remove(edge);
     this.#bus.leave(edge);
-    for (const channel of [...this.#hosts.keys()]) this.#unhost(edge, channel);
+    this.#channels.unhostAll(edge);
     this.#intake.resume();
     this.#queues.releaseEdge(edge);
-    return this.#roster.releaseEdge(edge);
+    const sessions = this.#roster.releaseEdge(edge);
+    for (const session of sessions) this.#recoveries.left(session);
+    return sessions.length;
   }
 
   /** Whether an edge hosts the channel: somebody may be listening. */
   isHosted(channel: string): boolean {
-    return this.#hosts.has(channel);
+    return this.#channels.has(channel);
   }
 
   /** Publishes to the admin page's feed: numbered, not stored. */
   feed(data: string): void {
-    const { epoch } = this.#feed;
-    const offset = ++this.#feed.offset;
-    this.#announcer.announce([{
-      channel: ADMIN_CHANNEL,
-      epoch,
-      offset,
-      time: Date.now(),
-      data,
-      contentType: "application/json",
-    }]);
+    this.#channels.feed(data);
   }
 
   /** The last publications, newest first. */
@@ -207,6 +232,7 @@ export class Hub {
     this.#intake.close();
     this.#queues.close();
     await scheduled;
+    await this.#recoveries.close();
     await this.#broker.close();
     this.#bus.close();
   }
@@ -230,26 +256,23 @@ export class Hub {
       consume: (consumer) => this.#queues.consume({ ...consumer, edge }),
       settle: (settlings) => this.#queues.settle(settlings),
       cancel: (consumer) => this.#queues.cancel(consumer),
-      subscribe: (order) => this.#subscribe(edge, order),
-      unsubscribe: (channel) => this.#unhost(edge, channel),
+      subscribe: (order) => this.#channels.host(edge, order),
+      unsubscribe: (channel) => this.#channels.unhost(edge, channel),
       admit: (session) => {
         const { user, after } = session;
         roster.admit(edge, session);
         if (user === undefined || after === undefined) return undefined;
-        return this.#subscribe(edge, { channel: userChannel(user), start: undefined, after, limit: {} });
+        return this.#channels.host(edge, { channel: userChannel(user), start: undefined, after, limit: {} });
       },
       identify: (session) => roster.identify(edge, session),
       present: (change) => roster.present(edge, change),
-      release: (id) => {
-        this.#queues.release(id);
-        roster.release(edge, id);
-      },
-      engine: () => Promise.reject(new GongError("not_found")),
-      abandonPoll: () => {},
-      take: () => Promise.reject(new GongError("not_found")),
-      remember: () => Promise.reject(new GongError("overloaded")),
-      recall: () => Promise.resolve(undefined),
-      forget: () => {},
+      release: (id) => this.#release(edge, id),
+      engine: (order) => this.#relays.engine(order),
+      abandonPoll: (order) => this.#relays.abandonPoll(order),
+      take: (order) => this.#relays.take(edge, order),
+      remember: (order) => this.#returns.remember(edge, order),
+      recall: (order) => this.#returns.recall(edge, order),
+      forget: (pid) => this.#recoveries.forget(pid),
       acknowledge: (number) => {
         this.#bus.acknowledge(edge, number);
         this.#intake.resume();
@@ -289,7 +312,7 @@ export class Hub {
       samples: () => directory.samples(),
       readiness: () => directory.readiness(),
       recent: () => this.recent(),
-      history: async ({ channel, start, limit }) => packHistory(await this.#read(channel, start, limit)),
+      history: (order) => this.#channels.read(order),
       publication: (id) => this.#traces.get(id),
       traced: (counts) => this.#traces.count(counts),
       failedAuth: (address) => {
@@ -307,7 +330,10 @@ export class Hub {
     let owed = 0;
     return async (draft) => {
       const [result = INTERNAL] = await this.#intake.publish([draft]);
-      if ("error" in result) directory.tell(edge, "refused", { session: draft.from!, refusal: result.error });
+      if ("error" in result) {
+        // It may have moved since.
+        directory.tell(directory.places.edgeOf(draft.from!), "refused", { session: draft.from!, refusal: result.error });
+      }
       owed += sizeOf(draft);
       if (owed < this.#creditAfter) return;
       directory.tell(edge, "credit", owed);
@@ -333,46 +359,19 @@ export class Hub {
     this.directory.tellAll("revoke", login);
   }
 
-  async #subscribe(
-    edge: number,
-    { channel, start, after, limit }: Parameters<HubMethods["subscribe"]>[0],
-  ): Promise<PackedHistory> {
-    this.#hosts.add(channel, edge);
-    if (channel === ADMIN_CHANNEL) return packHistory(this.#readFeed(start));
-    // When it fails, the edge says whether it still hosts the channel for others.
-    await this.#broker.subscribe(channel);
-    const history = await this.#broker.read(channel, start, limit);
-    return packHistory(start ? history : this.#withUnseen(channel, history, after));
+  /** As of everything that the session is counted by: it is on the one edge, and then on the other. */
+  #move(from: number, to: number, id: string): boolean {
+    this.#queues.release(id);
+    if (!this.#roster.guard.move(from, to, id)) return false;
+    this.directory.places.put(id, to);
+    return true;
   }
 
-  /** The feed keeps nothing. */
-  #readFeed(start: Start | undefined): History {
-    const top = { ...this.#feed };
-    const recovered = !start || "last" in start || start.epoch === top.epoch && start.offset === top.offset;
-    return { top, publications: [], recovered };
-  }
-
-  async #read(channel: string, start: Start, limit: PageLimit): Promise<History> {
-    if (channel === ADMIN_CHANNEL) return this.#readFeed(start);
-    return await this.#broker.read(channel, start, limit);
-  }
-
-  /** Adds what an edge that has seen the batches up to `after` does not know of the channel. */
-  #withUnseen(channel: string, history: History, after: number): History {
-    const { epoch, offset } = history.top;
-    // Most who come ask for a channel of their own: what others are told is not gone through for that.
-    if (offset === 0) return history;
-    const publications = this.#announcer.unseen(channel, after)
-      .filter((publication) => publication.epoch === epoch && publication.offset <= offset);
-    if (publications.length === 0) return history;
-    return { ...history, publications, from: { epoch, offset: publications[0]!.offset - 1 } };
-  }
-
-  #unhost(edge: number, channel: string): void {
-    if (!this.#hosts.delete(channel, edge) || this.#hosts.has(channel)) return;
-    void this.#broker.unsubscribe(channel).catch((error) => {
-      this.#options.log.error("broker.fault", { error: String(error) });
-    });
+  #release(edge: number, id: string): void {
+    this.#queues.release(id);
+    if (!this.#roster.release(edge, id)) return;
+    this.directory.places.forget(id);
+    this.#recoveries.left(id);
   }
 
   #announce(publications: readonly Publication[]): void {
@@ -394,9 +393,10 @@ export class Hub {
     metrics.gauge("gong_queue_bytes", {}, queues.bytes);
     metrics.gauge("gong_queue_claimed", {}, queues.claimed);
     metrics.gauge("gong_consumers", {}, this.#queues.size);
-    metrics.gauge("gong_hosted_channels", {}, this.#hosts.size);
+    metrics.gauge("gong_hosted_channels", {}, this.#channels.size);
     metrics.gauge("gong_traces", {}, this.#traces.size);
     metrics.gauge("gong_schedules", {}, this.#schedules.size);
+    metrics.gauge("gong_recoveries", {}, this.#recoveries.size);
     metrics.gauge("gong_users", {}, this.#roster.users.size);
     metrics.gauge("gong_present", {}, this.#roster.presence.size);
     metrics.gauge("gong_bus_lag_bytes", {}, this.#bus.lag());

@@ -86,6 +86,18 @@ export interface ConsumerSettling {
   readonly as: Settlement;
 }
 
+/** Which edge has made the id of a session, or of a question; its number, in base 36, comes first. */
+export function edgeOf(id: string): number {
+  return parseInt(id.slice(0, Math.max(0, id.indexOf("-"))), 36);
+}
+
+/** The order of the ids of sessions, wherever these are: that of the edges that have made them, then of their making. */
+export function compareIds(one: string, other: string): number {
+  const edges = edgeOf(one) - edgeOf(other);
+  if (edges !== 0) return edges;
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
 /** The id of a session's consumer. */
 export function consumerId(session: string, number: number): string {
   return `${session}/${number}`;
@@ -140,10 +152,11 @@ export interface HubMethods {
   /**
    * The edge hosts the channel from now on; answers a page of history and the top of one instant. Without a start the
    * answer's `from` is where the channel stood after the batch numbered `after`, so that what the edge has not seen is not
-   * missed.
+   * missed. With `moved`, for a session that comes from another edge, what was announced after that batch counts beside
+   * history: also where none is kept, nothing is missed.
    */
   subscribe(
-    order: { channel: string; start: Start | undefined; after: number; limit: PageLimit },
+    order: { channel: string; start: Start | undefined; after: number; limit: PageLimit; moved?: true },
   ): Promise<PackedHistory>;
   unsubscribe(channel: string): void;
   /**

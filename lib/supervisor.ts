@@ -98,6 +98,7 @@ class Supervisor {
   readonly #metrics = new Metrics({ isolate: "hub" });
   readonly #busName = `gong-${crypto.randomUUID()}`;
   readonly #secret = crypto.getRandomValues(new Uint8Array(32));
+  #seal: WorkerData["seal"] = new Uint8Array();
   readonly #tls: WorkerData["tls"];
   readonly #tokenKeys: WorkerData["tokenKeys"];
   readonly #hub: Hub;
@@ -141,6 +142,7 @@ class Supervisor {
 
   async start(): Promise<void> {
     this.#hub.directory.mark("start", "starting");
+    this.#seal = await this.#hub.seal();
     await Promise.all(Array.from({ length: this.#config.isolates }, (_, slot) => this.#startFirst(slot)));
     this.#hub.directory.mark("start");
     const lookout = new Lookout(BEAT, performance.now());
@@ -189,6 +191,7 @@ class Supervisor {
       busName: this.#busName,
       last: this.#hub.join(number),
       secret: this.#secret,
+      seal: this.#seal,
       tls: this.#tls,
       tokenKeys: this.#tokenKeys,
       terminal: this.#terminal,

@@ -29,6 +29,8 @@ export interface WorkerData {
   readonly last: number;
   /** Signs admin logins; shared by all edges. */
   readonly secret: Uint8Array;
+  /** Seals what clients bring back, after a restart too: 32 bytes that the broker keeps; shared by all edges. */
+  readonly seal: Uint8Array;
   /** PEM, when the server speaks TLS. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** PEM of the files of `tokenKeyFile`. */

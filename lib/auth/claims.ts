@@ -4,10 +4,11 @@
  * @module
  */
 import { byteLength } from "../bytes.ts";
-import { compileGlobs, isGlob } from "../globs.ts";
+import { isGlob } from "../globs.ts";
 import { isUser } from "../reserved.ts";
 import { type JsonObject, parseJson } from "../json.ts";
-import type { Grant, User } from "./grant.ts";
+import type { Grant } from "./grant.ts";
+import { createPatterns } from "./patterns.ts";
 import { TokenFault } from "./token_fault.ts";
 
 /** How far the clocks of whoever signs may be wrong, in seconds. */
@@ -15,48 +16,33 @@ export const LEEWAY = 30;
 
 const MAX_PATTERNS = 100;
 const MAX_INFO = 1024;
-/** Lists of patterns whose predicates are remembered. */
-const MAX_COMPILED = 256;
 /** What a `Date` can hold, in seconds. */
 const LAST_SECOND = 8.64e12;
 
 const NO_SCOPES: Grant["scopes"] = Object.freeze([]);
-
-type Predicate = User["subscribe"];
 
 /**
  * Makes a function from the claims of a token, and their text, to what it grants; signature, `exp`, `nbf`, `iss` and
  * `aud` have been checked. Users whose tokens name the same patterns share what these were compiled to.
  */
 export function createClaims(): (claims: JsonObject, text: string) => Grant {
-  const compiled = new Map<string, Predicate>();
-
-  function compile(patterns: readonly string[]): Predicate {
-    // No pattern has a comma in it.
-    const text = patterns.join();
-    const known = compiled.get(text);
-    if (known) return known;
-    const predicate = compileGlobs(patterns);
-    compiled.set(text, predicate);
-    // The oldest one, used or not: to keep an order of use the table would be changed with every token, and made anew
-    // every few of them.
-    const oldest = compiled.keys().next();
-    if (compiled.size > MAX_COMPILED && !oldest.done) compiled.delete(oldest.value);
-    return predicate;
-  }
+  const compile = createPatterns();
 
   /** @throws {TokenFault} `claims` */
   return (claims, text) => {
     const user = readUser(claims);
     const info = Object.hasOwn(claims, "info") ? readInfo(text) : undefined;
+    const heard = compile(readPatterns(claims, "channels"));
+    const published = compile(readPatterns(claims, "publish"));
     return {
       name: `user:${user}`,
       scopes: NO_SCOPES,
       until: (readEnd(claims) + LEEWAY) * 1000,
       user: {
         id: user,
-        subscribe: compile(readPatterns(claims, "channels")),
-        publish: compile(readPatterns(claims, "publish")),
+        subscribe: heard.matches,
+        publish: published.matches,
+        patterns: { subscribe: heard.patterns, publish: published.patterns },
         ...info === undefined ? {} : { info },
       },
     };

@@ -30,5 +30,27 @@ export interface User {
   readonly patterns?: { readonly subscribe: readonly string[]; readonly publish: readonly string[] };
 }
 
-/** A grant as it crosses isolates: without its functions. */
+/** A grant as it crosses isolates: without its functions, which are made of the patterns again. */
 export type PackedGrant = Omit<Grant, "user"> & { readonly user?: Omit<User, "subscribe" | "publish"> };
+
+export function packGrant({ user, ...grant }: Grant): PackedGrant {
+  if (user === undefined) return grant;
+  const { subscribe: _, publish: __, ...rest } = user;
+  return { ...grant, user: rest };
+}
+
+/** @param compile makes a predicate of patterns */
+export function unpackGrant(
+  { user, ...grant }: PackedGrant,
+  compile: (patterns: readonly string[]) => User["subscribe"],
+): Grant {
+  if (user === undefined) return grant;
+  const { patterns } = user;
+  const subscribe = patterns ? compile(patterns.subscribe) : everything;
+  const publish = patterns ? compile(patterns.publish) : everything;
+  return { ...grant, user: { ...user, subscribe, publish } };
+}
+
+function everything(): boolean {
+  return true;
+}

@@ -32,6 +32,8 @@ export interface Logins {
   clear(): string;
   /** Ends a login here, before it expires. */
   revoke(login: string): void;
+  /** Whether that has been done, as far as it is remembered. */
+  isRevoked(login: string): boolean;
 }
 
 /** `LOGIN.EXPIRY.KEY.MAC`: 16 random bytes, seconds since 1970, 16 bytes that stand for the key, HMAC-SHA-256. */
@@ -98,6 +100,7 @@ export function createLogins({ config, keys, secret, now }: LoginOptions): Login
     clear() {
       return header("", 0);
     },
+    isRevoked: (login) => revoked.has(login),
     revoke(login) {
       revoked.delete(login);
       revoked.set(login, seconds() + config.adminSession);

@@ -8,7 +8,8 @@ import type { Present } from "../types.ts";
 
 /** A session that is counted in: what the hub knows of it, whoever asks. */
 export interface Admitted {
-  readonly id: string;
+  /** Its public id; set by {@linkcode Guard} alone. */
+  id: string;
   readonly address: string;
   /** Whose it is, if anybody's, and the JSON that the user's token brought. */
   user: string | undefined;

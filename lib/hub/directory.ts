@@ -5,12 +5,15 @@
  */
 import { GongError } from "../errors.ts";
 import { type Link, within } from "../link.ts";
-import type { Chosen, EdgeMethods } from "../methods.ts";
+import { type Chosen, compareIds, type EdgeMethods, edgeOf } from "../methods.ts";
 import { addUp, type MetricName, outlasting } from "../metrics.ts";
 import type { Readiness, Sample, SessionInfo, SessionPage, Signal } from "../types.ts";
+import { Places } from "./places.ts";
 
 /** How long an edge may take to answer before it is left out of a total, in seconds. */
-const PATIENCE = 2;
+export const PATIENCE = 2;
+/** How often a session is followed that moves while something is done with it. */
+const MOST_MOVES = 4;
 /** Every so many beats an edge is asked for its figures too: they outlast it. */
 const FIGURES = 5;
 /** How long an edge may be silent before the server is not ready, in milliseconds. */
@@ -24,13 +27,10 @@ interface Entry {
   samples: Sample[];
 }
 
-/** Public ids of sessions begin with the number of their edge, in base 36. */
-export function edgeOf(session: string): number {
-  return parseInt(session.slice(0, Math.max(0, session.indexOf("-"))), 36);
-}
-
 /** All edges, by number. */
 export class Directory {
+  /** Where sessions are. An edge answers in order: one that has handed a session over says so before anything else. */
+  readonly places = new Places();
   readonly #edges = new Map<number, Entry>();
   readonly #reasons = new Map<string, string>();
   readonly #ownSamples: () => Sample[];
@@ -52,6 +52,23 @@ export class Directory {
     entry.link.close();
     this.#ended = addUp([this.#ended, outlasting(entry.samples)]);
     this.#edges.delete(edge);
+    this.places.forgetEdge(edge);
+  }
+
+  /** Whether the edge is there. */
+  has(edge: number): boolean {
+    return this.#edges.has(edge);
+  }
+
+  /** Asks one edge, however long it takes. @throws {GongError} `not_found` when it is gone, or goes */
+  request<M extends keyof EdgeMethods>(
+    edge: number,
+    method: M,
+    payload: Parameters<EdgeMethods[M]>[0],
+  ): Promise<Awaited<ReturnType<EdgeMethods[M]>>> {
+    const link = this.#edges.get(edge)?.link;
+    if (!link) return Promise.reject(new GongError("not_found", "That isolate is gone."));
+    return link.request(method, payload as never) as never;
   }
 
   tell<M extends keyof EdgeMethods>(edge: number, method: M, payload: Parameters<EdgeMethods[M]>[0]): void {
@@ -115,30 +132,38 @@ export class Directory {
     return addUp([this.#ownSamples(), this.#ended, ...[...this.#edges.values()].map(({ samples }) => samples)]);
   }
 
-  /** One page of the sessions, in the order of their edges and, within one, of their connecting. */
+  /** One page of the sessions, in the order of their ids: each once, also one that moves meanwhile. */
   async list({ limit, after }: { limit: number; after?: string }): Promise<SessionPage> {
-    const first = after === undefined ? -1 : edgeOf(after);
-    const pages = await this.#ask((link, edge) => {
-      if (edge < first) return link.request("sessions", { limit: 0 });
-      return link.request("sessions", edge === first ? { limit: limit + 1, after: after! } : { limit: limit + 1 });
+    const page = { limit: limit + 1, ...(after === undefined ? {} : { after }) };
+    return await this.places.during(async (moves) => {
+      const pages = await this.#ask((link) => link.request("sessions", page));
+      const found = new Map(pages.flatMap(({ sessions }) => sessions).map((session) => [session.id, session]));
+      for (const id of [...moves.keys()]) {
+        if (found.has(id) || after !== undefined && compareIds(id, after) <= 0) continue;
+        const session = await this.get(id);
+        if (session) found.set(id, session);
+      }
+      const total = pages.reduce((sum, page) => sum + page.total, 0);
+      const all = [...found.values()].sort((one, other) => compareIds(one.id, other.id));
+      const sessions = all.slice(0, limit);
+      const last = sessions.at(-1);
+      return all.length > limit && last ? { sessions, total, next: last.id } : { sessions, total };
     });
-    const found = pages.flatMap(({ sessions }) => sessions);
-    const total = pages.reduce((sum, page) => sum + page.total, 0);
-    const sessions = found.slice(0, limit);
-    const last = sessions.at(-1);
-    return found.length > limit && last ? { sessions, total, next: last.id } : { sessions, total };
   }
 
   /** @throws {GongError} `overloaded` when its edge does not answer */
   async get(id: string): Promise<SessionInfo | undefined> {
-    const link = this.#edges.get(edgeOf(id))?.link;
-    return link && await within(PATIENCE, link.request("session", id));
+    return await this.#follow(id, (link) => link.request("session", id));
   }
 
   /** @throws {GongError} `overloaded` when its edge does not answer */
   async close(order: { id: string; code: number; reason: string }): Promise<boolean> {
-    const link = this.#edges.get(edgeOf(order.id))?.link;
-    return link ? await within(PATIENCE, link.request("closeSession", order)) : false;
+    return await this.#follow(order.id, (link) => link.request("closeSession", order)) ?? false;
+  }
+
+  /** Ends a session whose client goes on with another. @throws {GongError} `overloaded` when its edge does not answer */
+  async supersede(id: string): Promise<boolean> {
+    return await this.#follow(id, (link) => link.request("supersede", id)) ?? false;
   }
 
   async signal(order: { sessions: readonly string[] | "all"; signal: Signal }): Promise<number> {
@@ -153,12 +178,54 @@ export class Directory {
     sessions: Parameters<EdgeMethods[M]>[0]["sessions"] & Chosen,
     order: Omit<Parameters<EdgeMethods[M]>[0], "sessions">,
   ): Promise<number> {
-    const counts = await this.#ask((link, edge) => {
-      const own = "channel" in sessions ? sessions : sessions.filter((id) => edgeOf(id) === edge);
-      if ("length" in own && own.length === 0) return Promise.resolve(0);
-      return link.request(method, { ...order, sessions: own } as never) as Promise<number>;
+    const tell = (link: Link<EdgeMethods>, sessions: Chosen) => {
+      return link.request(method, { ...order, sessions } as never) as Promise<number>;
+    };
+    return "channel" in sessions ? await this.#tellHearers(sessions, tell) : await this.#tellEach(sessions, tell);
+  }
+
+  async #tellEach(sessions: readonly string[], tell: Tell): Promise<number> {
+    let count = 0;
+    let left = sessions;
+    for (let tries = 0; left.length > 0 && tries < MOST_MOVES; tries++) {
+      const missed: string[] = [];
+      const counts = await this.#ask((link, edge) => {
+        const own = left.filter((id) => this.places.edgeOf(id) === edge);
+        if (own.length === 0) return Promise.resolve(0);
+        return tell(link, own).then((count) => {
+          missed.push(...own.filter((id) => this.places.edgeOf(id) !== edge));
+          return count;
+        });
+      });
+      count += sum(counts);
+      left = missed;
+    }
+    return count;
+  }
+
+  /** Whom it was done with need not be spared: to do it again is to do nothing. */
+  async #tellHearers(chosen: Chosen, tell: Tell): Promise<number> {
+    return await this.places.during(async (moves) => {
+      let count = sum(await this.#ask((link) => tell(link, chosen)));
+      for (let tries = 0; moves.size > 0 && tries < MOST_MOVES; tries++) {
+        const edges = new Set(moves.values());
+        moves.clear();
+        count += sum(await this.#ask((link, edge) => edges.has(edge) ? tell(link, chosen) : Promise.resolve(0)));
+      }
+      return count;
     });
-    return sum(counts);
+  }
+
+  /** Asks the edge of the session; one that knows nothing of it may have handed it to another. */
+  async #follow<T>(id: string, ask: (link: Link<EdgeMethods>) => Promise<T>): Promise<T | undefined> {
+    for (let tries = 0;; tries++) {
+      const edge = this.places.edgeOf(id);
+      const link = this.#edges.get(edge)?.link;
+      if (!link) return undefined;
+      // Looked at as the answer comes, before anything that the edge says later.
+      const { answer, at } = await within(PATIENCE, ask(link).then((answer) => ({ answer, at: this.places.edgeOf(id) })));
+      if (answer || at === edge || tries === MOST_MOVES) return answer;
+    }
   }
 
   /**
@@ -195,6 +262,9 @@ export class Directory {
     return settled.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
   }
 }
+
+/** Has one edge do something with sessions; resolves to how many it has done it with. */
+type Tell = (link: Link<EdgeMethods>, sessions: Chosen) => Promise<number>;
 
 function sum(counts: readonly number[]): number {
   return counts.reduce((total, count) => total + count, 0);

@@ -58,12 +58,27 @@ export class Guard {
     if (this.isFull()) throw fullError();
     if (this.isFull(address)) throw fullError(address);
     const session = { id, address, user: undefined, info: undefined, place: undefined };
-    const sessions = this.#byEdge.get(edge) ?? new Map<string, Admitted>();
-    this.#byEdge.set(edge, sessions.set(id, session));
+    this.#put(edge, session);
     this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
     this.#total++;
     this.#tell(address, 0);
     return session;
+  }
+
+  /** The session is on another edge from now on; undefined, and nothing happens, when it is not counted. */
+  move(from: number, to: number, id: string): Admitted | undefined {
+    const session = this.get(from, id);
+    if (session === undefined) return undefined;
+    this.#byEdge.get(from)!.delete(id);
+    this.#put(to, session);
+    return session;
+  }
+
+  /** The session of that edge, which is counted, has another id from now on. */
+  rename(edge: number, session: Admitted, id: string): void {
+    this.#byEdge.get(edge)!.delete(session.id);
+    session.id = id;
+    this.#put(edge, session);
   }
 
   /** A session of that edge; undefined when it is not counted. */
@@ -108,6 +123,11 @@ export class Guard {
     const [oldest] = this.#blocked.keys();
     if (this.#blocked.size > MAX_BLOCKED) this.#blocked.delete(oldest!);
     return until;
+  }
+
+  #put(edge: number, session: Admitted): void {
+    const sessions = this.#byEdge.get(edge) ?? new Map<string, Admitted>();
+    this.#byEdge.set(edge, sessions.set(session.id, session));
   }
 
   #lower(address: string): void {

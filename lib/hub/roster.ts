@@ -56,21 +56,23 @@ export class Roster {
     else this.presence.leave(session, channel);
   }
 
-  release(edge: number, id: string): void {
+  /** Returns whether it was counted. */
+  release(edge: number, id: string): boolean {
     const session = this.guard.release(edge, id);
-    if (!session) return;
+    if (!session) return false;
     this.presence.remove(session);
     this.users.remove(session);
+    return true;
   }
 
-  /** The edge is gone with all its sessions; returns how many those were. */
-  releaseEdge(edge: number): number {
+  /** The edge is gone with all its sessions; returns the ids of these. */
+  releaseEdge(edge: number): readonly string[] {
     const sessions = this.guard.releaseEdge(edge);
     for (const session of sessions) {
       this.presence.remove(session);
       this.users.remove(session);
     }
-    return sessions.length;
+    return sessions.map(({ id }) => id);
   }
 
   close(): void {

@@ -77,6 +77,7 @@ export const METRICS = Object.freeze({
     "Times that schedules were due: published, refused, late (made up for) or skipped (missed).",
     "outcome",
   ),
+  gong_recoveries: metric("gauge", "max", "Connections remembered, so that their clients can go on after a drop."),
   gong_hosted_channels: metric("gauge", "max", "Channels that isolates listen to for their clients."),
   gong_questions: metric("gauge", "sum", "Questions of clients that wait for an answer."),
   gong_traces: metric("gauge", "max", "Notes kept of what became of traced publications."),

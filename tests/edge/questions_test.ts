@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { MAX_QUESTIONS, Questions } from "../../lib/edge/questions.ts";
 import { GongError } from "../../lib/errors.ts";
-import { edgeOf } from "../../lib/hub/directory.ts";
+import { edgeOf } from "../../lib/methods.ts";
 
 const ANSWER = { data: "42", contentType: "text/plain", from: "1-x" };
 const LONG = 60;

@@ -1,0 +1,286 @@
+/**
+ * What clients whose connections drop go on with: by a secret of theirs, as long as their session is there and for a while
+ * after it.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { byteLength } from "../bytes.ts";
+import { Deadlines } from "../deadlines.ts";
+import { GongError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { Multimap } from "../multimap.ts";
+import { startTimer, type Timer } from "../timer.ts";
+import type { Turn } from "../turn.ts";
+import type { Broker, RecordChange } from "../types.ts";
+
+/** What {@linkcode Recoveries} are made of. */
+export interface RecoveriesOptions {
+  readonly broker: Pick<Broker, "record" | "records">;
+  /** The isolate's. */
+  readonly turn: Turn;
+  readonly log: Pick<Logger, "error">;
+  /** How long something is kept after its session, in seconds; with 0 nothing is kept at all. */
+  readonly seconds: number;
+  /** How many there may be. */
+  readonly most: number;
+  /** Whether the session is there. */
+  readonly isThere: (session: string) => boolean;
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly now?: () => number;
+  /** Default `setTimeout`. */
+  readonly timer?: Timer;
+}
+
+/** What is kept under one secret. */
+export interface Recovery {
+  /** Public id of the session that has it, or had it last. */
+  readonly session: string;
+  readonly user?: string;
+  readonly state: string;
+}
+
+const PREFIX = "recovery/";
+/** Bytes of one, and of all of them. */
+const MOST_OF_ONE = 16 * 2 ** 10;
+const MOST_BYTES = 64 * 2 ** 20;
+/** How long those that are due may wait so that several go at once, in milliseconds; those that did not fit in, shortly. */
+const GRAIN = 1000;
+const SHORTLY = 10;
+/** Those that go at once. */
+const MOST_AT_ONCE = 1000;
+
+/** One of them, its text as the broker has it. */
+interface Entry {
+  readonly key: string;
+  readonly value: string;
+  readonly session: string;
+  /** When it goes, in milliseconds since 1970; undefined as long as its session is there. */
+  due: number | undefined;
+}
+
+interface Wake {
+  readonly entry: Entry;
+  readonly due: number;
+}
+
+/** A change that waits for the end of the turn. */
+interface Change extends RecordChange {
+  readonly session: string;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+/**
+ * All of them, the same in memory as in the broker's records: changes come one after the other, those of a turn at once.
+ * The records do not tell the secrets. After a restart everything is kept for the whole time.
+ */
+export class Recoveries {
+  readonly #options: RecoveriesOptions;
+  readonly #now: () => number;
+  readonly #entries = new Map<string, Entry>();
+  readonly #bySession = new Multimap<string, Entry>();
+  readonly #wakes = new Deadlines<Wake>(({ entry, due }) => this.#isDue(entry, due));
+  #changes: Change[] = [];
+  #last: Promise<void>;
+  #bytes = 0;
+  #stopTimer: (() => void) | undefined;
+  #closed = false;
+
+  constructor(options: RecoveriesOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#last = this.#load().catch((error) => this.#fault(error));
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** What they take, in bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * Keeps it in the place of what was there. Resolves when it is stored.
+   *
+   * @throws {GongError} `overloaded` when it cannot be
+   */
+  async remember(pid: string, recovery: Recovery): Promise<void> {
+    const value = JSON.stringify(recovery);
+    if (this.#options.seconds === 0 || this.#closed || byteLength(value) > MOST_OF_ONE) throw new GongError("overloaded");
+    await this.#change({ key: keyOf(pid), value, session: recovery.session });
+  }
+
+  /** What is kept, as soon as what was said of it before is stored. */
+  async find(pid: string): Promise<Recovery | undefined> {
+    await this.#settled();
+    const entry = this.#entries.get(keyOf(pid));
+    if (!entry || entry.due !== undefined && entry.due <= this.#now()) return undefined;
+    return JSON.parse(entry.value);
+  }
+
+  /** Nothing is to be gone on with. */
+  forget(pid: string): void {
+    const key = keyOf(pid);
+    this.#change({ key, session: "" }).catch(() => this.#expire(this.#entries.get(key), GRAIN));
+  }
+
+  /** The session is there again. */
+  returned(session: string): void {
+    for (const entry of this.#bySession.get(session)) entry.due = undefined;
+  }
+
+  /** The session is no more: what is its own is kept for a while. */
+  left(session: string): void {
+    for (const entry of this.#bySession.get(session)) this.#expire(entry, this.#options.seconds * 1000);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stopTimer?.();
+    await this.#settled();
+  }
+
+  /** Resolves when everything that was said until now is stored. */
+  async #settled(): Promise<void> {
+    const { done } = this.#changes.at(-1) ?? {};
+    await done?.promise.catch(() => {});
+    await this.#last;
+  }
+
+  #change(change: RecordChange & { readonly session: string }): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    if (this.#changes.push({ ...change, done }) === 1) this.#options.turn.end(() => this.#flush());
+    return done.promise;
+  }
+
+  #flush(): void {
+    const changes = this.#changes;
+    this.#changes = [];
+    this.#last = this.#last.then(() => this.#store(changes));
+  }
+
+  async #store(all: readonly Change[]): Promise<void> {
+    const changes = this.#bound(all);
+    if (changes.length === 0) return;
+    try {
+      await this.#options.broker.record(changes.map(({ key, value }) => value === undefined ? { key } : { key, value }));
+    } catch (error) {
+      this.#fault(error);
+      const refusal = new GongError("overloaded", undefined, { cause: error });
+      for (const { done } of changes) done.reject(refusal);
+      return;
+    }
+    for (const { key, value, session, done } of changes) {
+      this.#drop(key);
+      if (value !== undefined) this.#put(key, value, session);
+      done.resolve();
+    }
+  }
+
+  /** Refuses those for which there is no room. */
+  #bound(changes: readonly Change[]): Change[] {
+    let [count, bytes] = [this.#entries.size, this.#bytes];
+    const sizes = new Map<string, number>();
+    return changes.filter(({ key, value = "", done }) => {
+      const before = sizes.get(key) ?? sizeOf(this.#entries.get(key)?.value);
+      const more = sizeOf(value) - before;
+      const isNew = before === 0 && more > 0;
+      if (more > 0 && bytes + more > MOST_BYTES || isNew && count >= this.#options.most) {
+        done.reject(new GongError("overloaded", "Too many connections are remembered."));
+        return false;
+      }
+      sizes.set(key, before + more);
+      bytes += more;
+      count += isNew ? 1 : before > 0 && value === "" ? -1 : 0;
+      return true;
+    });
+  }
+
+  #put(key: string, value: string, session: string): void {
+    const entry: Entry = { key, value, session, due: undefined };
+    this.#entries.set(key, entry);
+    this.#bySession.add(session, entry);
+    this.#bytes += sizeOf(value);
+    // It may have gone while this was stored.
+    if (!this.#options.isThere(session)) this.#expire(entry, this.#options.seconds * 1000);
+  }
+
+  #drop(key: string): void {
+    const entry = this.#entries.get(key);
+    if (!entry) return;
+    this.#entries.delete(key);
+    this.#bySession.delete(entry.session, entry);
+    this.#bytes -= sizeOf(entry.value);
+  }
+
+  #isDue(entry: Entry, due: number): boolean {
+    return entry.due === due && this.#entries.get(entry.key) === entry;
+  }
+
+  #expire(entry: Entry | undefined, wait: number): void {
+    if (!entry) return;
+    const due = entry.due = this.#now() + wait;
+    this.#wakes.add(due, { entry, due });
+    this.#wake();
+  }
+
+  /** One timer for all. */
+  #wake(): void {
+    const { next } = this.#wakes;
+    if (next === undefined || this.#closed || this.#stopTimer) return;
+    const { timer = startTimer } = this.#options;
+    const wait = next - this.#now();
+    this.#stopTimer = timer(Math.max(wait < 0 ? SHORTLY : GRAIN, wait), () => {
+      this.#stopTimer = undefined;
+      this.#sweep();
+    });
+  }
+
+  #sweep(): void {
+    const now = this.#now();
+    for (let count = 0, wake; count < MOST_AT_ONCE && (wake = this.#wakes.take(now)); count++) {
+      const { entry, due } = wake;
+      if (!this.#isDue(entry, due)) continue;
+      // What cannot be deleted now is tried again.
+      this.#change({ key: entry.key, session: "" }).catch(() => this.#isDue(entry, due) && this.#expire(entry, GRAIN));
+    }
+    this.#wake();
+  }
+
+  /** What a server before this one has kept. */
+  async #load(): Promise<void> {
+    const { broker, seconds, most } = this.#options;
+    for (const [key, value] of await broker.records(PREFIX)) {
+      const session = sessionOf(value);
+      if (session !== undefined && this.#entries.size < most) this.#put(key, value, session);
+      if (session === undefined || seconds === 0 || !this.#entries.has(key)) {
+        this.#change({ key, session: "" }).catch(() => {});
+      }
+    }
+  }
+
+  #fault(error: unknown): void {
+    this.#options.log.error("recovery.fault", { error: String(error) });
+  }
+}
+
+function keyOf(pid: string): string {
+  return PREFIX + createHash("sha256").update(pid).digest("base64url");
+}
+
+/** The least that a record takes, without its entry here. */
+function sizeOf(value: string | undefined): number {
+  return value === undefined || value === "" ? 0 : byteLength(value);
+}
+
+/** Whose the record is; undefined for what is none. */
+function sessionOf(value: string): string | undefined {
+  try {
+    const { session, state } = JSON.parse(value);
+    return typeof session === "string" && typeof state === "string" ? session : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * What edges ask of each other's sessions of Engine.IO, and the way of a session from one edge to another.
+ *
+ * @module
+ */
+import type { EngineAnswer, MovedSession } from "../engineio/orders.ts";
+import { GongError } from "../errors.ts";
+import { within } from "../link.ts";
+import type { HubMethods } from "../methods.ts";
+import { type Directory, PATIENCE } from "./directory.ts";
+
+/** How long a session may take to be handed over, in seconds: what is under way in it comes to its end first. */
+const OF_MOVE = 5;
+
+type Order<M extends keyof HubMethods> = Parameters<HubMethods[M]>[0];
+
+/** What {@linkcode Relays} are made of. */
+export interface RelaysOptions {
+  readonly directory: Pick<Directory, "has" | "request" | "tell">;
+  /** The session was on the one edge and is on the other from now on; false when it is not counted there. */
+  readonly move: (from: number, to: number, id: string) => boolean;
+  /** The session is no more. */
+  readonly release: (edge: number, id: string) => void;
+  /** How long an edge may take to answer, in seconds. Default 2, and 5 for a session to be handed over. */
+  readonly patience?: number;
+}
+
+/** Relays between edges. */
+export class Relays {
+  readonly #options: RelaysOptions;
+
+  constructor(options: RelaysOptions) {
+    this.#options = options;
+  }
+
+  /** As {@linkcode HubMethods.engine}. A poll takes as long as there is nothing for it. */
+  async engine({ edge, order }: Order<"engine">): Promise<EngineAnswer> {
+    const { directory, patience = PATIENCE } = this.#options;
+    const answer = directory.request(edge, "engine", order);
+    try {
+      return await (order.kind === "poll" ? answer : within(patience, answer));
+    } catch (error) {
+      throw gone(error);
+    }
+  }
+
+  abandonPoll({ edge, id }: Order<"abandonPoll">): void {
+    this.#options.directory.tell(edge, "abandonPoll", id);
+  }
+
+  /**
+   * As {@linkcode HubMethods.take}. From the instant of the owner's answer the session is counted with the edge that asks;
+   * where nobody is left to get it, it is no more.
+   */
+  async take(taker: number, { edge, sid }: Order<"take">): Promise<MovedSession> {
+    const { directory, move, release, patience = OF_MOVE } = this.#options;
+    let isLate = false;
+    // With the answer itself, before anything that its edge says later.
+    const taken = directory.request(edge, "give", sid).then((moved) => {
+      const { id } = moved.session;
+      if (isLate || !directory.has(taker)) release(edge, id);
+      else if (!move(edge, taker, id)) throw new GongError("not_found", "The session is not counted.");
+      return moved;
+    });
+    try {
+      return await within(patience, taken);
+    } catch (error) {
+      isLate = true;
+      throw gone(error);
+    }
+  }
+}
+
+/** An edge that ends has no sessions any more. */
+function gone(error: unknown): unknown {
+  return error instanceof GongError && error.code === "restarting" ? new GongError("not_found") : error;
+}
