@@ -200,6 +200,23 @@ export interface DoorSession {
   every(seconds: number, action: () => unknown): void;
   /** Ends what {@linkcode every} began; returns whether there was something. */
   stop(): boolean;
+  /**
+   * Keeps what its client goes on with when the connection drops, under a secret of its own: as long as this session is
+   * there, and for `--recovery` after it. Resolves when it is stored.
+   *
+   * @param pid 128 bits that nobody guesses
+   * @throws {GongError} `overloaded` when it cannot be; `not_found`: the session is no more
+   */
+  remember(pid: string, state: string): Promise<void>;
+  /**
+   * What is kept under the secret; undefined when nothing is, or not for its user. The session that had it is no more
+   * then, and this one has its public id from now on, if it hears nothing yet.
+   *
+   * @throws {GongError} `overloaded` when that one cannot be ended
+   */
+  recall(pid: string): Promise<string | undefined>;
+  /** Its client has ended it itself: nothing is to be gone on with. */
+  forget(pid: string): void;
   /** A command was refused by an answer: it is counted. */
   countRefusal(code: ErrorCode): void;
   /** Hands over a frame by itself, unless anything waits for the client: then it hears from us anyway. */
@@ -261,6 +278,9 @@ export interface Door {
   readonly subscribesInbox?: true;
   /** Resolves when nothing is under way that only this isolate can finish. Of doors whose sessions move to another. */
   settled?(): Promise<void>;
-  /** What the door has to remember of its conversation, as it crosses isolates; it says and hears nothing from here on. */
+  /**
+   * What the door has to remember of its conversation, as it crosses isolates; it says and hears nothing from here on, and
+   * is not told that the session has {@linkcode left}.
+   */
   pack?(): unknown;
 }

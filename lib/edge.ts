@@ -8,18 +8,24 @@ import type { Auth } from "./auth.ts";
 import type { Credentials } from "./auth/credentials.ts";
 import { sizeOf } from "./bytes.ts";
 import type { Config } from "./config.ts";
-import type { ConsumeOptions, Consumer, Content, Sent, SignalTarget, SubscribeAnswer } from "./door.ts";
+import type { ConsumeOptions, Consumer, SubscribeAnswer } from "./door.ts";
+import { admit, namedOf } from "./edge/admitting.ts";
 import { Admission } from "./edge/admission.ts";
 import { Consumers } from "./edge/consumers.ts";
 import { Delivery } from "./edge/delivery.ts";
+import { Expected } from "./edge/expected.ts";
 import { Identities } from "./edge/identities.ts";
 import { Messaging } from "./edge/messaging.ts";
+import { type Arrival, type Given, Moving } from "./edge/moving.ts";
 import { Orders } from "./edge/orders.ts";
 import { Registry } from "./edge/registry.ts";
+import { Returning } from "./edge/returning.ts";
 import { Submissions } from "./edge/submissions.ts";
 import { Underway } from "./edge/underway.ts";
 import { WaitingRoom } from "./edge/waiting.ts";
-import { unpackHistory } from "./codecs/page.ts";
+import { EdgeWhereabouts } from "./edge/whereabouts.ts";
+import type { EngineServer } from "./engineio/engine.ts";
+import type { PackedSession } from "./engineio/orders.ts";
 import { type ErrorCode, GongError } from "./errors.ts";
 import { ADMIN_CHANNEL } from "./reserved.ts";
 import { compileHistory, compilePresence } from "./channel_rules.ts";
@@ -30,7 +36,7 @@ import type { Metrics } from "./metrics.ts";
 import type { Session } from "./session.ts";
 import type { CloseReason, SessionHost, SessionLimits } from "./session/host.ts";
 import { Turn } from "./turn.ts";
-import type { Asked, Draft, PageRequest, Position, PresencePage, PublishResult, Signal, Start } from "./types.ts";
+import type { Draft, PageRequest, Position, PresencePage, PublishResult, Start } from "./types.ts";
 
 /** How long what is queued to a session that ends may take to leave, in seconds; of a drain, the first so much. */
 const LINGER = 5;
@@ -39,6 +45,12 @@ const OF_DRAIN = 0.9;
 const LAST_ANSWERS = 500;
 /** How long a closing handshake may take until its socket counts as stuck, in milliseconds. */
 const STUCK = 2000;
+
+/** What the hub asks of sessions that it knows to be here. */
+const BY_ID = [
+  ...["session", "closeSession", "signal", "disconnect", "subscribeSessions", "unsubscribeSessions"] as const,
+  ...["refused", "supersede"] as const,
+];
 
 /** What an edge is made of. */
 export interface EdgeOptions {
@@ -49,6 +61,8 @@ export interface EdgeOptions {
   /** Number of the last batch that this edge need not see. */
   readonly last: number;
   readonly link: Link<HubMethods>;
+  /** 32 bytes that all edges share, those after a restart too. */
+  readonly seal: Uint8Array;
   readonly auth: Auth;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -67,8 +81,13 @@ export class Edge implements SessionHost<Session> {
   readonly limits: SessionLimits;
   readonly registry: Registry;
   readonly messaging: Messaging;
+  readonly returning: Returning;
   /** Sockets whose clients are not known yet. */
   readonly waiting: WaitingRoom;
+  /** Where sessions of Engine.IO are. */
+  readonly whereabouts: EdgeWhereabouts;
+  /** Answers other edges, if sessions of Engine.IO are served here; set by whoever does. */
+  engine: Pick<EngineServer, "serve" | "abandon" | "give"> | undefined;
   readonly #options: EdgeOptions;
   readonly #limitsOf: ReturnType<typeof compileHistory>;
   readonly #presenceOf: ReturnType<typeof compilePresence>;
@@ -80,6 +99,8 @@ export class Edge implements SessionHost<Session> {
   readonly #consumers: Consumers;
   readonly #identities: Identities;
   readonly #orders: Orders;
+  readonly #expected = new Expected();
+  readonly #moving: Moving;
   readonly #sweep: ReturnType<typeof setInterval>;
   #isExhausted = false;
   /** How long the drain may take, in seconds, once it has begun. */
@@ -107,6 +128,14 @@ export class Edge implements SessionHost<Session> {
     const { subscriptions } = this.#delivery;
     this.#identities = new Identities({ auth, link, subscriptions, consumers: this.#consumers, now });
     this.#orders = new Orders(this.registry, this.#delivery.subscriptions);
+    const expected = this.#expected;
+    this.whereabouts = new EdgeWhereabouts({ ...options, expected });
+    this.returning = new Returning({ ...options, expected, registry: this.registry });
+    this.#moving = new Moving({
+      ...{ ...options, registry: this.registry, delivery: this.#delivery },
+      began: (session) => this.#identities.began(session),
+      left: (session) => this.#forget(session),
+    });
     this.#sweep = setInterval(() => this.#sweepOut(), config.ping * 1000);
   }
 
@@ -132,38 +161,27 @@ export class Edge implements SessionHost<Session> {
    */
   begin(session: Session): void {
     this.registry.add(session);
-    const asked = this.#admit(session);
+    const asked = admit(session, this.#options.link, this.#delivery);
     this.#identities.began(session);
     session.door.opened(session);
     try {
       // Those first that it resumes: where it stands in them belongs into every cursor that it is told.
       const { starts } = session.options;
       for (const [channel, start] of starts) session.subscribe(channel, start);
-      for (const channel of session.named) if (!starts.has(channel) && channel !== asked) session.subscribe(channel);
+      for (const channel of namedOf(session)) if (!starts.has(channel) && channel !== asked) session.subscribe(channel);
     } catch (error) {
       session.refuse(error);
     }
   }
 
-  /**
-   * Counts it in. The channel of its user, where nobody here hears that, is asked for with the same question to the hub:
-   * then it is subscribed to already, and returned.
-   */
-  #admit(session: Session): string | undefined {
-    const { link } = this.#options;
-    const { options: { id, address, starts }, named, inbox: own } = session;
-    const { id: user, info } = session.grant?.user ?? {};
-    const who = { id, address, ...(user === undefined ? {} : { user }), ...(info === undefined ? {} : { info }) };
-    // The text that `named` holds, so that the one just made can go: each user's is kept once.
-    const inbox = named.find((name) => name === own);
-    const isKnown = inbox === undefined || starts.has(inbox) || this.#delivery.hears(inbox);
-    const after = isKnown ? undefined : this.#delivery.seen;
-    const admitted = link.request("admit", after === undefined ? who : { ...who, after });
-    admitted.catch((error) => session.refuse(error));
-    if (inbox === undefined || after === undefined) return undefined;
-    const read = admitted.then((answer) => unpackHistory(answer!));
-    this.#delivery.subscriptions.begin(session, inbox, { read });
-    return inbox;
+  /** Hands a session over to another edge. @throws {GongError} as {@linkcode Moving.give} does */
+  give(session: Session): Promise<Given> {
+    return this.#moving.give(session);
+  }
+
+  /** Goes on with a session that comes from another edge; its carrier may open later. */
+  receive(packed: PackedSession, arrival: Arrival): Session {
+    return this.#moving.receive(this, packed, arrival);
   }
 
   close(): void {
@@ -231,18 +249,6 @@ export class Edge implements SessionHost<Session> {
     return this.#identities.authenticate(session, token);
   }
 
-  send(session: Session, target: SignalTarget, content: Content): Promise<Sent> {
-    return this.messaging.send(session, target, content);
-  }
-
-  ask(session: Session, target: SignalTarget, content: Content, seconds: number): Promise<Asked> {
-    return this.messaging.ask(session, target, content, seconds);
-  }
-
-  answer(session: Session, reply: string, content: Content): Promise<void> {
-    return this.messaging.answer(session, reply, content);
-  }
-
   // deno-lint-ignore require-await -- so that a throw becomes a rejection
   async presence(session: Session, channel: string, page: PageRequest): Promise<PresencePage> {
     if (!this.may(session, "subscribe", channel)) {
@@ -265,18 +271,23 @@ export class Edge implements SessionHost<Session> {
   }
 
   opened(session: Session): void {
-    this.#log(session, "session.open", {});
+    // One that has moved here is open already, for the log.
+    if (session.options.since === undefined) this.#log(session, "session.open", {});
     if (this.#draining !== undefined) session.close("going_away");
   }
 
   leave(session: Session, reason: CloseReason, code: number): void {
+    this.#forget(session);
+    this.registry.leave(session, reason);
+    this.#options.link.notify("release", session.id);
+    this.#log(session, "session.close", { code, reason });
+  }
+
+  #forget(session: Session): void {
     this.#delivery.subscriptions.endAll(session);
     this.#consumers.leave(session);
     this.#identities.left(session);
     this.messaging.leave(session);
-    this.registry.leave(session, reason);
-    this.#options.link.notify("release", session.id);
-    this.#log(session, "session.close", { code, reason });
   }
 
   #log({ options, user }: Session, event: string, rest: Fields): void {
@@ -304,7 +315,7 @@ export class Edge implements SessionHost<Session> {
   methods(): EdgeMethods {
     const { auth, metrics } = this.#options;
     const { registry } = this;
-    return {
+    return this.#expected.there<EdgeMethods>({
       remind: (last) => this.#delivery.remind(last),
       beat: () => this.#checkStuck(),
       samples: () => {
@@ -321,7 +332,7 @@ export class Edge implements SessionHost<Session> {
         session?.closeWith(code, reason, "forbidden");
         return session !== undefined;
       },
-      signal: ({ sessions, signal }) => this.#signal(sessions, signal),
+      signal: (order) => this.#orders.signal(order),
       answer: ({ reply, signal }) => this.messaging.answered(reply, signal),
       disconnect: (order) => this.#orders.disconnect(order),
       subscribeSessions: (order) => this.#orders.subscribe(order),
@@ -331,10 +342,10 @@ export class Edge implements SessionHost<Session> {
         session?.door.refused(session, GongError.fromRefusal(refusal));
       },
       assign: (order) => this.#consumers.assign(order),
-      engine: () => Promise.reject(new GongError("not_found")),
-      abandonPoll: () => {},
-      give: () => Promise.reject(new GongError("not_found")),
-      supersede: () => Promise.resolve(false),
+      engine: (order) => this.engine?.serve(order) ?? Promise.reject(new GongError("not_found")),
+      abandonPoll: (id) => this.engine?.abandon(id),
+      give: (sid) => this.engine?.give(sid) ?? Promise.reject(new GongError("not_found")),
+      supersede: (id) => this.#orders.supersede(id),
       credit: (bytes) => this.#underway.remove(bytes),
       block: ({ address, until }) => auth.block(address, until),
       revoke: (login) => this.#revoke(login),
@@ -342,7 +353,7 @@ export class Edge implements SessionHost<Session> {
       pressure: (on) => void (this.#admission.isPressed = on),
       shed: (bytes) => registry.shed(bytes),
       drain: (seconds) => this.#drain(seconds),
-    };
+    }, BY_ID);
   }
 
   #revoke(login: string): void {
@@ -359,16 +370,6 @@ export class Edge implements SessionHost<Session> {
     if (this.#isExhausted || bytes <= this.#options.config.stuckBudget) return;
     this.#isExhausted = true;
     this.#options.link.notify("exhausted", bytes);
-  }
-
-  #signal(ids: readonly string[] | "all", signal: Signal): number {
-    let reached = 0;
-    for (const session of ids === "all" ? this.registry.all() : new Set(ids.map((id) => this.registry.get(id)))) {
-      if (!session) continue;
-      session.door.signal(session, signal);
-      reached++;
-    }
-    return reached;
   }
 
   async #drain(seconds: number): Promise<void> {

@@ -332,7 +332,10 @@ export class Hub {
       const [result = INTERNAL] = await this.#intake.publish([draft]);
       if ("error" in result) {
         // It may have moved since.
-        directory.tell(directory.places.edgeOf(draft.from!), "refused", { session: draft.from!, refusal: result.error });
+        directory.tell(directory.places.edgeOf(draft.from!), "refused", {
+          session: draft.from!,
+          refusal: result.error,
+        });
       }
       owed += sizeOf(draft);
       if (owed < this.#creditAfter) return;

@@ -68,7 +68,7 @@ export interface EdgeMethods {
   /** Hands a session of Engine.IO over: as soon as it is answered, it is here no more. */
   give(sid: string): Promise<MovedSession>;
   /** Ends a session whose client goes on with another, and answers when it is no more; whether there was one. */
-  supersede(session: string): Promise<boolean>;
+  supersede(session: string): boolean;
   /** So many more bytes of what was posted are dealt with. */
   credit(bytes: number): void;
   /** Refuse new sessions, or accept them again. */
@@ -94,7 +94,8 @@ export function edgeOf(id: string): number {
 /** The order of the ids of sessions, wherever these are: that of the edges that have made them, then of their making. */
 export function compareIds(one: string, other: string): number {
   const edges = edgeOf(one) - edgeOf(other);
-  if (edges !== 0) return edges;
+  // What is no id is nobody's, and compared as a text.
+  if (edges) return edges;
   return one < other ? -1 : one > other ? 1 : 0;
 }
 

@@ -166,6 +166,13 @@ export class Outbox {
     return false;
   }
 
+  /** Takes out what waits here. */
+  take(): readonly Data[] {
+    const queue = this.#queue;
+    this.drop();
+    return queue;
+  }
+
   /** Forgets what waits here. */
   drop(): void {
     this.#queue = NONE;

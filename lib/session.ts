@@ -19,29 +19,24 @@ import type {
   SubscribeAnswer,
 } from "./door.ts";
 import { type ErrorCode, ERRORS, GongError } from "./errors.ts";
-import { isReserved } from "./globs.ts";
 import type { ConsumerSettling } from "./methods.ts";
 import { TokenBucket } from "./rates.ts";
 import { Outbox, type Outlet } from "./outbox.ts";
 import { Periodic } from "./periodic.ts";
 import { userChannel } from "./reserved.ts";
 import type { CloseReason, SessionHost } from "./session/host.ts";
+import { RoomQueue } from "./session/room.ts";
+import { checkMayPublish, checkSize, signDraft } from "./session/says.ts";
 import type { PendingSubscription, SessionOptions } from "./session/options.ts";
 import type { Asked, Data, Draft, PageRequest, Position, PresencePage, SessionInfo, Start } from "./types.ts";
 
-/** Somebody who waits until frames of these sizes may be queued. */
-interface Waiting {
-  readonly sizes: readonly number[];
-  readonly resolve: () => void;
-}
-
 /** One client. */
 export class Session implements DoorSession, Listener, CarrierEvents {
-  readonly options: SessionOptions;
+  options: SessionOptions;
   /** Who it is, as it was last known. */
   grant: Grant | undefined;
   /** When it connected, in milliseconds since 1970. */
-  readonly since = Date.now();
+  readonly since: number;
   /** Channels it hears now, in the order of subscribing; shared with all who hear the same. */
   channels: readonly string[] = NONE;
   /** Subscriptions that are not in force yet. */
@@ -64,13 +59,14 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   #taken = 0;
   #sweeps = 0;
   #left = false;
-  #waiting: Waiting[] | undefined;
+  #waiting: RoomQueue | undefined;
   #periodic: Periodic | undefined;
 
   constructor(host: SessionHost<Session>, options: SessionOptions) {
     this.#host = host;
     this.options = options;
     this.grant = options.grant;
+    this.since = options.since ?? Date.now();
     this.#carrier = options.carrier;
     this.outbox = new Outbox(options.carrier, host.limits.outbox);
     options.carrier.listen(this);
@@ -145,10 +141,9 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   /** Resolves when it {@linkcode takes} them; who has waited longer may have been faster then. */
   async room(sizes: readonly number[]): Promise<void> {
     if (this.takes(sizes)) return;
-    await new Promise<void>((resolve) => {
-      (this.#waiting ??= []).push({ sizes, resolve });
-      this.#host.queue(this);
-    });
+    const waiting = (this.#waiting ??= new RoomQueue()).wait(sizes);
+    this.#host.queue(this);
+    await waiting;
   }
 
   /** Whether somebody waits until there is room. */
@@ -204,14 +199,14 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   }
 
   async publish(draft: Draft): Promise<Position & { readonly repeated?: true }> {
-    this.#checkMayPublish(draft.channel);
+    checkMayPublish(this, draft.channel);
     const result = await this.#host.publish(this.sign(draft));
     if ("error" in result) throw GongError.fromRefusal(result.error);
     return result;
   }
 
   post(draft: Draft): void {
-    this.#checkMayPublish(draft.channel);
+    checkMayPublish(this, draft.channel);
     this.#host.post(this, this.sign(draft));
   }
 
@@ -225,10 +220,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   /** Says whose it is, whatever it says itself. */
   sign(draft: Draft): Draft {
-    const { id, grant, user } = this;
-    if (grant === undefined) return { ...draft, from: id };
-    const { name: publisher } = grant;
-    return user === undefined ? { ...draft, from: id, publisher } : { ...draft, from: id, publisher, user };
+    return signDraft(this, draft);
   }
 
   subscribe(channel: string, start?: Start, answer?: SubscribeAnswer): void {
@@ -253,15 +245,15 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   }
 
   send(target: SignalTarget, content: Content): Promise<Sent> {
-    return this.#host.send(this, target, content);
+    return this.#host.messaging.send(this, target, content);
   }
 
   ask(target: SignalTarget, content: Content, seconds: number): Promise<Asked> {
-    return this.#host.ask(this, target, content, seconds);
+    return this.#host.messaging.ask(this, target, content, seconds);
   }
 
   answer(reply: string, content: Content): Promise<void> {
-    return this.#host.answer(this, reply, content);
+    return this.#host.messaging.answer(this, reply, content);
   }
 
   presence(channel: string, page: PageRequest): Promise<PresencePage> {
@@ -277,6 +269,18 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   stop(): boolean {
     return this.#periodic?.stop() ?? false;
+  }
+
+  remember(pid: string, state: string): Promise<void> {
+    return this.#host.returning.remember(this, pid, state);
+  }
+
+  recall(pid: string): Promise<string | undefined> {
+    return this.#host.returning.recall(this, pid);
+  }
+
+  forget(pid: string): void {
+    this.#host.returning.forget(pid);
   }
 
   countRefusal(code: ErrorCode): void {
@@ -310,6 +314,14 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     this.#end(ERRORS[code].close, message, code, false);
   }
 
+  /** Ends it without a word: its client goes on with another. */
+  supersede(): void {
+    if (this.#left) return;
+    this.outbox.drop();
+    this.#leave("recovered", NORMAL);
+    this.#part(NORMAL, "");
+  }
+
   /** @param isWhole whether it is given everything up to where it stands */
   #end(closeCode: number, message: string, reason: CloseReason, isWhole: boolean): void {
     const { door } = this;
@@ -318,7 +330,11 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     const retry = reason in ERRORS && ERRORS[reason as ErrorCode].retry;
     const words = door.farewell?.({ code: reason, message, retry, ...(cursor === "" ? {} : { cursor }) });
     if (words !== undefined) this.outbox.add(words, byteLength(words));
-    this.#farewell = { code: closeCode, message, latest: performance.now() + this.#host.linger * 1000 };
+    this.#part(closeCode, message);
+  }
+
+  #part(code: number, message: string): void {
+    this.#farewell = { code, message, latest: performance.now() + this.#host.linger * 1000 };
     if (!this.flush()) this.#host.queue(this);
   }
 
@@ -341,6 +357,28 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     this.#delivered += count;
     this.#takeSeat();
     return true;
+  }
+
+  /** Is another's from now on, who has been it before. It hears nothing yet. */
+  rename(id: string): void {
+    this.options = { ...this.options, id };
+  }
+
+  /** Goes on elsewhere: here it is no more, without a word. Returns what was queued to it, and how much it was given. */
+  give(): { readonly frames: readonly Data[]; readonly delivered: number } {
+    this.#audience?.setApart(this);
+    const given = { frames: this.outbox.take(), delivered: this.#delivered };
+    this.#left = true;
+    this.#isOpen = false;
+    this.#periodic?.stop();
+    if (this.#waiting) this.#letIn(this.#waiting);
+    return given;
+  }
+
+  /** Goes on with what was queued to it elsewhere. */
+  resume({ frames, delivered }: { readonly frames: readonly Data[]; readonly delivered: number }): void {
+    this.#delivered = delivered;
+    for (const frame of frames) this.write(frame);
   }
 
   account(bytes: number, publications: number): void {
@@ -376,13 +414,8 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     return true;
   }
 
-  /** Lets those go on for whom there is room, first come first served. */
-  #letIn(waiting: Waiting[]): void {
-    while (waiting.length > 0) {
-      if (!this.takes(waiting[0]!.sizes)) break;
-      waiting.shift()!.resolve();
-    }
-    if (waiting.length === 0) this.#waiting = undefined;
+  #letIn(waiting: RoomQueue): void {
+    if (waiting.letIn((sizes) => this.takes(sizes))) this.#waiting = undefined;
   }
 
   /**
@@ -418,11 +451,18 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   received(data: Data): void {
     if (this.#left) return;
     try {
-      this.#checkSize(data);
+      checkSize(data, this.maxMessage, this.door.overhead);
       this.door.received?.(this, data);
     } catch (error) {
       this.refuse(error);
     }
+  }
+
+  /** What the carrier holds is the same, but its outlet is another: it has a seat with that. */
+  changed(): void {
+    this.#audience?.setApart(this);
+    this.outbox.look();
+    if (!this.flush()) this.#host.queue(this);
   }
 
   closed(code: number, _reason: string, clean: boolean): void {
@@ -444,22 +484,6 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     // Some carriers are gone as soon as they are told to close.
     this.#host.closing(this);
     this.#carrier.close(code, message);
-  }
-
-  #checkMayPublish(channel: string): void {
-    if (isReserved(channel)) {
-      throw new GongError("forbidden", "Channels whose name begins with `$` belong to the server.");
-    }
-    if (!this.may("publish", channel)) throw new GongError("forbidden", `Publishing to ${channel} is not allowed.`);
-  }
-
-  #checkSize(data: Data): void {
-    const { maxMessage } = this;
-    const most = maxMessage + (this.door.overhead ?? 0);
-    // A character is at most three bytes of UTF-8 for one UTF-16 unit.
-    if (data.length > most || data.length * 3 > most && byteLength(data) > most) {
-      throw new GongError("too_large", `A message may have at most ${maxMessage} bytes.`);
-    }
   }
 
   #enqueue(data: Data, bytes: number): void {

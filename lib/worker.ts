@@ -43,7 +43,7 @@ const FIRST_RETRY = 50;
 const LAST_RETRY = 1000;
 
 async function main(data: WorkerData, port: Port): Promise<void> {
-  const { config, number, busName, last, secret } = data;
+  const { config, number, busName, last, secret, seal } = data;
   await configureLog({ level: config.logLevel, format: config.logFormat, terminal: data.terminal });
   const log = createLogger("edge").with({ edge: number });
   const metrics = new Metrics({ isolate: String(data.slot) });
@@ -67,7 +67,7 @@ async function main(data: WorkerData, port: Port): Promise<void> {
   const link = new Link<HubMethods>(port, methods, onFault, turn);
   const hub = createHubClient(link);
   const edge = new Edge({
-    ...{ config, number, busName, last, link, auth, log, metrics, turn },
+    ...{ config, number, busName, last, link, seal, auth, log, metrics, turn },
     measure: () => measureIsolate(metrics),
     async stop() {
       stop.abort();

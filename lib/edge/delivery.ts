@@ -74,7 +74,7 @@ export class Delivery {
     this.#latency = metrics.histogram("gong_publish_to_write_seconds");
     this.#inbox = new Inbox({
       outbox: config.outbox,
-      busLag: config.busLag,
+      ...{ busLag: config.busLag, last: options.last },
       acknowledge: (last) => link.notify("acknowledge", last),
     });
     this.#fanout = new Fanout({ outbox: config.outbox, position: (channel) => this.#hosting.position(channel) });
@@ -90,7 +90,7 @@ export class Delivery {
       mayPeek: () => this.#resumes.takeSpare(),
     });
     this.#hosting = new Hosting<Joining>({
-      read: (...order) => this.#ahead.read(...order),
+      read: (...order) => (order[0].moved ? this.#resumes : this.#ahead).read(...order),
       limit: { bytes: bytesPerTurn(config.outbox) },
       pause: () => new Promise((resolve) => setImmediate(resolve)),
       seen: () => this.#bus.last,
@@ -133,6 +133,11 @@ export class Delivery {
   /** Number of the last batch that the bus has brought. */
   get seen(): number {
     return this.#bus.last;
+  }
+
+  /** Number of the last batch that was delivered. */
+  get delivered(): number {
+    return this.#inbox.last;
   }
 
   /** Whether somebody here hears the channel: it is known where it stands. */

@@ -44,6 +44,8 @@ export interface ReadRequest {
   /** Number of the last batch that the bus had brought. */
   readonly after: number;
   readonly limit: PageLimit;
+  /** It has listened all the time, elsewhere: what was announced after that batch counts beside history. */
+  readonly moved?: true;
 }
 
 /** Somebody who wants to hear a channel: pages come, if there are any, then one of the others, unless it is cancelled. */
@@ -67,8 +69,9 @@ interface Join<J extends Joiner> {
   readonly joiner: J;
   /** From where on is read: moves on with every page. */
   start: Start | undefined;
-  /** Where the bus was when it came, however often the hub has to be asked. */
+  /** Where the bus was when it came, however often the hub has to be asked; or how far that was delivered elsewhere. */
   readonly after: number;
+  readonly isMoved: boolean;
   /** What the bus brought since the hub was asked; nothing while it waits for that, or takes a page. */
   held: Publication[] | undefined;
   /** What the hub answered. */
@@ -83,6 +86,14 @@ interface Reading {
   readonly top: Position;
   readonly publications: readonly Publication[];
   readonly recovered: boolean;
+}
+
+/** How somebody joins. */
+export interface JoinOptions {
+  /** What the hub says to who has just now asked it to have the channel hosted here, without a start. */
+  readonly answer?: Promise<History> | undefined;
+  /** It comes from another edge, which had delivered the batches up to this number. */
+  readonly after?: number | undefined;
 }
 
 /** What is known before the hub is asked. */
@@ -130,14 +141,16 @@ export class Hosting<J extends Joiner = Joiner> {
 
   /**
    * Joins; answers at once when nothing was missed and the channel is known. Returns how to cancel.
-   *
-   * @param answer what the hub says to who has just now asked it to have the channel hosted here, without a start
    */
-  join(channel: string, start: Start | undefined, joiner: J, answer?: Promise<History>): () => void {
+  join(channel: string, start: Start | undefined, joiner: J, { answer, after }: JoinOptions = {}): () => void {
     const hosted = this.#open(channel);
-    if (!start && hosted.position && joiner.joined(hosted.position, true, [])) return () => {};
-    const after = this.#options.seen();
-    const joining: Join<J> = { joiner, start, after, held: undefined, read: undefined, round: 0 };
+    const { position } = hosted;
+    const isThere = !start || after !== undefined && position !== undefined && isAt(start, position);
+    if (position && isThere && joiner.joined(position, true, [])) return () => {};
+    const joining: Join<J> = {
+      ...{ joiner, start, after: after ?? this.#options.seen(), isMoved: after !== undefined },
+      ...{ held: undefined, read: undefined, round: 0 },
+    };
     this.#joinings.add(hosted, joining);
     void this.#ask(hosted, joining, { answer });
     return () => {
@@ -311,10 +324,14 @@ export class Hosting<J extends Joiner = Joiner> {
   }
 
   #readPage(channel: string, joining: Join<J>, begin: () => boolean, answer?: Promise<History>): Promise<History> {
-    const { joiner, start, after } = joining;
-    if (!answer) return this.#options.read({ channel, start, after, limit: joiner.limit() }, begin);
-    begin();
-    return answer;
+    const { joiner, start, after, isMoved } = joining;
+    if (answer) {
+      begin();
+      return answer;
+    }
+    const request = { channel, start, after, limit: joiner.limit() };
+    // Who was listening a moment ago does not wait for those who come back.
+    return isMoved ? this.#options.read({ ...request, moved: true }, begin, true) : this.#options.read(request, begin);
   }
 
   /** Gives it a page, and holds nothing for it meanwhile: what comes is in what is read next. */
@@ -375,6 +392,10 @@ export function isAmid({ top, publications, recovered }: History): boolean {
 function readingOf({ top, from, publications, recovered }: History, start: Start | undefined): Reading {
   const begin = start && "offset" in start ? start : from ?? top;
   return { start: recovered ? begin : top, top, publications, recovered };
+}
+
+function isAt(start: Start, { epoch, offset }: Position): boolean {
+  return "offset" in start && start.epoch === epoch && start.offset === offset;
 }
 
 function positionOf({ epoch, offset }: Position): Position {

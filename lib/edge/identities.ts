@@ -100,7 +100,8 @@ export class Identities {
     }
     consumers.judge(session);
     const { inbox } = session;
-    if (inbox !== undefined && !heard.includes(inbox)) session.subscribe(inbox);
+    if (inbox === undefined || heard.includes(inbox) || session.door.subscribesInbox) return;
+    session.subscribe(inbox);
   }
 }
 

@@ -16,6 +16,8 @@ export interface InboxOptions {
   readonly outbox: number;
   /** Bytes that the slowest edge may lag. */
   readonly busLag: number;
+  /** Number of the last batch that this edge need not see. */
+  readonly last: number;
   /** Tells the hub the number of the last batch that was delivered. Each time wakes it. */
   readonly acknowledge: (last: number) => void;
 }
@@ -27,13 +29,19 @@ export class Inbox {
   readonly #tellAfter: number;
   readonly #batches: Uint8Array[] = [];
   /** Number of the last batch that was delivered, and the bytes since the hub was told of one. */
-  #delivered = 0;
+  #delivered: number;
   #untold = 0;
 
   constructor(options: InboxOptions) {
     this.#options = options;
+    this.#delivered = options.last;
     this.#perTurn = bytesPerTurn(options.outbox);
     this.#tellAfter = Math.min(options.busLag / 8, MOST_UNTOLD);
+  }
+
+  /** Number of the last batch that was delivered. */
+  get last(): number {
+    return this.#delivered;
   }
 
   get isEmpty(): boolean {

@@ -24,6 +24,8 @@ export interface JoiningHost {
   deliver(session: Session, parcel: Parcel, publications: readonly Publication[]): void;
   /** The subscription is in force. */
   inForce(joining: Joining): void;
+  /** The session was told of the subscription, or it comes to nothing. */
+  told(): void;
 }
 
 /** What is said to a session about a subscription, roughly, in bytes. */
@@ -42,17 +44,20 @@ export class Joining implements Joiner, PendingSubscription {
   /** Who asked for it, and is told. */
   readonly answer: SubscribeAnswer | undefined;
   readonly #host: JoiningHost;
-  /** Whether the session was told that it is subscribed. */
-  #isTold = false;
+  #isTold: boolean;
 
-  /** @param position where the session stands, if it says so itself */
+  /**
+   * @param position where the session stands, if it says so itself
+   * @param isTold whether it knows that it is subscribed: it was, elsewhere
+   */
   constructor(
     host: JoiningHost,
     session: Session,
-    { channel, position, answer }: {
+    { channel, position, answer, isTold = false }: {
       readonly channel: string;
       readonly position: Position | undefined;
       readonly answer: SubscribeAnswer | undefined;
+      readonly isTold?: boolean;
     },
   ) {
     this.#host = host;
@@ -60,6 +65,11 @@ export class Joining implements Joiner, PendingSubscription {
     this.channel = channel;
     this.position = position;
     this.answer = answer;
+    this.#isTold = isTold;
+  }
+
+  get isTold(): boolean {
+    return this.#isTold;
   }
 
   end(): void {
@@ -116,6 +126,7 @@ export class Joining implements Joiner, PendingSubscription {
     this.#isTold = true;
     this.answer?.subscribed(position, recovered);
     session.door.subscribed(session, channel, position, recovered);
+    this.#host.told();
   }
 
   /** Hands it a page as soon as it has room, in parts if it never will; resolves when it has room for another. */
@@ -165,6 +176,7 @@ export class Joining implements Joiner, PendingSubscription {
   #forget(): void {
     const { session } = this;
     session.subscribing = session.subscribing.filter((joining) => joining !== this);
+    this.#host.told();
   }
 }
 

@@ -25,6 +25,20 @@ export class Orders {
     this.#subscriptions = subscriptions;
   }
 
+  /** Returns how many were sent it. */
+  signal({ sessions: ids, signal }: Order<"signal">): number {
+    const chosen = ids === "all" ? [...this.#registry.all()] : this.#find(ids);
+    for (const session of chosen) session.door.signal(session, signal);
+    return chosen.length;
+  }
+
+  /** Ends one without a word. Returns whether it was there. */
+  supersede(id: Order<"supersede">): boolean {
+    const session = this.#registry.get(id);
+    session?.supersede();
+    return session !== undefined;
+  }
+
   disconnect({ sessions, reason }: Order<"disconnect">): number {
     const chosen = this.#find(sessions);
     for (const session of chosen) session.close("forbidden", reason);

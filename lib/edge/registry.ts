@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { compareIds } from "../methods.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Session } from "../session.ts";
 import type { CloseReason } from "../session/host.ts";
@@ -19,12 +20,14 @@ export interface Leaving {
   readonly held: number;
 }
 
-/** Sessions by public id, in the order of their connecting, which is the order of their ids. */
+/** Sessions by public id: in the order of their connecting, which is that of their ids, and those that came with theirs. */
 export class Registry {
   readonly #edge: number;
   readonly #grace: number;
   readonly #metrics: Metrics;
   readonly #sessions = new Map<string, Session>();
+  /** Those whose ids were made elsewhere, or for another. */
+  readonly #strays = new Map<string, Session>();
   /** Those that have left, but Deno has not let the socket go, and since when; in that order. */
   readonly #closing = new Map<Leaving, number>();
   readonly #byDoor = new Map<string, number>();
@@ -39,7 +42,7 @@ export class Registry {
   }
 
   get size(): number {
-    return this.#sessions.size;
+    return this.#sessions.size + this.#strays.size;
   }
 
   /** Sockets that were closed and have not gone for a while, and what they hold, with about 20 KB for each. */
@@ -68,27 +71,43 @@ export class Registry {
     this.#metrics.count("gong_sessions_opened_total", { door: session.door.name });
   }
 
+  /** One that has come from another edge, and was counted there. */
+  receive(session: Session): void {
+    this.#strays.set(session.id, session);
+    this.#countDoor(session, 1);
+  }
+
+  /** The session has this id from now on. */
+  rename(session: Session, id: string): void {
+    if (!this.#remove(session)) return;
+    session.rename(id);
+    this.#strays.set(id, session);
+  }
+
   get(id: string): Session | undefined {
-    return this.#sessions.get(id);
+    return this.#sessions.get(id) ?? this.#strays.get(id);
   }
 
-  all(): IterableIterator<Session> {
-    return this.#sessions.values();
+  *all(): Generator<Session> {
+    yield* this.#sessions.values();
+    yield* this.#strays.values();
   }
 
-  /** Up to `limit` sessions whose ids come after `after`. */
-  page(limit: number, after = ""): SessionInfo[] {
-    const page: SessionInfo[] = [];
-    for (const [id, session] of this.#sessions) {
-      if (page.length >= limit) break;
-      if (id > after) page.push(session.info(this.#edge));
+  /** Up to `limit` sessions whose ids come after `after`, in their order. */
+  page(limit: number, after?: string): SessionInfo[] {
+    const isNext = (id: string) => after === undefined || compareIds(id, after) > 0;
+    const ids = [...this.#strays.keys()].filter(isNext);
+    let count = 0;
+    for (const id of this.#sessions.keys()) {
+      if (count >= limit) break;
+      if (isNext(id) && ids.push(id)) count++;
     }
-    return page;
+    return ids.sort(compareIds).slice(0, limit).map((id) => this.get(id)!.info(this.#edge));
   }
 
   /** It is no session any more; its socket may be there until it is {@linkcode gone}. */
   leave(session: Session, reason: CloseReason): void {
-    if (!this.#sessions.delete(session.id)) return;
+    if (!this.#remove(session)) return;
     this.#countDoor(session, -1);
     this.#metrics.count("gong_sessions_closed_total", { reason });
     this.#closing.set(session, performance.now());
@@ -102,12 +121,12 @@ export class Registry {
 
   gone(leaving: Leaving): void {
     this.#closing.delete(leaving);
-    if (this.#sessions.size + this.#closing.size === 0) { for (const resolve of this.#waiting.splice(0)) resolve(); }
+    if (this.size + this.#closing.size === 0) { for (const resolve of this.#waiting.splice(0)) resolve(); }
   }
 
   /** Resolves when no socket is left, or the seconds are over. */
   async empty(seconds: number): Promise<void> {
-    if (this.#sessions.size + this.#closing.size === 0) return;
+    if (this.size + this.#closing.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.push(resolve);
     const timer = setTimeout(resolve, seconds * 1000);
@@ -117,7 +136,7 @@ export class Registry {
 
   /** Closes the sessions with the most pending until those take about `bytes` of memory. */
   shed(bytes: number): void {
-    const heaviest = [...this.#sessions.values()]
+    const heaviest = [...this.all()]
       .map((session) => ({ session, weight: session.weigh() }))
       .filter(({ weight }) => weight > 0)
       .sort((a, b) => b.weight - a.weight);
@@ -132,12 +151,17 @@ export class Registry {
   /** Brings the gauges up to date. */
   measure(): void {
     let pending = 0;
-    for (const session of this.#sessions.values()) pending += session.pending;
+    for (const session of this.all()) pending += session.pending;
     for (const [door, count] of this.#byDoor) this.#metrics.gauge("gong_sessions", { door }, count);
     this.#metrics.gauge("gong_outbox_bytes", {}, pending);
     const { sockets, bytes } = this.stuck();
     this.#metrics.gauge("gong_stuck_sockets", {}, sockets);
     this.#metrics.gauge("gong_stuck_bytes", {}, bytes);
+  }
+
+  /** Returns whether it was there. */
+  #remove({ id }: Session): boolean {
+    return this.#sessions.delete(id) || this.#strays.delete(id);
   }
 
   #countDoor(session: Session, by: number): void {

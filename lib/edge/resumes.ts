@@ -111,6 +111,6 @@ function unwanted(): GongError {
   return new GongError("conflict", "Nobody waits for this any more.");
 }
 
-function keyOf({ channel, start, limit }: ReadRequest): string {
-  return JSON.stringify([channel, start, limit]);
+function keyOf({ channel, start, limit, after, moved }: ReadRequest): string {
+  return JSON.stringify([channel, start, limit, ...moved ? [after] : []]);
 }

@@ -39,6 +39,8 @@ export interface SubscriptionOptions {
 /** All subscriptions of an edge. */
 export class Subscriptions implements JoiningHost {
   readonly #options: SubscriptionsOptions;
+  /** Those who wait until something was told. */
+  readonly #waiting: (() => void)[] = [];
 
   constructor(options: SubscriptionsOptions) {
     this.#options = options;
@@ -58,7 +60,31 @@ export class Subscriptions implements JoiningHost {
     const known = start && "offset" in start ? start : undefined;
     const joining = new Joining(this, session, { channel, position: known, answer });
     session.subscribing = session.subscribing.concat(joining);
-    joining.cancel = hosting.join(channel, start, joining, read);
+    joining.cancel = hosting.join(channel, start, joining, { answer: read });
+  }
+
+  /**
+   * A session that comes from another edge goes on hearing the channel, without a word, unless something is lost: the
+   * other edge had given it everything up to the position, of what the bus had brought up to the batch of number `after`.
+   */
+  resume(session: Session, channel: string, position: Position, after: number): void {
+    if (session.hasLeft) return;
+    const joining = new Joining(this, session, { channel, position, answer: undefined, isTold: true });
+    session.subscribing = session.subscribing.concat(joining);
+    joining.cancel = this.#options.hosting.join(channel, position, joining, { after });
+  }
+
+  /** Resolves when the session was told of everything that it has subscribed to. */
+  async allTold(session: Session): Promise<void> {
+    while (session.subscribing.some(({ isTold }) => !isTold)) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+    }
+  }
+
+  told(): void {
+    if (this.#waiting.length > 0) { for (const resolve of this.#waiting.splice(0)) resolve(); }
   }
 
   /** What it hears, and what it is about to. */

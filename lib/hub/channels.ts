@@ -123,7 +123,10 @@ export class Channels {
 }
 
 /** The first of them, as much as the limit allows; one, whatever its size. */
-function pageOf(publications: readonly Publication[], { count = Infinity, bytes = Infinity }: PageLimit): Publication[] {
+function pageOf(
+  publications: readonly Publication[],
+  { count = Infinity, bytes = Infinity }: PageLimit,
+): Publication[] {
   let size = 0;
   const end = publications.findIndex((publication, index) => {
     size += sizeOf(publication);

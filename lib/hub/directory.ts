@@ -223,7 +223,10 @@ export class Directory {
       const link = this.#edges.get(edge)?.link;
       if (!link) return undefined;
       // Looked at as the answer comes, before anything that the edge says later.
-      const { answer, at } = await within(PATIENCE, ask(link).then((answer) => ({ answer, at: this.places.edgeOf(id) })));
+      const { answer, at } = await within(
+        PATIENCE,
+        ask(link).then((answer) => ({ answer, at: this.places.edgeOf(id) })),
+      );
       if (answer || at === edge || tries === MOST_MOVES) return answer;
     }
   }

@@ -108,7 +108,9 @@ export class Recoveries {
    */
   async remember(pid: string, recovery: Recovery): Promise<void> {
     const value = JSON.stringify(recovery);
-    if (this.#options.seconds === 0 || this.#closed || byteLength(value) > MOST_OF_ONE) throw new GongError("overloaded");
+    if (this.#options.seconds === 0 || this.#closed || byteLength(value) > MOST_OF_ONE) {
+      throw new GongError("overloaded");
+    }
     await this.#change({ key: keyOf(pid), value, session: recovery.session });
   }
 
@@ -165,7 +167,9 @@ export class Recoveries {
     const changes = this.#bound(all);
     if (changes.length === 0) return;
     try {
-      await this.#options.broker.record(changes.map(({ key, value }) => value === undefined ? { key } : { key, value }));
+      await this.#options.broker.record(
+        changes.map(({ key, value }) => value === undefined ? { key } : { key, value }),
+      );
     } catch (error) {
       this.#fault(error);
       const refusal = new GongError("overloaded", undefined, { cause: error });

@@ -15,6 +15,8 @@ export interface SessionHost<S> {
   readonly limits: SessionLimits;
   /** How long what is queued to a session that ends may take to leave, in seconds. */
   readonly linger: number;
+  readonly messaging: SessionMessaging<S>;
+  readonly returning: SessionReturning<S>;
   /** Whether the session's rights allow it. */
   may(session: S, action: "subscribe" | "publish", channel: string): boolean;
   publish(draft: Draft): Promise<PublishResult>;
@@ -32,9 +34,6 @@ export interface SessionHost<S> {
   recode(session: S): void;
   identify(session: S, said: Credentials): Promise<void>;
   authenticate(session: S, token: string): Promise<{ readonly user: string; readonly until: number }>;
-  send(session: S, target: SignalTarget, content: Content): Promise<Sent>;
-  ask(session: S, target: SignalTarget, content: Content, seconds: number): Promise<Asked>;
-  answer(session: S, reply: string, content: Content): Promise<void>;
   presence(session: S, channel: string, page: PageRequest): Promise<PresencePage>;
   countRefusal(code: ErrorCode): void;
   /** Where it stands in each channel, as a cursor. */
@@ -51,6 +50,20 @@ export interface SessionHost<S> {
   gone(session: S): void;
 }
 
+/** Messages of sessions to others. */
+export interface SessionMessaging<S> {
+  send(session: S, target: SignalTarget, content: Content): Promise<Sent>;
+  ask(session: S, target: SignalTarget, content: Content, seconds: number): Promise<Asked>;
+  answer(session: S, reply: string, content: Content): Promise<void>;
+}
+
+/** What sessions leave for whoever comes back as them. */
+export interface SessionReturning<S> {
+  remember(session: S, pid: string, state: string): Promise<void>;
+  recall(session: S, pid: string): Promise<string | undefined>;
+  forget(pid: string): void;
+}
+
 /** Bounds of every session. */
 export interface SessionLimits {
   /** Bytes of one message in. */
@@ -63,5 +76,8 @@ export interface SessionLimits {
   readonly outbox: number;
 }
 
-/** Why a session ended: `client` closed it, its peer `vanished`, or a code of the table in `errors.ts`. */
-export type CloseReason = "client" | "vanished" | ErrorCode;
+/**
+ * Why a session ended: `client` closed it, its peer `vanished`, it has `moved` to another isolate, its client has
+ * `recovered` it with another connection, or a code of the table in `errors.ts`.
+ */
+export type CloseReason = "client" | "vanished" | "moved" | "recovered" | ErrorCode;

@@ -25,6 +25,8 @@ export interface SessionOptions {
   readonly echo: boolean;
   /** Ids of sessions that its client has been before: their publications are its own too. */
   readonly formerly: readonly string[];
+  /** When it connected, in milliseconds since 1970, if that was elsewhere. */
+  readonly since?: number;
 }
 
 /** A subscription that is not in force yet. */
@@ -32,6 +34,8 @@ export interface PendingSubscription {
   readonly channel: string;
   /** Where the session stands; unknown before the first answer to who asked for what comes now. */
   readonly position: Position | undefined;
+  /** Whether the session knows that it is subscribed. */
+  readonly isTold: boolean;
   /** Who asked for it, and is told. */
   readonly answer: SubscribeAnswer | undefined;
   /** Gives up what was asked for, without a word. */

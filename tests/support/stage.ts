@@ -26,6 +26,9 @@ import type { Data, HubClient, Sample, Start } from "../../lib/types.ts";
 import "./channels.ts";
 import { DelayedPaths } from "./delayed_paths.ts";
 
+/** That of every edge. */
+const SEAL = new Uint8Array(32).fill(7);
+
 /** Notes what is logged. */
 export class NotedLog implements Logger {
   readonly events: { event: string; fields: Fields }[] = [];
@@ -236,7 +239,9 @@ export class StageEdge {
       onFailure: (address) => this.hub.failedAuth(address),
     });
     const { link, log, metrics, auth } = this;
-    this.edge = new Edge({ config, number, busName: paths?.busName ?? busName, last, link, auth, log, metrics });
+    this.edge = new Edge({
+      ...{ config, number, busName: paths?.busName ?? busName, last, link, seal: SEAL, auth, log, metrics },
+    });
     Object.assign(methods, this.edge.methods());
   }
 

@@ -1,0 +1,55 @@
+/**
+ * What sessions leave for whoever comes back as them.
+ *
+ * @module
+ */
+import type { Link } from "../link.ts";
+import type { Logger } from "../log.ts";
+import type { HubMethods } from "../methods.ts";
+import type { Session } from "../session.ts";
+import type { Expected } from "./expected.ts";
+import type { Registry } from "./registry.ts";
+
+/** What {@linkcode Returning} is made of. */
+export interface ReturningOptions {
+  readonly link: Link<HubMethods>;
+  readonly log: Pick<Logger, "info">;
+  readonly registry: Registry;
+  readonly expected: Expected;
+}
+
+/** The way of an edge's sessions to what is remembered. */
+export class Returning {
+  readonly #options: ReturningOptions;
+
+  constructor(options: ReturningOptions) {
+    this.#options = options;
+  }
+
+  /** As {@linkcode DoorSession.remember}. */
+  remember({ id: session }: Session, pid: string, state: string): Promise<void> {
+    return this.#options.link.request("remember", { pid, session, state });
+  }
+
+  /** As {@linkcode DoorSession.recall}. */
+  async recall(session: Session, pid: string): Promise<string | undefined> {
+    const { link, registry, expected, log } = this.#options;
+    const { id } = session;
+    const adopt = session.channels.length + session.subscribing.length === 0;
+    const found = await expected.during(() => link.request("recall", { pid, session: id, adopt }));
+    if (!found || found.session === id) return found?.state;
+    if (session.hasLeft) {
+      // It was counted out under an id that it had no more.
+      link.notify("release", found.session);
+      return undefined;
+    }
+    registry.rename(session, found.session);
+    log.info("session.recovered", { session: found.session, was: id });
+    return found.state;
+  }
+
+  /** As {@linkcode DoorSession.forget}. */
+  forget(pid: string): void {
+    this.#options.link.notify("forget", pid);
+  }
+}
