@@ -47,6 +47,8 @@ export interface EngineSocket extends Carrier {
 export interface EngineHost<W> {
   /** Asked before anything is answered, of every request, polls too. @throws {GongError} `forbidden` and the like */
   checkOrigin(request: Request, url: URL): void;
+  /** The origin whose pages may read the answer, refusals too; absent, nobody's may, and no answer says anything of that. */
+  cors?(request: Request, url: URL): string | undefined;
   /** Who comes. Called for handshakes, before anything is answered. @throws {GongError} refusals */
   identify(visit: Visit): W | Promise<W>;
   /**
@@ -56,9 +58,15 @@ export interface EngineHost<W> {
    * @throws {GongError} refusals; nothing was answered then
    */
   connect(socket: EngineSocket, visit: Visit, who: W | Promise<W>): void;
-  /** Hands over what it knows of a session that goes to another isolate, and forgets it. */
+  /**
+   * Hands over what it knows of a session that goes to another isolate, and forgets it: it hears nothing of it any more.
+   * What it sends until then goes along. Where this fails, the session is closed.
+   */
   give(socket: EngineSocket): Promise<Omit<MovedSession, "engine">>;
-  /** Goes on with a session that comes from another isolate; it has to be listened to at once. */
+  /**
+   * Goes on with a session that comes from another isolate; it has to be listened to at once. It is open already, which
+   * nobody tells, and what its old transport had not sent is on its way.
+   */
   receive(socket: EngineSocket, moved: MovedSession): void;
 }
 

@@ -1,0 +1,360 @@
+/**
+ * The Engine.IO server of an edge: requests in, sessions out.
+ *
+ * @module
+ */
+import type { Carrier } from "../carrier.ts";
+import { type ErrorCode, GongError } from "../errors.ts";
+import type { ByteBudget } from "../http/body.ts";
+import { allowOrigin } from "../http/cors.ts";
+import { checkUpgrade } from "../http/handshake.ts";
+import { Socket } from "../socket.ts";
+import { Turn } from "../turn.ts";
+import { EngineFault, OK, payloadAnswer, refusalAnswer, toPreflight, toRefusal, toResponse } from "./answers.ts";
+import { LocalClaim, RemoteClaim } from "./claims.ts";
+import type { EngineHost, EnginePeer, EngineServer, EngineSettings, Visit, Whereabouts } from "./engine.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { Moved } from "./moved.ts";
+import type { EngineAnswer, EngineOrder, EngineProtocol, MovedSession, PollOrder } from "./orders.ts";
+import { type BodyLimits, isText, readPayload } from "./payload.ts";
+import { EngineSession, type SessionContext } from "./session.ts";
+import { type Claim, Prober, Turned } from "./upgrade.ts";
+
+/** What {@linkcode createEngineServer} needs. */
+export interface EngineOptions<W> {
+  readonly settings: EngineSettings;
+  readonly host: EngineHost<W>;
+  readonly whereabouts: Whereabouts;
+  /** A client was refused something; of what a session was refused, nobody says from where it came. */
+  readonly refused?: (code: ErrorCode, address?: string) => void;
+  /** How long a body may take, in seconds. Default 10. */
+  readonly bodyTimeout?: number;
+  /** What all bodies that are being read may hold. Default: no bound. */
+  readonly bodyBudget?: ByteBudget;
+  /** Default: a clock of its own. */
+  readonly heartbeat?: Heartbeat;
+  /** What says when turns end. Default: one of its own. */
+  readonly turn?: Turn;
+}
+
+/** A server of Engine.IO 4, and 3 where that is allowed. */
+export function createEngineServer<W>(options: EngineOptions<W>): EngineServer {
+  return new Server(options);
+}
+
+class Server<W> implements EngineServer, SessionContext {
+  readonly settings: EngineSettings;
+  readonly heartbeat: Heartbeat;
+  readonly turn: Turn;
+  readonly #host: EngineHost<W>;
+  readonly #whereabouts: Whereabouts;
+  readonly #refused: (code: ErrorCode, address?: string) => void;
+  readonly #bodies: BodyLimits;
+  readonly #sessions = new Map<string, EngineSession>();
+  /** WebSockets that are not a session's yet, by its id. */
+  readonly #probers = new Map<string, Prober>();
+  /** Sessions of which a POST is being read, by their ids. */
+  readonly #posting = new Set<string>();
+  /** Sessions whose GET came by another edge, by its id. */
+  readonly #relayed = new Map<string, EngineSession>();
+  readonly #moved: Moved;
+  /** What ids of requests begin with. */
+  readonly #name = crypto.randomUUID();
+  #count = 0;
+  #isClosed = false;
+
+  constructor(options: EngineOptions<W>) {
+    const { settings, host, whereabouts, bodyTimeout, bodyBudget } = options;
+    this.settings = settings;
+    this.#host = host;
+    this.#whereabouts = whereabouts;
+    this.#refused = options.refused ?? (() => {});
+    this.heartbeat = options.heartbeat ?? new Heartbeat();
+    this.turn = options.turn ?? new Turn();
+    this.#moved = new Moved(this.heartbeat.now);
+    this.#bodies = { limit: settings.maxPayload, timeout: bodyTimeout, budget: bodyBudget };
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  handle(request: Request, url: URL, peer: EnginePeer): Response | Promise<Response> {
+    try {
+      const response = this.#answer(request, url, peer);
+      if (!(response instanceof Promise)) return this.#finish(request, url, response);
+      return response.then(
+        (response) => this.#finish(request, url, response),
+        (error) => this.#refuse(request, url, error, peer),
+      );
+    } catch (error) {
+      return this.#refuse(request, url, error, peer);
+    }
+  }
+
+  async serve(order: EngineOrder): Promise<EngineAnswer> {
+    try {
+      const session = this.#find(order.sid);
+      switch (order.kind) {
+        case "poll":
+          return await this.#servePoll(session, order);
+        case "post":
+          return session.say(order.body);
+        case "probe":
+          if (order.off) session.unprobe(order.id);
+          else session.probe(order.id);
+          return OK;
+      }
+    } catch (error) {
+      return refusalAnswer(GongError.from(error));
+    }
+  }
+
+  abandon(id: string): void {
+    const session = this.#relayed.get(id);
+    this.#relayed.delete(id);
+    session?.abandoned();
+  }
+
+  async give(sid: string): Promise<MovedSession> {
+    const session = this.#sessions.get(sid);
+    if (!session?.beginMove()) throw new GongError("not_found");
+    try {
+      const rest = await this.#host.give(session);
+      const frames = session.endMove();
+      if (frames === undefined) throw new GongError("not_found");
+      this.#moved.add(sid);
+      return { engine: { sid, protocol: session.protocol, frames }, ...rest };
+    } catch (error) {
+      session.lost();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const prober of [...this.#probers.values()]) prober.close(GOING_AWAY, "server shutting down");
+    for (const session of [...this.#sessions.values()]) session.close(GOING_AWAY, "server shutting down");
+  }
+
+  // What sessions need.
+
+  forget(session: EngineSession): void {
+    const { sid } = session;
+    this.#sessions.delete(sid);
+    this.#probers.get(sid)?.close(NORMAL, "");
+  }
+
+  refused(code: ErrorCode): void {
+    this.#refused(code);
+  }
+
+  // Requests.
+
+  /** The checks, in the order of the protocol's own server. */
+  #answer(request: Request, url: URL, peer: EnginePeer): Response | Promise<Response> {
+    const { method } = request;
+    this.#host.checkOrigin(request, url);
+    if (method === "OPTIONS") return toPreflight();
+    const query = url.searchParams;
+    const transport = query.get("transport");
+    if (transport !== "polling" && transport !== "websocket") throw new EngineFault("transport");
+    const isUpgrade = transport === "websocket" && request.headers.has("upgrade");
+    const sid = query.get("sid");
+    if (sid) return isUpgrade ? this.#goOn(request, sid) : this.#talk(request, query, sid, transport);
+    if (method !== "GET") throw new EngineFault("method");
+    if (transport === "websocket" && !isUpgrade) throw new EngineFault("request");
+    const protocol = this.#readVersion(query.get("EIO"));
+    if (this.#isClosed) throw new GongError("going_away");
+    if (isUpgrade) checkUpgrade(request);
+    const visit: Visit = { request, url, address: peer.address, protocol, transport };
+    return transport === "polling" ? this.#beginPolling(visit) : this.#beginSocket(visit);
+  }
+
+  #readVersion(version: string | null): EngineProtocol {
+    if (version === "4") return 4;
+    if (version === "3" && this.settings.allowEio3) return 3;
+    throw new EngineFault("version");
+  }
+
+  #beginPolling(visit: Visit): Response | Promise<Response> {
+    const asText = isText(visit.url.searchParams);
+    const who = this.#host.identify(visit);
+    if (!(who instanceof Promise)) return this.#openPolling(visit, who, asText);
+    return who.then((known) => {
+      // Whoever left while it was found out who he is gets no session.
+      if (visit.request.signal.aborted) throw new GongError("bad_request");
+      return this.#openPolling(visit, known, asText);
+    });
+  }
+
+  #openPolling(visit: Visit, who: W, asText: boolean): Response {
+    const session = EngineSession.polling(this, this.#whereabouts.newSid(), visit.protocol);
+    this.#host.connect(session, visit, who);
+    this.#sessions.set(session.sid, session);
+    const body = session.codec.encodePayload([session.handshake], asText);
+    session.opened();
+    return toResponse(payloadAnswer(body));
+  }
+
+  #beginSocket(visit: Visit): Response {
+    const who = this.#host.identify(visit);
+    const session = new EngineSession(this, this.#whereabouts.newSid(), visit.protocol);
+    // Whoever has no room for it says so before anything is answered.
+    this.#host.connect(session, visit, who);
+    try {
+      const { socket, response } = upgrade(visit.request);
+      this.#sessions.set(session.sid, session);
+      session.attach(socket);
+      return response;
+    } catch (error) {
+      session.lost();
+      throw error;
+    }
+  }
+
+  /** A WebSocket for a session that there is. */
+  #goOn(request: Request, sid: string): Response {
+    const owner = this.#whereabouts.ownerOf(sid);
+    const session = this.#sessions.get(sid);
+    const isHere = session !== undefined || owner === "here";
+    if (owner === undefined || isHere && session === undefined && !this.#moved.has(sid)) throw new EngineFault("sid");
+    checkUpgrade(request);
+    const { socket, response } = upgrade(request);
+    const isTaken = isHere && session?.transport !== "polling" || this.#probers.has(sid);
+    if (isTaken) new Turned(socket);
+    else {
+      const claim = session ? new LocalClaim(session) : this.#claimOf(owner as number, sid);
+      const prober = new Prober(this, this.#newId(), socket, claim, () => this.#probers.delete(sid));
+      this.#probers.set(sid, prober);
+    }
+    return response;
+  }
+
+  #claimOf(edge: number, sid: string): Claim {
+    const receive = (moved: MovedSession, socket: Carrier) => this.#receive(moved, socket);
+    return new RemoteClaim({ edge, sid, whereabouts: this.#whereabouts, receive });
+  }
+
+  #receive(moved: MovedSession, socket: Carrier): EngineSession {
+    const { sid, protocol, frames } = moved.engine;
+    const session = EngineSession.moved(this, sid, protocol, socket);
+    this.#sessions.set(sid, session);
+    for (const frame of frames) socket.send(frame);
+    session.attach(socket);
+    try {
+      this.#host.receive(session, moved);
+    } catch (error) {
+      session.fail(GongError.from(error));
+    }
+    if (this.#isClosed) session.close(GOING_AWAY, "server shutting down");
+    return session;
+  }
+
+  /** A GET or POST of a session. */
+  #talk(request: Request, query: URLSearchParams, sid: string, transport: string): Promise<Response> | Response {
+    const { method } = request;
+    const owner = this.#whereabouts.ownerOf(sid);
+    if (owner === undefined) throw new EngineFault("sid");
+    const edge = this.#sessions.has(sid) ? "here" : owner;
+    const session = edge === "here" ? this.#find(sid) : undefined;
+    if (transport !== "polling" || session && session.transport !== "polling") throw new EngineFault("request");
+    if (method === "POST") return this.#post(request, sid, session ?? edge as number);
+    if (method !== "GET") throw new EngineFault("request");
+    const asText = isText(query);
+    return session ? this.#poll(request, session, asText) : this.#relayPoll(request, edge as number, sid, asText);
+  }
+
+  #poll(request: Request, session: EngineSession, asText: boolean): Promise<Response> {
+    const answer = session.poll(asText);
+    request.signal.addEventListener("abort", () => session.abandoned(), { once: true });
+    return answer.then(toResponse);
+  }
+
+  async #relayPoll(request: Request, edge: number, sid: string, asText: boolean): Promise<Response> {
+    const order = { kind: "poll", sid, id: this.#newId(), asText } as const;
+    return toResponse(await this.#ask(edge, order, request.signal));
+  }
+
+  async #post(request: Request, sid: string, where: EngineSession | number): Promise<Response> {
+    const session = typeof where === "number" ? undefined : where;
+    if (this.#posting.has(sid)) {
+      const fault = new EngineFault("request");
+      session?.fail(fault);
+      throw fault;
+    }
+    this.#posting.add(sid);
+    try {
+      const body = await readPayload(request, this.#bodies);
+      // It may be elsewhere by now.
+      if (session) return toResponse(session.say(body));
+      return toResponse(await this.#ask(where as number, { kind: "post", sid, body }));
+    } catch (error) {
+      // A session that has a WebSocket by now goes on.
+      if (session?.transport === "polling") session.fail(GongError.from(error));
+      throw error;
+    } finally {
+      this.#posting.delete(sid);
+    }
+  }
+
+  /** An edge that is gone took its sessions along. */
+  async #ask(edge: number, order: EngineOrder, signal?: AbortSignal): Promise<EngineAnswer> {
+    try {
+      return await this.#whereabouts.ask(edge, order, signal);
+    } catch (error) {
+      throw error instanceof GongError && error.code === "not_found" ? new EngineFault("sid") : error;
+    }
+  }
+
+  async #servePoll(session: EngineSession, { id, asText }: PollOrder): Promise<EngineAnswer> {
+    const answer = session.poll(asText);
+    this.#relayed.set(id, session);
+    try {
+      return await answer;
+    } finally {
+      this.#relayed.delete(id);
+    }
+  }
+
+  /** A session that is here, as of now. @throws {EngineFault} */
+  #find(sid: string): EngineSession {
+    const session = this.#sessions.get(sid);
+    // What is due is done before anybody is answered.
+    if (session) this.heartbeat.check(session);
+    const still = this.#sessions.get(sid);
+    if (still) return still;
+    throw new EngineFault(this.#moved.has(sid) ? "request" : "sid");
+  }
+
+  #newId(): string {
+    return `${this.#name}/${this.#count++}`;
+  }
+
+  #finish(request: Request, url: URL, response: Response): Response {
+    const { cors } = this.#host;
+    if (!cors || response.status === SWITCHING) return response;
+    return allowOrigin(request, response, cors.call(this.#host, request, url));
+  }
+
+  #refuse(request: Request, url: URL, cause: unknown, { address }: EnginePeer): Response {
+    const error = GongError.from(cause);
+    this.#refused(error.code, address);
+    return this.#finish(request, url, toRefusal(error));
+  }
+}
+
+const SWITCHING = 101;
+/** Close codes (RFC 6455 section 7.4.1). */
+const NORMAL = 1000;
+const GOING_AWAY = 1001;
+/** Seconds: the heartbeat finds a silent peer much sooner. */
+const IDLE = 120;
+
+function upgrade(request: Request): { socket: Socket; response: Response } {
+  try {
+    return Socket.upgrade(request, { ping: IDLE });
+  } catch (cause) {
+    throw new GongError("bad_request", "The handshake could not be completed.", { cause });
+  }
+}
