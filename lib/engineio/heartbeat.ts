@@ -5,6 +5,7 @@
  */
 import { Deadlines } from "../deadlines.ts";
 import { Lookout } from "../lookout.ts";
+import { startTimer, type Timer } from "../timer.ts";
 
 /** Somebody to whom something happens at a time. */
 export interface Beating {
@@ -20,6 +21,8 @@ export interface Beating {
 export interface HeartbeatOptions {
   /** Milliseconds; only differences count. Default `performance.now`. */
   readonly now?: () => number;
+  /** What has it look. Default: `startTimer`. */
+  readonly timer?: Timer;
 }
 
 /** Milliseconds from one look to the next, at most: looks that are late tell that the machine has stood still. */
@@ -32,15 +35,18 @@ export class Heartbeat {
   readonly now: () => number;
   readonly #deadlines = new Deadlines<Beating>(isWanted);
   #lookout: Lookout | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #startTimer: Timer;
+  #stopTimer = () => {};
   /** When the timer fires. */
   #next = Infinity;
-  /** When it last looked. */
+  /** When it last looked, and when it could judge by that. */
   #looked = 0;
+  #judged = 0;
   #isLooking = false;
 
-  constructor({ now = () => performance.now() }: HeartbeatOptions = {}) {
+  constructor({ now = () => performance.now(), timer = startTimer }: HeartbeatOptions = {}) {
     this.now = now;
+    this.#startTimer = timer;
   }
 
   /** Has it called then, and no more for what was planned before. */
@@ -50,7 +56,10 @@ export class Heartbeat {
     if (due >= item.listed) return;
     item.listed = due;
     this.#deadlines.add(due, item);
-    if (this.#lookout === undefined) this.#lookout = new Lookout(LOOK, this.#looked = this.now());
+    if (this.#lookout === undefined) {
+      this.#looked = this.#judged = this.now();
+      this.#lookout = new Lookout(LOOK, this.#looked);
+    }
     if (due < this.#next && !this.#isLooking) this.#arm(due);
   }
 
@@ -62,7 +71,7 @@ export class Heartbeat {
   /** Calls it if it is due and nothing keeps anybody from being judged: whoever comes a millisecond later finds it done. */
   check(item: Beating): void {
     const now = this.now();
-    if (item.due > now || now - this.#looked > 2 * LOOK) return;
+    if (item.due > now || now - this.#judged > 2 * LOOK) return;
     this.#call(item, now);
   }
 
@@ -72,6 +81,7 @@ export class Heartbeat {
     this.#looked = now;
     this.#next = Infinity;
     if (!this.#lookout?.mayJudge(now)) return this.#arm(now + LOOK);
+    this.#judged = now;
     this.#isLooking = true;
     this.#callDue(now);
     this.#isLooking = false;
@@ -106,15 +116,13 @@ export class Heartbeat {
   }
 
   #arm(due: number): void {
-    clearTimeout(this.#timer);
-    const now = this.now();
+    this.#stopTimer();
     this.#next = Math.min(due, this.#looked + LOOK);
-    this.#timer = setTimeout(() => this.look(), Math.max(LEAST, this.#next - now));
+    this.#stopTimer = this.#startTimer(Math.max(LEAST, this.#next - this.now()), () => this.look());
   }
 
   #stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#stopTimer();
     this.#next = Infinity;
     this.#lookout = undefined;
   }

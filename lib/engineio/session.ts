@@ -18,8 +18,11 @@ import { CLOSE, NOOP, Polling } from "./polling.ts";
 
 /** How long the last word of a session waits for a GET, in milliseconds. */
 const LINGER = 5000;
-/** When a GET of a session that is being upgraded is let go, in milliseconds: its client waits for the end of it. */
-const RELEASE = 100;
+/**
+ * When a GET of a session that is being upgraded is let go, in milliseconds: its client waits for the end of it. One that
+ * does not wait may have sent its upgrade along with the probe, and then this GET comes too late.
+ */
+const RELEASE = 50;
 /** Milliseconds by which a ping may be late and its answer is due as if it were not. */
 const PRECISION = 20;
 /** Packets beside messages that a client may send in one interval; it needs one or two. */
@@ -246,7 +249,7 @@ export class EngineSession implements EngineSocket, CarrierEvents, Beating {
     this.#probe = { id, until: heartbeat.now() + upgradeTimeout + UPGRADE_SLACK };
     // Clients of 3 get it by whichever way they take next.
     if (this.protocol === 3) polling.send(NOOP);
-    else polling.letGo(NOOP);
+    else if (polling.isPolled) new Release(polling, heartbeat);
   }
 
   /** That one does not any more. */

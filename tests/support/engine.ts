@@ -10,6 +10,7 @@ import type { MovedSession } from "../../lib/engineio/orders.ts";
 import { createEngineServer, type EngineOptions } from "../../lib/engineio/server.ts";
 import { GongError } from "../../lib/errors.ts";
 import type { Data } from "../../lib/types.ts";
+import { until } from "./until.ts";
 
 /** Long enough that nothing is ever late. */
 export const SETTINGS: EngineSettings = {
@@ -30,7 +31,7 @@ export interface Ended {
 /** One session, as its host sees it. */
 export class Heard implements CarrierEvents {
   readonly socket: EngineSocket;
-  readonly received_: Data[] = [];
+  readonly said: Data[] = [];
   isOpened = false;
   changes = 0;
   ended: Ended | undefined;
@@ -46,7 +47,7 @@ export class Heard implements CarrierEvents {
   }
 
   received(data: Data): void {
-    this.received_.push(data);
+    this.said.push(data);
     if (this.echoes) this.say(data);
   }
 
@@ -86,7 +87,7 @@ export class EchoHost implements EngineHost<string> {
 
   async give(socket: EngineSocket): Promise<Omit<MovedSession, "engine">> {
     const at = this.sessions.findIndex((heard) => heard.socket === socket);
-    const [{ received_: door }] = this.sessions.splice(at, 1) as [Heard];
+    const [{ said: door }] = this.sessions.splice(at, 1) as [Heard];
     await Promise.resolve();
     return { session: { frames: [] } as unknown as MovedSession["session"], door };
   }
@@ -110,6 +111,10 @@ export interface Stage extends AsyncDisposable {
   readonly servers: readonly EngineServer[];
   /** What was refused, in order. */
   readonly refusals: string[];
+  /** Requests that came so far: a GET that came waits, if it is to. */
+  readonly requests: number;
+  /** Begins something that asks, and resolves as soon as a request has come. */
+  asked<T>(begin: () => T): Promise<{ readonly begun: T }>;
 }
 
 /** How a {@linkcode Stage} is made. */
@@ -126,6 +131,7 @@ export interface StageOptions extends Partial<Omit<EngineOptions<string>, "setti
 export function openStage(options: StageOptions = {}): Stage {
   const { edges = 1, echo = new EchoHost(), choose = () => Math.floor(Math.random() * edges) } = options;
   const refusals: string[] = [];
+  let requests = 0;
   const servers: EngineServer[] = [];
   for (let edge = 0; edge < edges; edge++) {
     const server = createEngineServer<string>({
@@ -164,13 +170,24 @@ export function openStage(options: StageOptions = {}): Stage {
   }
   const listener = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, (request, info) => {
     const peer = { address: info.remoteAddr.hostname, completed: () => info.completed };
-    return servers[choose(request)]!.handle(request, new URL(request.url), peer);
+    const answer = servers[choose(request)]!.handle(request, new URL(request.url), peer);
+    requests++;
+    return answer;
   });
   return {
     url: `http://127.0.0.1:${listener.addr.port}/engine.io/`,
     host: echo,
     servers,
     refusals,
+    get requests() {
+      return requests;
+    },
+    async asked(begin) {
+      const before = requests;
+      const begun = begin();
+      await until(() => requests > before);
+      return { begun };
+    },
     async [Symbol.asyncDispose]() {
       for (const server of servers) server.close();
       await listener.shutdown();
