@@ -28,7 +28,10 @@ export interface Codec {
   readonly separator?: string | undefined;
   /** Codecs that encode alike have the very same function: what it made is shared between them. */
   encode(publication: Publication): Data;
-  /** Adds the cursor of all channels that a session hears, as of this publication; once for all who hear the same. */
+  /**
+   * Adds the cursor of all channels that a session hears, as of this publication; once for all who hear the same. Where
+   * there is `address` too, it is called for each of the frames that that makes.
+   */
   stamp?(encoded: Data, cursor: string): Data;
   /**
    * Makes of what was encoded the frames for who hears the channel by subscriptions of its own: one each, so none too.
@@ -52,6 +55,15 @@ export interface SubscribeAnswer {
   refused(error: GongError): void;
   /** What was missed has been given: from here on the session's codec encodes what comes for this subscription too. */
   inForce?(): void;
+  /** Behind it the subscription waits once `subscribed` was called, and nothing is given before it is open. */
+  readonly gate?: Gate;
+}
+
+/** Holds subscriptions back until it is known what becomes of others. */
+export interface Gate {
+  readonly isOpen: boolean;
+  /** Resolves when it is; never for one that stays closed, as those who wait are unsubscribed then. */
+  readonly opened: Promise<void>;
 }
 
 /** What a consumer of a queue tells of itself, and how it gets its messages. */
@@ -223,6 +235,19 @@ export interface DoorSession {
   beat(data: Data): void;
   /** Queues one frame, or one line of a frame, to this client alone. */
   write(data: Data): void;
+  /**
+   * Keeps what a connection that drops goes on with, under a secret; as {@linkcode HubMethods.remember} has it.
+   *
+   * @throws {GongError} `overloaded`
+   */
+  remember(pid: string, state: string): Promise<void>;
+  /**
+   * What is kept under the secret, if anything is, for this user; the session that had it is no more then. As long as this
+   * one hears nothing, it has that one's public id from then on.
+   */
+  recall(pid: string): Promise<string | undefined>;
+  /** Nothing is to be gone on with. */
+  forget(pid: string): void;
   /** Ends it with the code's close code; what is queued is still sent. */
   close(code: ErrorCode, message?: string): void;
   /** Ends it as its client has asked for; what is queued is still sent. */
@@ -271,7 +296,7 @@ export interface Door {
   /** Written every `ping` seconds, so that nobody in between takes the connection for dead. */
   readonly heartbeat?: Data;
   /** The last words to a client, where the wire's own end has no room for them; none for one that ends as it wishes. */
-  farewell?(ending: Ending): Data | undefined;
+  farewell?(ending: Ending): Data | readonly Data[] | undefined;
   /** The session is no more. */
   left?(): void;
   /** It subscribes to the channel of its user itself, as soon as it knows from where on. */

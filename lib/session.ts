@@ -329,7 +329,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     this.#leave(reason, closeCode);
     const retry = reason in ERRORS && ERRORS[reason as ErrorCode].retry;
     const words = door.farewell?.({ code: reason, message, retry, ...(cursor === "" ? {} : { cursor }) });
-    if (words !== undefined) this.outbox.add(words, byteLength(words));
+    for (const frame of words === undefined ? [] : [words].flat()) this.outbox.add(frame, byteLength(frame));
     this.#part(closeCode, message);
   }
 

@@ -63,7 +63,16 @@ export function readWish({ searchParams }: URL, { parameters, instead, channel, 
   const starts = last === 0
     ? cursor
     : new Map<string, Start>([...channels.map((name) => [name, { last }] as const), ...cursor]);
-  return { channels, starts, echo: readFlag(searchParams, "echo", true), formerly: readFormerly(searchParams) };
+  return { channels, starts, ...readSelf({ searchParams }) };
+}
+
+/**
+ * Whether a client hears itself, and who it has been before.
+ *
+ * @throws {GongError} `bad_request`, naming the parameter
+ */
+export function readSelf({ searchParams }: Pick<URL, "searchParams">): Pick<Wish, "echo" | "formerly"> {
+  return { echo: readFlag(searchParams, "echo", true), formerly: readFormerly(searchParams) };
 }
 
 /** How many channels a client may hear. */

@@ -11,8 +11,8 @@ import { boundOf, windowOf } from "../outbox.ts";
 import { Multimap } from "../multimap.ts";
 import { userOf } from "../reserved.ts";
 import type { Session } from "../session.ts";
-import type { Data, Position, Publication } from "../types.ts";
-import { packFrames, Packing } from "./packing.ts";
+import type { Position, Publication } from "../types.ts";
+import { Packing, packStamped, type Stamped, stampOne } from "./packing.ts";
 
 /** All sessions of one codec that hear the same channels. */
 class ChannelAudience extends Audience<Session> {
@@ -136,7 +136,7 @@ export class Fanout {
       const { codec, hits } = audience;
       audience.hits = [];
       const stamped = codec.stamp && this.#stamp(audience, packing, hits);
-      const parcel = stamped ? packFrames(stamped, codec) : packing.parcel(hits, codec);
+      const parcel = stamped ? packStamped(stamped, codec) : packing.parcel(hits, codec);
       const own = authorsOf.get(audience)?.map((author) => {
         return [author, packOthers(packing, hits, author, stamped)] as const;
       });
@@ -216,12 +216,13 @@ export class Fanout {
   }
 
   /** Encodes each publication of the channels `hits` with the cursor as of it, and moves the audience on. */
-  #stamp(audience: ChannelAudience, packing: Packing, hits: readonly number[]): Data[] {
+  #stamp(audience: ChannelAudience, packing: Packing, hits: readonly number[]): Stamped[] {
     const { codec, positions } = audience;
     return packing.placesOf(hits).map((place) => {
-      const { channel, epoch, offset } = packing.publications[place]!;
+      const publication = packing.publications[place]!;
+      const { channel, epoch, offset } = publication;
       positions.set(channel, { epoch, offset });
-      return codec.stamp!(packing.encode(place, codec), audience.cursor);
+      return stampOne(packing.encode(place, codec), publication, codec, audience.cursor);
     });
   }
 }
@@ -236,13 +237,13 @@ function packOthers(
   packing: Packing,
   channels: readonly number[],
   session: Session,
-  stamped?: readonly Data[],
+  stamped?: readonly Stamped[],
 ): Parcel {
   const { codec } = session.door;
   const places = packing.placesOf(channels);
   const isOthers = (place: number) => !session.mutes(packing.publications[place]!.from);
   if (!stamped) return packing.pack(places.filter(isOthers), codec);
-  return packFrames(stamped.filter((_, index) => isOthers(places[index]!)), codec);
+  return packStamped(stamped.filter((_, index) => isOthers(places[index]!)), codec);
 }
 
 /** Whether few sessions hear the channel: a user's own. */

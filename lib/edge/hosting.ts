@@ -61,6 +61,11 @@ export interface Joiner {
    * @returns false, and nothing has happened, when what was missed is too much at once: it comes as a page then
    */
   joined(position: Position, recovered: boolean, missed: readonly Publication[]): boolean;
+  /**
+   * Asked before `joined` each time: false, and it is not let in yet, but stands at `position` and waits for
+   * {@linkcode Hosting.letIn}. Default: it enters at once.
+   */
+  enters?(position: Position, recovered: boolean): boolean;
   failed(error: GongError): void;
 }
 
@@ -146,16 +151,27 @@ export class Hosting<J extends Joiner = Joiner> {
     const hosted = this.#open(channel);
     const { position } = hosted;
     const isThere = !start || after !== undefined && position !== undefined && isAt(start, position);
-    if (position && isThere && joiner.joined(position, true, [])) return () => {};
+    const enters = !position || !isThere || (joiner.enters?.(position, true) ?? true);
+    if (position && isThere && enters && joiner.joined(position, true, [])) return () => {};
     const joining: Join<J> = {
       ...{ joiner, start, after: after ?? this.#options.seen(), isMoved: after !== undefined },
       ...{ held: undefined, read: undefined, round: 0 },
     };
     this.#joinings.add(hosted, joining);
-    void this.#ask(hosted, joining, { answer });
+    if (!enters) {
+      // What comes from now on is held for it.
+      joining.held = [];
+      joining.read = { start: position!, top: position!, publications: [], recovered: true };
+    } else void this.#ask(hosted, joining, { answer });
     return () => {
       if (this.#joinings.delete(hosted, joining)) this.releaseUnheard(channel);
     };
+  }
+
+  /** Lets those in who have waited for that. */
+  letIn(channel: string): void {
+    const hosted = this.#hosted.get(channel);
+    if (hosted) this.#completeAll(hosted);
   }
 
   /** Gives the channel up if nobody listens to it or is about to. */
@@ -362,6 +378,7 @@ export class Hosting<J extends Joiner = Joiner> {
         return this.#repair(hosted);
       }
       if (read.top.offset > position.offset) continue;
+      if (joining.joiner.enters?.(read.start, read.recovered) === false) continue;
       const { top } = read;
       const later = joining.held!.filter(({ epoch, offset }) =>
         epoch === top.epoch && offset > top.offset && offset <= position.offset

@@ -12,7 +12,7 @@ import type { Session } from "../session.ts";
 import type { PendingSubscription } from "../session/options.ts";
 import type { PageLimit, Position, Publication } from "../types.ts";
 import type { Joiner } from "./hosting.ts";
-import { packFrames } from "./packing.ts";
+import { packFrames, packStamped, stampOne } from "./packing.ts";
 
 /** What a {@linkcode Joining} asks and tells: shared by all of an edge. */
 export interface JoiningHost {
@@ -26,6 +26,8 @@ export interface JoiningHost {
   inForce(joining: Joining): void;
   /** The session was told of the subscription, or it comes to nothing. */
   told(): void;
+  /** It may be let in where it was held back. */
+  enter(joining: Joining): void;
 }
 
 /** What is said to a session about a subscription, roughly, in bytes. */
@@ -45,6 +47,8 @@ export class Joining implements Joiner, PendingSubscription {
   readonly answer: SubscribeAnswer | undefined;
   readonly #host: JoiningHost;
   #isTold: boolean;
+  /** It waits until it may enter. */
+  #waits = false;
 
   /**
    * @param position where the session stands, if it says so itself
@@ -93,7 +97,23 @@ export class Joining implements Joiner, PendingSubscription {
 
   async page(position: Position, missed: readonly Publication[]): Promise<void> {
     this.#tell(position, true);
+    const gate = this.answer?.gate;
+    if (gate && !gate.isOpen) {
+      await gate.opened;
+      if (!this.session.subscribing.includes(this)) return;
+    }
     await this.#feed(missed);
+  }
+
+  enters(position: Position, recovered: boolean): boolean {
+    const gate = this.answer?.gate;
+    if (!gate || gate.isOpen) return true;
+    this.#tell(position, recovered);
+    if (!this.#waits) {
+      this.#waits = true;
+      void gate.opened.then(() => this.#host.enter(this));
+    }
+    return false;
   }
 
   joined(position: Position, recovered: boolean, missed: readonly Publication[]): boolean {
@@ -119,8 +139,8 @@ export class Joining implements Joiner, PendingSubscription {
 
   /** Says where it stands: once, and again only for what was lost while it was given pages. */
   #tell(position: Position, recovered: boolean): void {
-    if (this.#isTold && recovered) return;
     const { session, channel } = this;
+    if (this.#isTold && (recovered || isSame(position, this.position))) return;
     this.position = position;
     if (this.#isTold) return session.door.lost(session, channel, position);
     this.#isTold = true;
@@ -160,12 +180,13 @@ export class Joining implements Joiner, PendingSubscription {
     if (heard.length === 0) return NOTHING;
     const codec = this.#codec;
     const { session, channel } = this;
-    const positions = codec.stamp && this.#host.positions(session);
-    const frames = heard.map((publication) => {
-      const encoded = codec.encode(publication);
-      return positions ? codec.stamp!(encoded, encodeCursor(positions.set(channel, publication))) : encoded;
+    if (!codec.stamp) return packFrames(heard.map((one) => codec.encode(one)), codec, { publications: heard });
+    const positions = this.#host.positions(session);
+    const stamped = heard.map((publication) => {
+      const cursor = encodeCursor(positions.set(channel, publication));
+      return stampOne(codec.encode(publication), publication, codec, cursor);
     });
-    return packFrames(frames, codec, { publications: heard });
+    return packStamped(stamped, codec);
   }
 
   /** What has to have room with the parcel: what is said of any subscription that is under way, it is said at once. */
@@ -183,6 +204,10 @@ export class Joining implements Joiner, PendingSubscription {
 const NOTHING: Parcel = Object.freeze({ frames: [], bytes: [], count: 0 });
 
 function nothing(): void {}
+
+function isSame({ epoch, offset }: Position, other: Position | undefined): boolean {
+  return offset === other?.offset && epoch === other.epoch;
+}
 
 /** Without what has expired and, unless it wants that, its own. */
 function heardBy(session: Session, missed: readonly Publication[]): readonly Publication[] {

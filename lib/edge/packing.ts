@@ -9,6 +9,9 @@ import { byteLength } from "../bytes.ts";
 import type { Codec } from "../door.ts";
 import type { Data, Publication } from "../types.ts";
 
+/** What a publication is with the cursor as of it: one frame, or what its address makes of it. */
+export type Stamped = Data | readonly Data[];
+
 /** What is packed for who hears channels by subscriptions of its own. */
 export interface Addressed {
   /** Those that were encoded. */
@@ -76,6 +79,22 @@ export function packFrames(encoded: readonly Data[], codec: Codec, addressed?: A
   if (frames === undefined) return { ...TOO_MUCH, count: encoded.length };
   const joined = frames.length < 2 && !codec.pack ? frames : join(frames, codec);
   return { frames: joined, bytes: joined.map(byteLength), count: encoded.length };
+}
+
+/**
+ * What was encoded, with the cursor of who hears it; of a codec that addresses it each frame of it.
+ *
+ * @param cursor as of this publication
+ */
+export function stampOne(encoded: Data, publication: Publication, codec: Codec, cursor: string): Stamped {
+  if (!codec.address) return codec.stamp!(encoded, cursor);
+  return Array.from(codec.address(encoded, publication), (frame) => codec.stamp!(frame, cursor));
+}
+
+/** What was stamped as one parcel. */
+export function packStamped(stamped: readonly Stamped[], codec: Codec): Parcel {
+  if (!codec.address) return packFrames(stamped as readonly Data[], codec);
+  return { ...packFrames(stamped.flat(), codec), count: stamped.length };
 }
 
 /** What nobody takes: whoever is handed it is too slow for it. */

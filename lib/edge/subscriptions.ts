@@ -159,6 +159,10 @@ export class Subscriptions implements JoiningHost {
     if (isFirst) onChange(session, channel, true);
   }
 
+  enter({ channel }: Joining): void {
+    this.#options.hosting.letIn(channel);
+  }
+
   /** It hears the channel already. */
   #affirm(session: Session, position: Position, answer: SubscribeAnswer | undefined): void {
     answer?.subscribed(position, true);

@@ -169,7 +169,7 @@ class Waiting implements CarrierEvents, Leaving {
     const { carrier, door } = this.#visitor;
     const { close, retry } = ERRORS[code];
     const words = door.farewell?.({ code, message, retry });
-    if (words !== undefined) carrier.send(words);
+    if (words !== undefined) { for (const frame of [words].flat()) carrier.send(frame); }
     carrier.close(close, message);
   }
 

@@ -3,13 +3,7 @@
  *
  * @module
  */
-import {
-  appendArgument,
-  attachmentsOf,
-  channelOf,
-  encodePublication,
-  placeOf,
-} from "../../codecs/socketio.ts";
+import { appendArgument, attachmentsOf, channelOf, encodePublication, placeOf } from "../../codecs/socketio.ts";
 import type { Codec } from "../../door.ts";
 import type { EngineProtocol } from "../../engineio/orders.ts";
 import type { Data, Publication } from "../../types.ts";
@@ -109,4 +103,4 @@ function encodeEmpty(publication: Publication): string {
 }
 
 /** Of a connection without a namespace. */
-const SILENT: Codec = { name: "socketio", encode: () => "", address: () => [] };
+export const SILENT: Codec = { name: "socketio", encode: () => "", address: () => [] };
