@@ -205,7 +205,7 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
 
   /** @throws {GongError} `bad_request` when it is connected there; `too_many` */
   #connect(namespace: string, auth: Readonly<Record<string, unknown>>): void {
-    const { protocol, handlers, limits, newId } = this.#options;
+    const { protocol, handlers, limits } = this.#options;
     const pending = this.#connects?.find(namespace);
     const isConnected = this.#sockets?.has(namespace) ?? false;
     // Some clients of version 2 say so, although they need not.
@@ -217,7 +217,9 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
     if (count >= limits.namespaces) {
       throw new GongError("too_many", "There are too many namespaces on this connection.");
     }
-    (this.#connects ??= new Connects(handlers, this)).add(new NamespaceSocket(this, newId(), namespace, auth));
+    (this.#connects ??= new Connects(handlers, this)).add(
+      new NamespaceSocket(this, this.#options.newId(), namespace, auth),
+    );
   }
 
   #admit(socket: NamespaceSocket): void {

@@ -70,18 +70,18 @@ export interface Rooms {
   emit(socket: ServerSocket, room: string, event: string, args: readonly Argument[]): Promise<unknown>;
 }
 
-/** What a {@linkcode Connection} is made of. */
+/** What a {@linkcode Connection} is made of: as there are many, it is an object with methods, which are called as such. */
 export interface ConnectionOptions {
   /** 3 is that of Socket.IO 2: its clients are in `/` from the start. */
   readonly protocol: EngineProtocol;
   readonly handlers: Handlers;
   readonly rooms: Rooms;
   /** Public id of a socket that connects. */
-  readonly newId: () => string;
+  newId(): string;
   /** Packets for the client: frames of one packet, the text first, then its attachments. */
-  readonly write: (frames: readonly Data[]) => void;
+  write(frames: readonly Data[]): void;
   /** Ends the connection, with everything that was written before. */
-  readonly close: () => void;
+  close(): void;
   readonly limits: ConnectionLimits;
 }
 

@@ -51,10 +51,6 @@ export class Namespaces implements Handlers, Rooms, Entered {
 
   // What the engine calls.
 
-  hasNamespace(namespace: string): boolean {
-    return channelOf(namespace) !== undefined;
-  }
-
   onConnect(socket: ServerSocket): Promise<ConnectAnswer> {
     return enter(this, socket);
   }
