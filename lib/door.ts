@@ -235,19 +235,6 @@ export interface DoorSession {
   beat(data: Data): void;
   /** Queues one frame, or one line of a frame, to this client alone. */
   write(data: Data): void;
-  /**
-   * Keeps what a connection that drops goes on with, under a secret; as {@linkcode HubMethods.remember} has it.
-   *
-   * @throws {GongError} `overloaded`
-   */
-  remember(pid: string, state: string): Promise<void>;
-  /**
-   * What is kept under the secret, if anything is, for this user; the session that had it is no more then. As long as this
-   * one hears nothing, it has that one's public id from then on.
-   */
-  recall(pid: string): Promise<string | undefined>;
-  /** Nothing is to be gone on with. */
-  forget(pid: string): void;
   /** Ends it with the code's close code; what is queued is still sent. */
   close(code: ErrorCode, message?: string): void;
   /** Ends it as its client has asked for; what is queued is still sent. */

@@ -258,18 +258,6 @@ export class Edge implements SessionHost<Session> {
     return this.#options.link.request("presence", { channel, ...page });
   }
 
-  remember({ id: session }: Session, pid: string, state: string): Promise<void> {
-    return this.#options.link.request("remember", { pid, session, state });
-  }
-
-  async recall({ id: session }: Session, pid: string): Promise<string | undefined> {
-    return (await this.#options.link.request("recall", { pid, session, adopt: false }))?.state;
-  }
-
-  forget(pid: string): void {
-    this.#options.link.notify("forget", pid);
-  }
-
   countRefusal(code: ErrorCode): void {
     this.#options.metrics.count("gong_refused_total", { reason: code });
   }

@@ -9,6 +9,7 @@ import { createApi } from "./api.ts";
 import type { Auth } from "./auth.ts";
 import type { Config } from "./config.ts";
 import { findHttpDoor, type HttpHandler, METHODS, type Peer, push, type Speech, STOMP_PATH } from "./doors/mod.ts";
+import { createSocketIo, SOCKET_IO_PATH } from "./doors/socketio/server.ts";
 import { StompDoors } from "./doors/stomp.ts";
 import type { Edge } from "./edge.ts";
 import { GongError } from "./errors.ts";
@@ -29,6 +30,8 @@ export interface ServerOptions {
   readonly auth: Auth;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** A secret of all edges, which outlives them. */
+  readonly seal: Uint8Array;
 }
 
 /** The peer, as `Deno.serve` tells it. */
@@ -54,6 +57,7 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
   const admin = createAdmin(options);
   const pages = createPages({ config });
   const doors = { ...options, refused: note, openStomp: stomp.open.bind(stomp) };
+  const socketIo = createSocketIo({ ...options, refused: note });
 
   const rate = config.requestRate;
   const buckets = new TokenBuckets({ rate, burst: rate * 2, capacity: MAX_ADDRESSES });
@@ -123,6 +127,9 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
         door = path;
         // Nothing is awaited before a handshake is answered: see `Edge.checkRoom`.
         return push(request, target, { address, path, speech }, doors);
+      }
+      if (path === SOCKET_IO_PATH) {
+        return await socketIo.handle(request, target, { address, completed: () => info.completed });
       }
       const httpDoor = findHttpDoor(path);
       return httpDoor

@@ -76,7 +76,7 @@ async function main(data: WorkerData, port: Port): Promise<void> {
   });
   Object.assign(methods, edge.methods());
   watchIsolate(metrics);
-  const serving = serve(data, createHandler({ config, edge, hub, auth, log, metrics }), stop.signal, {
+  const serving = serve(data, createHandler({ config, edge, hub, auth, log, metrics, seal }), stop.signal, {
     ready: () => link.notify("ready", null),
     failed: (reason) => {
       log.error("listener.failed", { reason });

@@ -56,13 +56,19 @@ export class SocketIoDoors {
   }
 
   /** For one that comes from another edge. */
-  reopen(protocol: EngineProtocol, packed: unknown): Door {
+  reopen(protocol: EngineProtocol, packed: unknown): ReopenedDoor {
     return new SocketIoDoor(this.#shared, protocol, packed as PackedConnection);
   }
 }
 
+/** That of a connection that was on another edge. */
+export interface ReopenedDoor extends Door {
+  /** Its session goes on here; called in place of `opened`. */
+  reopened(session: DoorSession): void;
+}
+
 /** One connection. */
-class SocketIoDoor implements Door, Ticking, ConnectionOptions {
+class SocketIoDoor implements ReopenedDoor, Ticking, ConnectionOptions {
   readonly name = "socketio";
   readonly overhead = OVERHEAD;
   readonly subscribesInbox = true;
@@ -81,6 +87,7 @@ class SocketIoDoor implements Door, Ticking, ConnectionOptions {
     this.#namespaces = new Namespaces(shared, protocol);
     this.#connection = packed ? reopenConnection(this, packed) : createConnection(this);
     this.#namespaces.connection = this.#connection;
+    if (packed) this.#namespaces.restore();
   }
 
   // What the engine is made of.
@@ -125,10 +132,8 @@ class SocketIoDoor implements Door, Ticking, ConnectionOptions {
     this.#watch();
   }
 
-  /** It goes on with what it was on another edge. */
   reopened(session: DoorSession): void {
     this.#namespaces.session = session;
-    this.#namespaces.recode();
     if (this.#connection.sockets.size === 0) this.#watch();
   }
 

@@ -35,9 +35,6 @@ export interface SessionHost<S> {
   identify(session: S, said: Credentials): Promise<void>;
   authenticate(session: S, token: string): Promise<{ readonly user: string; readonly until: number }>;
   presence(session: S, channel: string, page: PageRequest): Promise<PresencePage>;
-  remember(session: S, pid: string, state: string): Promise<void>;
-  recall(session: S, pid: string): Promise<string | undefined>;
-  forget(pid: string): void;
   countRefusal(code: ErrorCode): void;
   /** Where it stands in each channel, as a cursor. */
   cursor(session: S): string;

@@ -4,7 +4,6 @@
  * @module
  */
 import type { Grant } from "../../auth.ts";
-import type { Carrier } from "../../carrier.ts";
 import type { Door } from "../../door.ts";
 import type { Visitor } from "../../edge/waiting.ts";
 import type { EngineHost, EngineSettings, EngineSocket, Visit } from "../../engineio/engine.ts";
@@ -14,9 +13,6 @@ import type { Session } from "../../session.ts";
 import { beginSession, type DoorOptions, userAgentOf } from "../begin.ts";
 import { readSelf, type Wish } from "../query.ts";
 import type { SocketIoDoors } from "../socketio.ts";
-
-/** Where Engine.IO is. */
-export const SOCKET_IO_PATH = "/socket.io";
 
 /** How long a WebSocket may take from its probe to its upgrade, in milliseconds. */
 const UPGRADE_TIMEOUT = 10_000;
@@ -40,7 +36,7 @@ export function engineSettings(
 export interface SocketIoHostOptions extends DoorOptions {
   readonly doors: SocketIoDoors;
   /** The client was refused after the handshake, and is told by the end of its connection. */
-  readonly refused: (error: GongError, address: string, path: string) => void;
+  readonly refused: (error: GongError, address: string) => void;
 }
 
 /** Who comes, if it is known. */
@@ -66,6 +62,10 @@ export class SocketIoHost implements EngineHost<Who> {
     this.#options.auth.checkOrigin(request, url);
   }
 
+  cors(request: Request, url: URL): string | undefined {
+    return this.#options.auth.allowedOrigin(request, url);
+  }
+
   identify({ request, url, address }: Visit): Who | Promise<Who> {
     const { auth, edge } = this.#options;
     edge.checkRoom(address);
@@ -83,7 +83,7 @@ export class SocketIoHost implements EngineHost<Who> {
     const visitor: Visitor = {
       ...guest,
       begin: (grant) => this.#begin(socket, guest, grant),
-      refused: (error) => this.#options.refused(error, address, SOCKET_IO_PATH),
+      refused: (error) => this.#options.refused(error, address),
     };
     edge.waiting.admit(visitor, who as Promise<Grant>);
   }
@@ -91,17 +91,19 @@ export class SocketIoHost implements EngineHost<Who> {
   async give(socket: EngineSocket): Promise<Omit<MovedSession, "engine">> {
     const session = this.#sessions.get(socket);
     if (!session || session.hasLeft) throw new GongError("not_found");
-    await Promise.resolve();
-    throw new GongError("not_found");
+    const given = await this.#options.edge.give(session);
+    this.#sessions.delete(socket);
+    return given;
   }
 
-  receive(_socket: EngineSocket, _moved: MovedSession): void {
-    throw new GongError("not_found");
+  receive(socket: EngineSocket, { session, door: state }: MovedSession): void {
+    const { edge, doors } = this.#options;
+    const door = doors.reopen(socket.protocol, state);
+    door.reopened(edge.receive(session, { door, carrier: socket }));
   }
 
   #begin(socket: EngineSocket, { address, userAgent, wish, door }: Guest & { door: Door }, grant: Who): Session {
-    const carrier: Carrier = socket;
-    const session = beginSession(this.#options.edge, { door, carrier, address, userAgent, grant, wish });
+    const session = beginSession(this.#options.edge, { door, carrier: socket, address, userAgent, grant, wish });
     if (socket.transport === "polling") this.#sessions.set(socket, session);
     return session;
   }

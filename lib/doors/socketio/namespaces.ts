@@ -210,6 +210,11 @@ export class Namespaces implements Handlers, Rooms, Entered {
     this.session.recode();
   }
 
+  /** The connection was one elsewhere. */
+  restore(): void {
+    this.codec = this.shared.codecs.get(this.#kind());
+  }
+
   /** Resolves when nothing is under way. */
   async settled(): Promise<void> {
     for (;;) {
