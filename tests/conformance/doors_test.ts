@@ -2,6 +2,7 @@ import { createDoorSuite, type DoorFeatures } from "./door.ts";
 import { openIframe } from "../support/doors/iframe.ts";
 import { openStream } from "../support/doors/ndjson.ts";
 import { openPoll } from "../support/doors/poll.ts";
+import { openSocketIo } from "../support/doors/socketio.ts";
 import { openSse, openSseJson } from "../support/doors/sse.ts";
 import { openStomp } from "../support/doors/stomp.ts";
 import { openJson, openJsonByCommands, openPlain } from "../support/doors/websocket.ts";
@@ -30,3 +31,7 @@ testDoor("sse, json", openSseJson, LINES);
 testDoor("stream", openStream, LINES);
 testDoor("iframe", openIframe, LINES);
 testDoor("poll", openPoll, { ...LINES, asks: true });
+testDoor("socketio", openSocketIo, {
+  ...{ tells: ["position"], lineBreaks: "kept", tellsLoss: true, refusals: "late", publishes: true },
+  ...{ jsonStringsAsText: true, ordinaryOnly: true, acknowledges: true },
+});

@@ -31,6 +31,12 @@ export interface DoorFeatures {
   readonly asks?: boolean;
   /** Has nothing that tells a signal from a publication. */
   readonly bareSignals?: boolean;
+  /** Tells strings of JSON as it tells texts. */
+  readonly jsonStringsAsText?: boolean;
+  /** Has no names for reserved channels: a user hears the own one. */
+  readonly ordinaryOnly?: boolean;
+  /** A question is answered by an acknowledgement: nobody is told its reply. */
+  readonly acknowledges?: boolean;
   /** Can publish. */
   readonly publishes?: boolean;
 }
@@ -125,7 +131,7 @@ function assertIs({ tells, ...features }: DoorFeatures, heard: Heard, sent: Publ
   if (tells.includes("time")) assert(Math.abs(Date.now() - rest.time!) < 600_000, `published at ${rest.time}`);
 }
 
-function isData({ lineBreaks, otherTextAsBytes }: DoorFeatures, told: Told, sent: Sent): boolean {
+function isData({ lineBreaks, otherTextAsBytes, jsonStringsAsText }: DoorFeatures, told: Told, sent: Sent): boolean {
   const { data } = sent;
   if (otherTextAsBytes && typeof data === "string" && !/^text\/|^application\/json$/.test(contentTypeOf(sent))) {
     return "bytes" in told && equal(told.bytes, new TextEncoder().encode(data));
@@ -134,6 +140,7 @@ function isData({ lineBreaks, otherTextAsBytes }: DoorFeatures, told: Told, sent
   if (contentTypeOf(sent) === "application/json") {
     const value = typeof data === "string" ? JSON.parse(data) : data;
     if ("bytes" in told) return false;
+    if (jsonStringsAsText && typeof value === "string") return "text" in told && told.text === value;
     return JSON.stringify("json" in told ? told.json : parse(told.text)) === JSON.stringify(value);
   }
   const text = lineBreaks === "kept" ? data : String(data).replaceAll(/\r\n?/g, "\n");

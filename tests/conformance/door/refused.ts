@@ -61,7 +61,8 @@ export function readRefusal(error: unknown): Said {
   if (!(error instanceof Refused)) throw error;
   assertEquals(error.headers.get("cache-control"), "no-store");
   if (!error.problem) {
-    assertMatch(error.contentType, /^text\/plain/);
+    // What Engine.IO has for it is JSON.
+    assertMatch(error.contentType, /^text\/plain|^application\/json$/);
     return { status: error.status };
   }
   const { status, code } = error.problem;

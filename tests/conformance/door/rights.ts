@@ -85,6 +85,7 @@ export const RIGHTS: readonly Case[] = [
   },
   {
     title: "reserved channels are refused, whatever a token names",
+    needs: ({ ordinaryOnly }) => !ordinaryOnly,
     async run(context) {
       const { servers: { ruled: gong } } = context;
       for (const [channel, allowed] of RESERVED) {
@@ -97,6 +98,7 @@ export const RIGHTS: readonly Case[] = [
   },
   {
     title: "joining and leaving is heard by who may hear the channel",
+    needs: ({ ordinaryOnly }) => !ordinaryOnly,
     async run(context) {
       const { servers: { ruled: gong } } = context;
       const channel = context.channel("room:");
@@ -118,6 +120,7 @@ export const RIGHTS: readonly Case[] = [
   },
   {
     title: "the feed of the admin page is for admins alone",
+    needs: ({ ordinaryOnly }) => !ordinaryOnly,
     async run(context) {
       const { servers: { ruled: gong }, features } = context;
       for (const who of EVERYBODY) if (who !== "admin") await isUnheard(context, "$admin", who);

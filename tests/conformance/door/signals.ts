@@ -100,7 +100,7 @@ export const SIGNALS: readonly Case[] = [
   },
   {
     title: "a question comes with its reply, and whoever has that answers",
-    needs: ({ bareSignals }) => !bareSignals,
+    needs: ({ bareSignals, acknowledges }) => !bareSignals && !acknowledges,
     async run(context) {
       const { servers: { open: gong } } = context;
       const channel = context.channel();
