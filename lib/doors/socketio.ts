@@ -183,7 +183,8 @@ class SocketIoDoor implements ReopenedDoor, Ticking, ConnectionOptions {
   left(): void {
     this.#shared.pulse.delete(this);
     this.#namespaces.close();
-    this.#connection.closed("transport close");
+    // Its last words, which follow, name the namespaces that it was in.
+    queueMicrotask(() => this.#connection.closed("transport close"));
   }
 
   async settled(): Promise<void> {

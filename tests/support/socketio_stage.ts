@@ -52,8 +52,7 @@ export class SocketIoPeer {
     const doors = new SocketIoDoors(edge.config, { seal: SEAL, pulse: clock.pulse });
     this.#decoder.on("decoded", (packet: Packet) => {
       this.packets.push(packet);
-      const last = packet.type === PacketType.EVENT ? packet.data.at(-1) : undefined;
-      if (typeof last === "string" && packet.id === undefined) this.#offsets.set(packet.nsp, last);
+      this.#note(packet);
     });
     this.client = edge.connect({ door: doors.open(protocol), ...options });
   }
@@ -68,6 +67,13 @@ export class SocketIoPeer {
   /** What its client would give as its place there. */
   offset(namespace = "/"): string | undefined {
     return this.#offsets.get(namespace);
+  }
+
+  /** Forgets what has come and was not taken: the connection has dropped before that. */
+  asTaken(): this {
+    this.#offsets.clear();
+    for (const packet of this.packets) if (this.#taken.has(packet)) this.#note(packet);
+    return this;
   }
 
   /** Says CONNECT, and waits for its answer. @throws with the data of CONNECT_ERROR */
@@ -153,6 +159,11 @@ export class SocketIoPeer {
   /** The connection drops. */
   drop(): void {
     this.client.socket.vanish();
+  }
+
+  #note({ type, nsp, id, data }: Packet): void {
+    const last = type === PacketType.EVENT && id === undefined ? data.at(-1) : undefined;
+    if (typeof last === "string") this.#offsets.set(nsp, last);
   }
 
   #readAll(): void {
