@@ -83,11 +83,14 @@ export class Heartbeat {
     if (!this.#lookout?.mayJudge(now)) return this.#arm(now + LOOK);
     this.#judged = now;
     this.#isLooking = true;
-    this.#callDue(now);
-    this.#isLooking = false;
-    const { next } = this.#deadlines;
-    if (next !== undefined) this.#arm(next);
-    else this.#stop();
+    try {
+      this.#callDue(now);
+    } finally {
+      this.#isLooking = false;
+      const { next } = this.#deadlines;
+      if (next !== undefined) this.#arm(next);
+      else this.#stop();
+    }
   }
 
   #callDue(now: number): void {

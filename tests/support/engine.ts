@@ -69,7 +69,9 @@ export class Heard implements CarrierEvents {
 /** A host that echoes. */
 export class EchoHost implements EngineHost<string> {
   readonly sessions: Heard[] = [];
+  /** Those that came from another edge, and as whom they were here before. */
   readonly moved: MovedSession[] = [];
+  readonly given: Heard[] = [];
   /** What a test replaces. */
   checkOrigin: (request: Request, url: URL) => void = () => {};
   identify: (visit: Visit) => string | Promise<string> = () => "anybody";
@@ -85,16 +87,27 @@ export class EchoHost implements EngineHost<string> {
     this.greet(heard);
   }
 
+  /** Done while a session is on its way, before it is packed. */
+  giving: (heard: Heard) => void | Promise<void> = () => {};
+
   async give(socket: EngineSocket): Promise<Omit<MovedSession, "engine">> {
-    const at = this.sessions.findIndex((heard) => heard.socket === socket);
-    const [{ said: door }] = this.sessions.splice(at, 1) as [Heard];
-    await Promise.resolve();
-    return { session: { frames: [] } as unknown as MovedSession["session"], door };
+    const heard = this.sessions.find((heard) => heard.socket === socket)!;
+    await this.giving(heard);
+    this.sessions.splice(this.sessions.indexOf(heard), 1);
+    this.given.push(heard);
+    return { session: { frames: [] } as unknown as MovedSession["session"], door: heard.said };
   }
 
   receive(socket: EngineSocket, moved: MovedSession): void {
     this.moved.push(moved);
-    this.sessions.push(new Heard(socket));
+    const heard = new Heard(socket);
+    heard.said.push(...moved.door as Data[]);
+    this.sessions.push(heard);
+  }
+
+  /** The session of this id, wherever it is, unless it is on its way. */
+  find(sid: string): Heard | undefined {
+    return this.sessions.find(({ socket }) => socket.sid === sid);
   }
 
   /** The newest session. */
