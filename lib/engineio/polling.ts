@@ -9,12 +9,19 @@ import type { MeasuredOutlet } from "../outbox.ts";
 import type { Turn } from "../turn.ts";
 import type { Data } from "../types.ts";
 import { payloadAnswer } from "./answers.ts";
+import type { Beating, Heartbeat } from "./heartbeat.ts";
 import type { EngineAnswer } from "./orders.ts";
 
 /** Lets a GET go without anything; the client's end of a session is answered with it too. */
 export const NOOP = "6";
 /** The session is over. */
 export const CLOSE = "1";
+
+/**
+ * When a GET of a session that is being upgraded is let go, in milliseconds: its client waits for the end of it. One that
+ * does not wait has sent its upgrade along with the probe, which may take as long as this; then the GET comes too late.
+ */
+const RELEASE = 100;
 
 /** A GET that waits. */
 interface Poll {
@@ -97,6 +104,22 @@ export class Polling implements MeasuredOutlet {
     const { asText, answer } = this.#poll!;
     this.#poll = undefined;
     answer(payloadAnswer(this.#codec.encodePayload(this.take(), asText)));
+  }
+}
+
+/** Lets a GET go some time later. */
+export class Release implements Beating {
+  due = Infinity;
+  listed = Infinity;
+  readonly #polling: Polling;
+
+  constructor(polling: Polling, heartbeat: Heartbeat) {
+    this.#polling = polling;
+    heartbeat.plan(this, heartbeat.now() + RELEASE);
+  }
+
+  beat(): void {
+    this.#polling.letGo(NOOP);
   }
 }
 

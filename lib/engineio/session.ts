@@ -14,15 +14,10 @@ import { EngineFault, OK, refusalAnswer } from "./answers.ts";
 import type { EngineSettings, EngineSocket, TransportName } from "./engine.ts";
 import type { Beating, Heartbeat } from "./heartbeat.ts";
 import type { EngineAnswer, EngineProtocol } from "./orders.ts";
-import { CLOSE, NOOP, Polling } from "./polling.ts";
+import { CLOSE, NOOP, Polling, Release } from "./polling.ts";
 
 /** How long the last word of a session waits for a GET, in milliseconds. */
 const LINGER = 5000;
-/**
- * When a GET of a session that is being upgraded is let go, in milliseconds: its client waits for the end of it. One that
- * does not wait may have sent its upgrade along with the probe, and then this GET comes too late.
- */
-const RELEASE = 50;
 /** Milliseconds by which a ping may be late and its answer is due as if it were not. */
 const PRECISION = 20;
 /** Packets beside messages that a client may send in one interval; it needs one or two. */
@@ -400,22 +395,6 @@ export class EngineSession implements EngineSocket, CarrierEvents, Beating {
     this.#polling?.letGo(CLOSE);
     this.#polling?.take();
     queueMicrotask(() => this.#events?.closed(code, reason, clean));
-  }
-}
-
-/** Lets a GET go some time later. */
-class Release implements Beating {
-  due = Infinity;
-  listed = Infinity;
-  readonly #polling: Polling;
-
-  constructor(polling: Polling, heartbeat: Heartbeat) {
-    this.#polling = polling;
-    heartbeat.plan(this, heartbeat.now() + RELEASE);
-  }
-
-  beat(): void {
-    this.#polling.letGo(NOOP);
   }
 }
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { GongError } from "../../lib/errors.ts";
 import { openStage } from "../support/engine.ts";
-import { Poller, type Wire } from "../support/engine_client.ts";
+import { Poller } from "../support/engine_client.ts";
 import { until } from "../support/until.ts";
 
 /** Every request reaches an edge that does not have the session. */
@@ -128,7 +128,6 @@ Deno.test("what a client says while its session moves is bounded", async () => {
 async function visit(url: string, messages: number): Promise<string[]> {
   const client = await Poller.open(url);
   const heard: string[] = [];
-  let wire: Wire | undefined;
   let isPaused = false;
   const hear = (payload: string) => {
     for (const packet of payload.split("\x1e")) if (packet[0] === "4") heard.push(packet.slice(1));
@@ -146,7 +145,7 @@ async function visit(url: string, messages: number): Promise<string[]> {
     const { status, text } = await client.post(packets.join("\x1e"));
     if (status !== 200) throw new Error(`POST: ${status} ${text}`);
   }
-  wire = await client.upgrade();
+  const wire = await client.upgrade();
   wire.send("2probe");
   assertEquals(await wire.next(), "3probe");
   isPaused = true;
