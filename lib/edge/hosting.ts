@@ -128,6 +128,11 @@ export class Hosting<J extends Joiner = Joiner> {
     this.#options = options;
   }
 
+  /** Number of the last batch that the bus has brought. */
+  get seen(): number {
+    return this.#options.seen();
+  }
+
   /** Whether publications of the channel are wanted. */
   has(channel: string): boolean {
     return this.#hosted.has(channel);

@@ -30,6 +30,12 @@ export interface JoiningHost {
   enter(joining: Joining): void;
 }
 
+/** What a {@linkcode Joining} is made with. */
+export interface JoiningOptions extends Pick<PendingSubscription, "channel" | "position" | "after" | "answer"> {
+  /** Whether the session knows that it is subscribed: it was, elsewhere. */
+  readonly isTold?: boolean;
+}
+
 /** What is said to a session about a subscription, roughly, in bytes. */
 const ANSWER = 1000;
 /** Publications of a page at most. */
@@ -42,6 +48,7 @@ export class Joining implements Joiner, PendingSubscription {
   readonly session: Session;
   readonly channel: string;
   position: Position | undefined;
+  readonly after: number;
   cancel = nothing;
   /** Who asked for it, and is told. */
   readonly answer: SubscribeAnswer | undefined;
@@ -50,24 +57,16 @@ export class Joining implements Joiner, PendingSubscription {
   /** It waits until it may enter. */
   #waits = false;
 
-  /**
-   * @param position where the session stands, if it says so itself
-   * @param isTold whether it knows that it is subscribed: it was, elsewhere
-   */
   constructor(
     host: JoiningHost,
     session: Session,
-    { channel, position, answer, isTold = false }: {
-      readonly channel: string;
-      readonly position: Position | undefined;
-      readonly answer: SubscribeAnswer | undefined;
-      readonly isTold?: boolean;
-    },
+    { channel, position, after, answer, isTold = false }: JoiningOptions,
   ) {
     this.#host = host;
     this.session = session;
     this.channel = channel;
     this.position = position;
+    this.after = after;
     this.answer = answer;
     this.#isTold = isTold;
   }

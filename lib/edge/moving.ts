@@ -57,11 +57,13 @@ export class Moving {
     await within(patience, this.#settled(session));
     if (session.hasLeft) throw new GongError("not_found");
     const { options: { id, address, userAgent, echo, formerly }, since, grant, door } = session;
-    const positions = [...delivery.subscriptions.positions(session)];
+    const { subscriptions, delivered } = delivery;
+    const positions = [...subscriptions.positions(session)];
+    const after = subscriptions.after(session, delivered);
     const imposed = [...session.imposed ?? []];
     const state = pack(session);
     const packed: PackedSession = {
-      ...{ id, address, userAgent, since, echo, formerly, positions, imposed, after: delivery.delivered },
+      ...{ id, address, userAgent, since, echo, formerly, positions, imposed, after },
       grant: grant && packGrant(grant),
       ...session.give(),
     };

@@ -58,7 +58,7 @@ export class Subscriptions implements JoiningHost {
     }
     this.#checkRoom(session, channel);
     const known = start && "offset" in start ? start : undefined;
-    const joining = new Joining(this, session, { channel, position: known, answer });
+    const joining = new Joining(this, session, { channel, position: known, after: hosting.seen, answer });
     session.subscribing = session.subscribing.concat(joining);
     joining.cancel = hosting.join(channel, start, joining, { answer: read });
   }
@@ -69,9 +69,14 @@ export class Subscriptions implements JoiningHost {
    */
   resume(session: Session, channel: string, position: Position, after: number): void {
     if (session.hasLeft) return;
-    const joining = new Joining(this, session, { channel, position, answer: undefined, isTold: true });
+    const joining = new Joining(this, session, { channel, position, after, answer: undefined, isTold: true });
     session.subscribing = session.subscribing.concat(joining);
     joining.cancel = this.#options.hosting.join(channel, position, joining, { after });
+  }
+
+  /** Number of a batch of the bus: what the session was not given, in all that it hears or is about to, came after that. */
+  after({ subscribing }: Session, delivered: number): number {
+    return Math.min(delivered, ...subscribing.map(({ after }) => after));
   }
 
   /** Resolves when the session was told of everything that it has subscribed to. */

@@ -73,7 +73,7 @@ export interface PackedSession {
   readonly positions: readonly (readonly [channel: string, position: Position])[];
   /** Channels that the operator has it hear. */
   readonly imposed: readonly string[];
-  /** Number of the last batch of the bus that its edge had dealt with: what comes behind it is not missed. */
+  /** Number of a batch of the bus: what it was not given, of all those channels, came behind that. */
   readonly after: number;
   /** What was queued to it and not yet handed to its carrier, in order. */
   readonly frames: readonly Data[];

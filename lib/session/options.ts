@@ -34,6 +34,8 @@ export interface PendingSubscription {
   readonly channel: string;
   /** Where the session stands; unknown before the first answer to who asked for what comes now. */
   readonly position: Position | undefined;
+  /** Number of a batch of the bus: what it has missed, and is not kept, came after that. */
+  readonly after: number;
   /** Whether the session knows that it is subscribed. */
   readonly isTold: boolean;
   /** Who asked for it, and is told. */

@@ -48,7 +48,7 @@ Deno.test("verify() grants what the claims say, whichever of the four algorithms
 
 Deno.test("verify() grants nothing but the name where no other claim is there", async () => {
   const { user } = await open().verify(await signJwt({ sub: "a b@c", exp: EXP }));
-  assertEquals(Object.keys(user!), ["id", "subscribe", "publish"]);
+  assertEquals(Object.keys(user!), ["id", "subscribe", "publish", "patterns"]);
   assertEquals([user!.id, user!.subscribe("news"), user!.publish("news")], ["a b@c", false, false]);
 });
 
