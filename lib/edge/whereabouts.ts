@@ -33,7 +33,6 @@ const BYTES = 16;
 export class EdgeWhereabouts implements Whereabouts {
   readonly #options: WhereaboutsOptions;
   readonly #key: Uint8Array;
-  #orders = 0;
 
   constructor(options: WhereaboutsOptions) {
     this.#options = options;
@@ -43,10 +42,6 @@ export class EdgeWhereabouts implements Whereabouts {
   newSid(): string {
     const content = `${this.#options.number.toString(36)}.${randomBytes(BYTES).toString("base64url")}`;
     return `${content}.${this.#sign(content)}`;
-  }
-
-  newOrderId(): string {
-    return `${this.#options.number.toString(36)}.${(++this.#orders).toString(36)}`;
   }
 
   ownerOf(sid: string): number | "here" | undefined {

@@ -74,8 +74,6 @@ export interface EngineHost<W> {
 export interface Whereabouts {
   /** A new id of a session that is here: 128 bits that nobody guesses, whose it is, and a signature. */
   newSid(): string;
-  /** A new id of an order of this edge, unique over all edges. */
-  newOrderId(): string;
   /** Number of the edge that owns the session, `here`, or undefined when nobody here has made the id. In constant time. */
   ownerOf(sid: string): number | "here" | undefined;
   /** Has another edge answer. @throws {GongError} `not_found`: the edge is gone; `overloaded` */
