@@ -23,6 +23,10 @@ const PAGES: ReadonlyMap<string, string> = new Map([
     "admin.js",
     "api.js",
     "broadcast.js",
+    "chat.css",
+    "chat.html",
+    "chat.js",
+    "chat_panel.js",
     "compose.js",
     "confirm.js",
     "connections.js",
@@ -42,6 +46,7 @@ const PAGES: ReadonlyMap<string, string> = new Map([
     "schedule_form.js",
     "schedules.js",
     "send.js",
+    "socket.io.min.js",
     "stomp.css",
     "stomp.html",
     "stomp.js",
@@ -57,14 +62,17 @@ const PAGES: ReadonlyMap<string, string> = new Map([
   ["/favicon.ico", "favicon.svg"],
   ["/gong.js", "gong.js"],
   ["/gong.d.ts", "gong.d.ts"],
+  // Where servers of Socket.IO have their client: pages name it so.
+  ["/socket.io/socket.io.js", "socket.io.min.js"],
+  ["/socket.io/socket.io.min.js", "socket.io.min.js"],
 ]);
 
 /**
- * The client is for pages of any origin, and has nothing in it that is anybody's. Where its types are, Deno is told by
- * `X-TypeScript-Types`; TypeScript finds them beside it.
+ * The clients are for pages of any origin, and have nothing in them that is anybody's. Where the types of ours are, Deno
+ * is told by `X-TypeScript-Types`; TypeScript finds them beside it.
  */
 const PUBLIC: ReadonlyMap<string, Readonly<Record<string, string>>> = new Map(
-  ["gong.js", "gong.d.ts"].map((file) => [file, {
+  ["gong.js", "gong.d.ts", "socket.io.min.js"].map((file) => [file, {
     "access-control-allow-origin": "*",
     "cross-origin-resource-policy": "cross-origin",
     ...(file === "gong.js" ? { "x-typescript-types": "./gong.d.ts" } : {}),

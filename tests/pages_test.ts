@@ -15,8 +15,12 @@ async function get(path: string, init?: RequestInit): Promise<Response> {
   return response;
 }
 
-/** The three pages. */
-const HTML = ["/", "/admin", "/static/stomp.html"];
+/** The pages. */
+const HTML = ["/", "/admin", "/static/chat.html", "/static/stomp.html"];
+/** The client of Socket.IO, which is another's. */
+const VENDORED = "/static/socket.io.min.js";
+/** Where servers of Socket.IO have it. */
+const USUAL = ["/socket.io/socket.io.js", "/socket.io/socket.io.min.js"];
 
 /** Paths of every file below `static/`, and of the pages. */
 function paths(): string[] {
@@ -24,9 +28,9 @@ function paths(): string[] {
   return [...HTML, ...files.map((name) => `/static/${name}`), "/gong.js", "/gong.d.ts"];
 }
 
-/** It is at the root too, where whoever imports it has the server beside it. */
+/** A client, ours or that of Socket.IO, which pages of others load. Ours is at the root too. */
 function isClient(path: string): boolean {
-  return /\bgong\.(js|d\.ts)$/.test(path);
+  return /\bgong\.(js|d\.ts)$/.test(path) || path.includes("socket.io");
 }
 
 /** What the text of a page or script loads, as absolute paths. */
@@ -60,6 +64,7 @@ Deno.test("createPages() serves whatever the pages load, and they load nothing e
     const text = await (await get(path)).text();
     for (const loaded of loads(path, text)) assertEquals((await get(loaded)).status, 200, `${loaded}, from ${path}`);
     // What is in a comment is loaded by nobody.
+    if (path === VENDORED) continue;
     const code = isClient(path) ? text.replace(/^\/\*\*[\s\S]*?\*\//gm, "") : text;
     assertEquals(code.match(/\b(?:https?:)?\/\/(?!www\.w3\.org\/2000\/svg)[\w-]+\./g), null, `an address in ${path}`);
   }
@@ -98,7 +103,7 @@ Deno.test("the pages have nothing inline that the policy would have to allow", a
     const text = await (await get(path)).text();
     assertEquals(text.match(/<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*\ssrc=)/gi), null, path);
   }
-  for (const path of paths().filter((path) => path.endsWith(".js"))) {
+  for (const path of paths().filter((path) => path.endsWith(".js") && path !== VENDORED)) {
     const text = await (await get(path)).text();
     assertEquals(
       text.match(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function/g),
@@ -197,12 +202,29 @@ Deno.test("createPages() does not remember a read that failed", async () => {
   assertEquals((await serve(new Request(url), url))?.status, 200);
 });
 
-Deno.test("createPages() gives the client to pages of every origin, and nothing else", async () => {
-  for (const path of [...paths(), "/favicon.ico"]) {
+Deno.test("createPages() gives the clients to pages of every origin, and nothing else", async () => {
+  for (const path of [...paths(), ...USUAL, "/favicon.ico"]) {
     const { headers } = await get(path);
     const allowed = [headers.get("access-control-allow-origin"), headers.get("cross-origin-resource-policy")];
     assertEquals(allowed, isClient(path) ? ["*", "cross-origin"] : [null, "same-origin"], path);
     assertEquals(headers.get("access-control-allow-credentials"), null, path);
   }
   assertEquals((await get("/gong.js")).headers.get("x-typescript-types"), "./gong.d.ts");
+});
+
+Deno.test("createPages() serves the client of Socket.IO as its package has it, where servers of Socket.IO do", async () => {
+  // The package is there once it is imported; its name leads to `build/esm-debug/index.js`.
+  await import("socket.io-client");
+  const expected = await Deno.readFile(new URL("../../dist/socket.io.min.js", import.meta.resolve("socket.io-client")));
+  const tags = new Set<string | null>();
+  for (const path of [VENDORED, ...USUAL]) {
+    const response = await get(path);
+    assertEquals(response.headers.get("content-type"), "text/javascript; charset=utf-8", path);
+    assertEquals(await response.bytes(), expected, path);
+    tags.add(response.headers.get("etag"));
+  }
+  assertEquals(tags.size, 1);
+  const known = await get(USUAL[0]!, { headers: { "if-none-match": [...tags][0]! } });
+  assertEquals(known.status, 304);
+  assertEquals(await ask("/socket.io/"), undefined);
 });
