@@ -76,7 +76,7 @@ for (const { query, transport, asks } of CHOICES) {
   });
 
   suite.test(`the chat page, ${how}, asks the server for ${asks.join(" and ")} alone`, async ({ visit }) => {
-    const page = await visit(`${gong.url}/`);
+    const page = await visit("about:blank");
     const seen = watchTransports(page);
     await page.goto(`${gong.url}${PAGE}${query}`);
     const [panel] = await connected(page, transport);
@@ -126,7 +126,7 @@ suite.test("the chat page says {userName, message} as the event message, under a
   await using listener = await connectSocket(gong, { namespace: "/chat1" });
   const names = new Set<string>();
   for (const chance of [0, 0.4567, 0.99999]) {
-    const page = await visit(`${gong.url}/`);
+    const page = await visit("about:blank");
     await page.addInitScript((value) => void (Math.random = () => value), chance);
     await page.goto(`${gong.url}${PAGE}`);
     const [panel] = await connected(page, "WebSocket");
@@ -140,7 +140,7 @@ suite.test("the chat page says {userName, message} as the event message, under a
 
 suite.test("the chat page takes times from the clock of its reader, to the millisecond", async ({ visit }) => {
   const options = { timezoneId: "Asia/Kathmandu", stopped: true };
-  const page = await visit(`${gong.url}/`, options);
+  const page = await visit("about:blank", options);
   await page.clock.setFixedTime(new Date("2026-11-27T18:19:20.007Z"));
   await page.goto(`${gong.url}${PAGE}`);
   await connected(page, "WebSocket");

@@ -140,8 +140,8 @@ export class SocketClient implements AsyncDisposable {
   }
 
   /** The next events: name and arguments of each. */
-  async nextFew(count: number): Promise<[event: string, ...args: Any[]][]> {
-    const few: [string, ...Any[]][] = [];
+  async nextFew(count: number): Promise<Any[][]> {
+    const few: Any[][] = [];
     for (let n = 0; n < count; n++) {
       const { event, args } = await this.next();
       few.push([event, ...args]);

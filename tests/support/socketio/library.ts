@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { Manager as Manager4 } from "socket.io-client";
 import legacy from "socket.io-client-2";
 import { Manager as Manager3 } from "socket.io-client-3";
@@ -47,6 +48,8 @@ export interface Library {
   readonly protocol: 3 | 4;
   /** Whether it comes back to where it was. */
   readonly recovers: boolean;
+  /** Bytes in a shape that it knows. */
+  toBytes(bytes: Uint8Array): Uint8Array;
   open(url: string, options: object): LibraryManager;
   /** Calls for every event, with its arguments, and last of them its acknowledgement if one is wanted. */
   onAny(socket: LibrarySocket, listener: (event: string, ...args: Any[]) => void): void;
@@ -56,6 +59,7 @@ export const LIBRARY_4: Library = {
   name: "socket.io-client 4.8.4",
   protocol: 4,
   recovers: true,
+  toBytes: (bytes) => bytes,
   open: (url, options) => new Manager4(url, options) as unknown as LibraryManager,
   onAny: (socket, listener) => (socket as Any).onAny(listener),
 };
@@ -64,6 +68,7 @@ export const LIBRARY_3: Library = {
   name: "socket.io-client 3.1.3",
   protocol: 4,
   recovers: false,
+  toBytes: (bytes) => bytes,
   open: (url, options) => new Manager3(url, options) as unknown as LibraryManager,
   onAny: (socket, listener) => (socket as Any).onAny(listener),
 };
@@ -72,6 +77,8 @@ export const LIBRARY_2: Library = {
   name: "socket.io-client 2.5.0",
   protocol: 3,
   recovers: false,
+  // It takes anything else for an object.
+  toBytes: (bytes) => Buffer.from(bytes),
   open: (url, options) => (legacy as Any).Manager(url, options),
   // It has nothing of the kind: what came is looked at on its way.
   onAny(socket, listener) {
