@@ -107,5 +107,5 @@ for (const { way, transports, last } of WAYS) {
 
 /** The figures take a key here: the log tells it too. */
 async function untilGone(gong: { line(matches: RegExp): Promise<string> }): Promise<void> {
-  await gong.line(/session\.closed/);
+  await gong.line(/session\.close/);
 }
