@@ -1,4 +1,5 @@
 /** `python3-socketio` of Debian, a client that has nothing in common with those of JavaScript. */
+import { setTimeout as delay } from "node:timers/promises";
 import { assertEquals } from "@std/assert";
 import { connect } from "../../support/client.ts";
 import { startGong } from "../../support/gong.ts";
@@ -10,7 +11,7 @@ const python = new Python("./socketio/client.py", ["socketio", "requests", "webs
 
 for (const { way, transports, last } of WAYS) {
   python.test(`python3-socketio speaks with the server, ${way}: events, acknowledgements, rooms, bytes, a question`, async () => {
-    await using gong = await startGong(["--isolates", "2", "--ping", "4s"]);
+    await using gong = await startGong(["--isolates", "2", "--ping", "1s", "--ping-timeout", "4s"]);
     await using script = python.start([gong.url, transports.join(), "/py"]);
     const { connected, session } = await script.next();
     assertEquals([connected, typeof session], [last, "string"]);
@@ -29,10 +30,8 @@ for (const { way, transports, last } of WAYS) {
     const { ok } = JSON.parse(String(await asker.next()));
     assertEquals(ok.data, { answer: [1, "two"] });
 
-    // It has answered two pings by then, or it is gone.
-    const pinged = Promise.withResolvers<void>();
-    setTimeout(pinged.resolve, 9000);
-    await pinged.promise;
+    // It has answered pings by then, or it is gone.
+    await delay(7000);
     await publish(gong, [{ channel: "py", data: ["later"], event: "hello" }]);
     assertEquals(await script.next(), { beaten: ["hello", "later"] });
     assertEquals(await script.next(), { end: "disconnected" });
