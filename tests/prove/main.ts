@@ -16,6 +16,7 @@ import { provePresence } from "./presence.ts";
 import { proveQueue, type QueueSoakOptions } from "./queue_soak.ts";
 import { proveSchedules } from "./schedules.ts";
 import type { Soak } from "./soak.ts";
+import { proveSocketIo } from "./socketio_soak.ts";
 import { proveSilent, proveStalled } from "./stalled.ts";
 import { proveStompFuzz } from "./stomp_fuzz.ts";
 import { proveTransactions } from "./transactions.ts";
@@ -52,6 +53,7 @@ const SOAKS: readonly Soak[] = [
   ...QUEUES.map((options): Soak => ({ name: queueName(options), run: () => proveQueue(options) })),
   { name: "transactions", run: () => proveTransactions({ transactions: 9000 }) },
   { name: "transactions, kill -9, sqlite", run: () => proveTransactions({ broker: "sqlite", kills: 5 }) },
+  { name: "socketio, 200 clients, no stickiness", run: () => proveSocketIo() },
   { name: "fuzz", run: () => proveFuzz(5000) },
   { name: "fuzz, STOMP", run: () => proveStompFuzz({ frames: 300_000, seed: 2 }) },
 ];

@@ -1,0 +1,147 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { assert, assertEquals } from "@std/assert";
+import type { Gong } from "../../support/gong.ts";
+import type { Random } from "../../support/random.ts";
+import { SocketClient } from "../../support/socketio/client.ts";
+import { until } from "../../support/until.ts";
+
+/** The namespace of all, and the rooms, of which each visitor is in one. */
+export const NAMESPACE = "/soak";
+export const ROOMS = 8;
+
+/** Ways that a connection goes which is ended by its client. */
+const ENDS = [
+  // By a word to the server, while it polls, upgrades or has long done so.
+  (client: SocketClient) => client.manager.engine.close(),
+  // Without one, where the transport has a socket to be cut.
+  (client: SocketClient) => {
+    const { transport } = client.manager.engine as unknown as {
+      transport: { ws?: { terminate(): void } };
+    };
+    if (transport.ws) transport.ws.terminate();
+    else client.manager.engine.close();
+  },
+] as const;
+
+/** What ends a connection that nobody has anything to say about. */
+const OWN_ENDS = new Set(["forced close", "transport close", "io client disconnect"]);
+
+/**
+ * A real client that polls, upgrades and comes back, over and over; it hears all that goes to the namespace and to its
+ * room, and talks to itself in a room of its own.
+ */
+export class Visitor {
+  readonly client: SocketClient;
+  readonly room: string;
+  readonly #own: string;
+  readonly #random: Random;
+  readonly #running: Promise<void>[];
+  /** Numbers that were said to the own room and acknowledged. */
+  readonly #acknowledged = new Set<number>();
+  /** Upgrades, and what went wrong. */
+  upgrades = 0;
+  readonly failures: string[] = [];
+  #said = 0;
+  #isOver = false;
+
+  constructor(gong: Gong, number: number, random: Random) {
+    this.room = `room${number % ROOMS}`;
+    this.#own = `own${number}`;
+    this.#random = random;
+    this.client = new SocketClient(gong, {
+      namespace: NAMESPACE,
+      // A fourth polls all the time.
+      ...(number % 4 === 0 ? { transports: ["polling"] } : {}),
+      auth: { rooms: [this.room, this.#own] },
+    });
+    const { manager } = this.client;
+    manager.on("open", () => {
+      const { engine } = manager;
+      engine.on("upgrade", () => void this.upgrades++);
+      engine.on("upgradeError", (error) => this.#note("upgrade", error));
+      engine.on("close", (reason: string, error) => {
+        if (!OWN_ENDS.has(reason)) this.#note(reason, error);
+      });
+    });
+    manager.on("error", (error) => this.#note("error", error));
+    this.#running = [this.#come(), this.#talk()];
+  }
+
+  /** Times that it was connected. */
+  get connections(): number {
+    return this.client.connects.length;
+  }
+
+  /** Comes back for the last time; resolves when it has said all. */
+  async rest(): Promise<void> {
+    this.#isOver = true;
+    await Promise.all(this.#running);
+    await until(() => this.client.socket.connected, () => `not back: ${this.client.ends.at(-1)}`, 30_000);
+  }
+
+  /** Waits until all has come, and looks at it. @throws what is wrong with it */
+  async check(lasts: ReadonlyMap<string, number>): Promise<number> {
+    const { heard, connects, ids } = this.client;
+    assertEquals(this.failures, []);
+    assertEquals(connects, connects.map((_, times) => times > 0), "it has always recovered");
+    assertEquals(new Set(ids).size, 1);
+    const missing = () => {
+      const had = new Set(this.#heardOf(this.#own));
+      return [
+        ...[...lasts].filter(([event, last]) => this.#heardOf(event).at(-1) !== last).map(String),
+        ...[...this.#acknowledged].filter((number) => !had.has(number)).map((number) => `own ${number}`),
+      ];
+    };
+    await until(() => missing().length === 0, () => `never came: ${missing().slice(0, 10)}`, 30_000);
+    for (const [event, last] of lasts) {
+      assertEquals(this.#heardOf(event), Array.from({ length: last }, (_, n) => n + 1), `${event} of ${this.#own}`);
+    }
+    // What was under way when a connection ended may have been lost on its way there, but nothing comes twice or late.
+    const own = this.#heardOf(this.#own);
+    assertEquals(own, [...new Set(own)].toSorted((a, b) => a - b), `what ${this.#own} has said`);
+    return heard.length;
+  }
+
+  async close(): Promise<void> {
+    await this.client[Symbol.asyncDispose]();
+  }
+
+  async #come(): Promise<void> {
+    while (!this.#isOver) {
+      const times = this.connections + 1;
+      await until(() => this.connections > 0 && this.client.socket.connected, () => this.#describe(), 60_000);
+      // Some go while they upgrade, others long after.
+      await delay(this.#random.int(this.#random.pick([50, 1000, 4000])));
+      if (this.#isOver) return;
+      this.#random.pick(ENDS)(this.client);
+      await until(() => this.connections >= times, () => this.#describe(), 60_000);
+    }
+  }
+
+  async #talk(): Promise<void> {
+    while (!this.#isOver) {
+      await delay(this.#random.int(1000));
+      if (!this.client.socket.connected) continue;
+      const number = ++this.#said;
+      this.client.socket.emit("to", this.#own, this.#own, number, ({ error }: { error?: unknown }) => {
+        if (error) this.failures.push(`refused: ${JSON.stringify(error)}`);
+        else this.#acknowledged.add(number);
+      });
+    }
+  }
+
+  #heardOf(name: string): number[] {
+    return this.client.heard.filter(({ event }) => event === name).map(({ args: [number] }) => number);
+  }
+
+  #describe(): string {
+    return `it does not come back: ${this.client.ends.at(-1)}; ${JSON.stringify(this.client.refusals.at(-1))}`;
+  }
+
+  // deno-lint-ignore no-explicit-any
+  #note(what: string, error: any): void {
+    const { status, responseText } = error?.context ?? {};
+    this.failures.push(`${what}: ${error?.message ?? error} ${status ?? ""} ${responseText ?? ""}`.trim());
+    assert(this.failures.length < 100, this.failures.join("; "));
+  }
+}
