@@ -9,8 +9,8 @@ import type { Command, Io } from "./command.ts";
 
 const usage = `Usage: gong bench [FLAGS] [ws://HOST:PORT/PATH]
 
-Loads a server and reports what arrived and how fast. The address is ws://127.0.0.1:8998/push unless said; any
-WebSocket server that sends each text frame to everybody can be measured.
+Loads a server and reports what arrived and how fast. The address is ws://127.0.0.1:8998/push unless said
+(socketio: /socket.io/); any WebSocket server that sends each text frame to everybody can be measured.
 
   --subscribers N   Connections that listen (100).
   --publishers N    Connections that publish (1); 0 only holds the subscribers for --duration.
@@ -19,8 +19,9 @@ WebSocket server that sends each text frame to everybody can be measured.
   --duration TIME   How long to publish (10s).
   --size BYTES      Of one message (128), at least 42.
   --format FORMAT   plain: a frame is a message (default); json: the lines of the JSON door; stomp: STOMP 1.2, of which
-                    any server with topics (/topic/NAME) over WebSocket can be measured.
-  --channel NAME    Channel to publish to (the server's default one).
+                    any server with topics (/topic/NAME) over WebSocket can be measured; socketio: Socket.IO 5 over
+                    WebSocket, of which any server that sends an event "message" to its whole namespace can be.
+  --channel NAME    Channel to publish to (the server's default one); of socketio the namespace /NAME.
   --workers N       Isolates of the generator that listen (one for 50 subscribers, at most one a core).
   --settle TIME     What is missing when nothing arrived for so long is lost (5s).
   --api-key KEY     Sent with every handshake and to --stats; GONG_API_KEY in the environment does the same.

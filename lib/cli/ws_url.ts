@@ -43,12 +43,12 @@ const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i;
 
 /**
  * Completes the address of a WebSocket: without a scheme it is `ws`, without a host 127.0.0.1, without a port 80 or
- * (`wss`) 443, without a path `/push`. `:8998` is `ws://127.0.0.1:8998/push`.
+ * (`wss`) 443, without a path `/push` unless said. `:8998` is `ws://127.0.0.1:8998/push`.
  *
  * @throws {UsageError} when it is no such address; what stood there is repeated, but never a password
  */
-export function parseWsUrl(text: string): URL {
-  return parse(text, WEBSOCKET);
+export function parseWsUrl(text: string, path = WEBSOCKET.path): URL {
+  return parse(text, { ...WEBSOCKET, path });
 }
 
 /** Completes the address of a server in the same way: `http`, 127.0.0.1, 80 or 443, `/`. @throws {UsageError} */

@@ -1,5 +1,5 @@
 /**
- * `deno task bench`: Gong beside a bare `Deno.upgradeWebSocket` loop and beside nchan, measured in turn.
+ * `deno task bench`: Gong beside a bare `Deno.upgradeWebSocket` loop, nchan and npm `socket.io`, measured in turn.
  *
  *     deno task bench [--rounds 5] [--row NAME]...
  *

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Gong, startGong } from "../support/gong.ts";
+import { startGong } from "../support/gong.ts";
 import { Lines } from "../support/lines.ts";
 import { figuresOfProcess } from "../support/load.ts";
 
 /** A server under measurement. */
 export interface Peer extends AsyncDisposable {
-  readonly name: "loop" | "nchan" | "Gong";
+  readonly name: "loop" | "nchan" | "socket.io" | "Gong";
   /** What is connected to. */
   readonly url: string;
   /** What it has used. */
@@ -14,25 +14,44 @@ export interface Peer extends AsyncDisposable {
 
 type ReadFigures = ReturnType<typeof figuresOfProcess>;
 
+/** Of Gong's doors. */
+const PATHS = { push: "/push", "socket.io": "/socket.io/", http: "" } as const;
+
 /** Memory counts as settled when it was the same so many times, each so many milliseconds after the other. */
 const SETTLED = { times: 3, pause: 500 };
 
 /** The bare loop of `loop.ts`, with the idle time-out that Gong's pings have by default. */
-export async function startLoop(): Promise<Peer> {
+export function startLoop(): Promise<Peer> {
   const script = new URL("./loop.ts", import.meta.url).pathname;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-config", "--allow-net", "--no-prompt", script, "25"],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
+  const command = [Deno.execPath(), "run", "--no-config", "--allow-net", "--no-prompt", script, "25"];
+  return startChild("loop", command, { path: "/push" });
+}
+
+/** How a {@linkcode startChild} is started. */
+interface ChildOptions {
+  /** What of it is connected to. */
+  readonly path: string;
+  /** Added to the environment. */
+  readonly env?: Record<string, string>;
+  /** Its figures are those after a collection of garbage, which SIGUSR2 makes it do. Default: as they are. */
+  readonly collects?: boolean;
+}
+
+/** Starts a program that prints a line of JSON with its port, of this machine, as soon as it has one. */
+export async function startChild(
+  name: Peer["name"],
+  [program = "", ...args]: readonly string[],
+  { path, env = {}, collects = false }: ChildOptions,
+): Promise<Peer> {
+  const child = new Deno.Command(program, { args, env, stdin: "null", stdout: "piped", stderr: "inherit" }).spawn();
   const lines = new Lines();
   const collected = lines.collect(child.stdout);
   const { port } = JSON.parse(await lines.find((line) => line.startsWith("{"), 30_000));
+  const figures = figuresOfProcess(child.pid);
   return {
-    name: "loop",
-    url: `ws://127.0.0.1:${port}/push`,
-    figures: figuresOfProcess(child.pid),
+    name,
+    url: `ws://127.0.0.1:${port}${path}`,
+    figures: collects ? () => collect(() => child.kill("SIGUSR2"), figures) : figures,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
       await child.status;
@@ -44,12 +63,12 @@ export async function startLoop(): Promise<Peer> {
 /**
  * Gong from source (or the binary named by `GONG_BINARY`), with `--dev` and its defaults but for `args`.
  *
- * @param options `door`: where its URL points to, the plain WebSocket door or none, for plain HTTP; `dir`: the folder that
+ * @param options `door`: where its URL points to: the plain WebSocket door, that of Socket.IO, or none, for plain HTTP; `dir`: the folder that
  * it is started in and may write to; `collects`: whether its figures are those after a collection of garbage
  */
 export async function startServer(
   args: readonly string[],
-  { door = "push", dir, collects = false }: { door?: "push" | "http"; dir?: string; collects?: boolean } = {},
+  { door = "push", dir, collects = false }: { door?: keyof typeof PATHS; dir?: string; collects?: boolean } = {},
 ): Promise<Peer> {
   const gong = await startGong(["--log-level", "warning", ...args], {
     env: collects ? { DENO_USR2_MEMORY_TRIM: "1" } : {},
@@ -58,15 +77,15 @@ export async function startServer(
   const figures = figuresOfProcess(gong.pid);
   return {
     name: "Gong",
-    url: door === "push" ? `${gong.ws}/push` : gong.url,
-    figures: collects ? () => collect(gong, figures) : figures,
+    url: `${door === "http" ? gong.url : gong.ws}${PATHS[door]}`,
+    figures: collects ? () => collect(() => gong.signal("SIGUSR2"), figures) : figures,
     [Symbol.asyncDispose]: () => gong[Symbol.asyncDispose](),
   };
 }
 
 /** Has all isolates of the process collect; nothing tells when they have, but that no more memory comes free. */
-async function collect({ signal }: Pick<Gong, "signal">, read: ReadFigures): ReturnType<ReadFigures> {
-  signal("SIGUSR2");
+async function collect(start: () => void, read: ReadFigures): ReturnType<ReadFigures> {
+  start();
   let figures = await read();
   for (let same = 0; same < SETTLED.times;) {
     await delay(SETTLED.pause);

@@ -6,6 +6,7 @@
 import type { Row } from "./row.ts";
 import { BROKER_ROWS } from "./broker_rows.ts";
 import { HTTP_ROWS } from "./http_rows.ts";
+import { SOCKETIO_ROWS } from "./socketio_rows.ts";
 import { STOMP_ROWS } from "./stomp_rows.ts";
 import { TECHNIQUES_ROW } from "./techniques_row.ts";
 import { USERS_ROWS } from "./users_rows.ts";
@@ -15,6 +16,7 @@ import { WEBSOCKET_ROWS } from "./websocket_rows.ts";
 export const ROWS: readonly Row[] = [
   ...WEBSOCKET_ROWS,
   ...STOMP_ROWS,
+  ...SOCKETIO_ROWS,
   ...USERS_ROWS,
   ...HTTP_ROWS,
   ...BROKER_ROWS,

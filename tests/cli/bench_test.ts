@@ -267,12 +267,19 @@ Deno.test("parseBenchArguments() takes units and fills in what is not said", () 
   assertEquals([load.subscribers, load.publishers, load.rate, json], [100, 1, 100, true]);
 });
 
+Deno.test("parseBenchArguments() of socketio means the path of Socket.IO where none is said", () => {
+  const urlOf = (...args: string[]) => parseBenchArguments(["--format", "socketio", ...args]).load.url;
+  assertEquals(urlOf(), "ws://127.0.0.1:8998/socket.io/");
+  assertEquals(urlOf(":80"), "ws://127.0.0.1/socket.io/");
+  assertEquals(urlOf("ws://a/push"), "ws://a/push");
+});
+
 Deno.test("parseBenchArguments() refuses what cannot be, naming the flag", () => {
   for (
     const [args, message] of [
       [["--subscribers=-1"], "--subscribers"],
       [["--size", "41"], "--size 41"],
-      [["--format", "xml"], "plain, json, stomp"],
+      [["--format", "xml"], "plain, json, stomp, socketio"],
       [["--rates", "1"], "--rate"],
       [["--channel", "a b"], "--channel"],
       [["--duration", "soon"], "--duration soon"],

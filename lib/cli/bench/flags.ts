@@ -38,16 +38,17 @@ export function parseBenchArguments(args: readonly string[]): BenchArguments {
   if (flags.text.has("pid") && flags.text.has("stats")) {
     throw new UsageError("--pid and --stats: one of them is enough");
   }
+  const wanted = format(flags);
   return {
     load: {
-      url: parseWsUrl(flags.rest[0] ?? DEFAULT_WS_URL).href,
+      url: address(flags, wanted).href,
       subscribers,
       publishers,
       rate: integer(flags, "rate", LOAD_DEFAULTS.rate, 0, 10_000_000),
       count: integer(flags, "count", LOAD_DEFAULTS.count, 0, MAX_MESSAGES),
       duration: amount(flags, "duration", LOAD_DEFAULTS.duration, parseSeconds),
       size: size(flags),
-      format: format(flags),
+      format: wanted,
       channel: channel(flags),
       workers: integer(flags, "workers", defaultWorkers(subscribers), 1, 64),
       settle: amount(flags, "settle", LOAD_DEFAULTS.settle, parseSeconds),
@@ -58,6 +59,12 @@ export function parseBenchArguments(args: readonly string[]): BenchArguments {
     stats: flags.text.has("stats") ? statsUrl(flags.text.get("stats")!) : undefined,
     json: flags.boolean.get("json") ?? false,
   };
+}
+
+function address({ rest: [text] }: Flags, wanted: Format): URL {
+  if (wanted !== "socketio") return parseWsUrl(text ?? DEFAULT_WS_URL);
+  // Its path is Socket.IO's own, whatever the server.
+  return parseWsUrl(text ?? new URL(DEFAULT_WS_URL).origin, "/socket.io/");
 }
 
 function integer(flags: Flags, name: string, otherwise: number, least: number, most: number): number {

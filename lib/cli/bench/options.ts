@@ -1,5 +1,5 @@
 /** How a server can be spoken to: `wires/` has what each is. */
-export const FORMATS = ["plain", "json", "stomp"] as const;
+export const FORMATS = ["plain", "json", "stomp", "socketio"] as const;
 
 export type Format = typeof FORMATS[number];
 

@@ -8,13 +8,14 @@ import { encodeStompFrame } from "../../../codecs/stomp.ts";
 import type { Connection } from "../connection.ts";
 import { encodeFrame, type OnData, OPCODES } from "../frames.ts";
 import type { LoadOptions } from "../options.ts";
+import { converse } from "./converse.ts";
 import { parseServerFrame, Prelude } from "./stomp_prelude.ts";
-import { channelOf, openSocket, TIMEOUT, wholeMessages, type Wire } from "./wire.ts";
+import { channelOf, openSocket, wholeMessages, type Wire } from "./wire.ts";
 
 type Headers = readonly (readonly [name: string, value: string])[];
 
 /** A frame to be said, and the command of the answer. */
-interface Step {
+interface Exchange {
   readonly say: Uint8Array<ArrayBuffer>;
   readonly hear: string;
 }
@@ -29,7 +30,7 @@ export const STOMP: Wire = {
   listen({ load }, onData) {
     const id = load.distinctIds ? `sub-${crypto.randomUUID().slice(0, 8)}` : SUBSCRIPTION;
     const subscribe = toFrame("SUBSCRIBE", [["id", id], ["destination", destinationOf(load)], ["receipt", id]]);
-    return converse(load, [connect(load), { say: subscribe, hear: "RECEIPT" }], onData);
+    return open(load, [connect(load), { say: subscribe, hear: "RECEIPT" }], onData);
   },
   envelope(load) {
     const frame = encodeText("SEND", [["destination", destinationOf(load)], ["content-type", "text/plain"]]);
@@ -42,7 +43,7 @@ export const STOMP: Wire = {
       const { command, headers } = parseServerFrame(message);
       if (command === "ERROR") onRefused(headers.get("code") ?? headers.get("message") ?? "ERROR");
     });
-    return converse(load, [connect(load)], read);
+    return open(load, [connect(load)], read);
   },
 };
 
@@ -50,7 +51,7 @@ function destinationOf(load: LoadOptions): string {
   return `/topic/${channelOf(load)}`;
 }
 
-function connect({ url }: LoadOptions): Step {
+function connect({ url }: LoadOptions): Exchange {
   return {
     say: toFrame("CONNECT", [["accept-version", "1.2"], ["host", new URL(url).hostname]]),
     hear: "CONNECTED",
@@ -65,31 +66,9 @@ function toFrame(command: string, headers: Headers): Uint8Array<ArrayBuffer> {
   return encodeFrame(OPCODES.text, encoder.encode(encodeText(command, headers)));
 }
 
-/**
- * Opens a WebSocket and takes these steps on it, one after the other; what comes behind the last answer is for `onData`.
- *
- * @throws {Error} with the message of the ERROR that came instead, or when the connection ended, or nothing came in time
- */
-async function converse(load: LoadOptions, steps: readonly Step[], onData: OnData): Promise<Connection> {
-  const prelude = new Prelude(steps.map(({ hear }) => hear), onData);
+/** Opens a WebSocket and has these exchanges on it; what comes behind the last answer is for `onData`. */
+async function open(load: LoadOptions, exchanges: readonly Exchange[], onData: OnData): Promise<Connection> {
+  const prelude = new Prelude(exchanges.map(({ hear }) => hear), onData);
   const connection = await openSocket(load, new URL(load.url), prelude.onData, PROTOCOL);
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error("no answer in time")), TIMEOUT);
-  const ended = connection.closed.then((reason) => {
-    throw new Error(`closed before it was connected: ${reason}`);
-  });
-  // Once it is connected its end is for others to tell.
-  ended.catch(() => {});
-  try {
-    for (const [index, { say }] of steps.entries()) {
-      connection.write(say);
-      await Promise.race([prelude.answers[index]!, ended, late]);
-    }
-    return connection;
-  } catch (error) {
-    await connection.close(Promise.resolve());
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
+  return converse(connection, exchanges.map(({ say }, index) => ({ say, answer: prelude.answers[index]! })));
 }

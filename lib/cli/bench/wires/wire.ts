@@ -37,7 +37,7 @@ export interface Wire extends PublishingWire {
 export const TIMEOUT = 30_000;
 
 /** The channel that a server means when none is named. */
-const DEFAULT_CHANNEL = "broadcast";
+export const DEFAULT_CHANNEL = "broadcast";
 
 /** The channel published to, for formats that have to name it. */
 export function channelOf({ channel }: Pick<LoadOptions, "channel">): string {
