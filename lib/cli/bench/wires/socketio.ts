@@ -45,7 +45,7 @@ async function open(load: LoadOptions, onData: OnData): Promise<Connection> {
   url.searchParams.set("EIO", "4");
   url.searchParams.set("transport", "websocket");
   const namespace = namespaceOf(load);
-  const reader = new SocketioReader(namespace, onData, () => void opened.then((connection) => connection.write(PONG)));
+  const reader = new SocketioReader(onData, () => void opened.then((connection) => connection.write(PONG)));
   const opened = openSocket(load, url, reader.onData);
   return converse(await opened, [
     { answer: reader.opened },

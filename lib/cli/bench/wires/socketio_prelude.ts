@@ -16,16 +16,13 @@ export class SocketioReader {
   readonly connected: Promise<void>;
   readonly #opened = Promise.withResolvers<void>();
   readonly #connected = Promise.withResolvers<void>();
-  readonly #namespace: string;
   readonly #then: OnData;
   readonly #onPing: () => void;
   #isConnected = false;
   /** The next piece is the first of its message. */
   #begins = true;
 
-  /** @param namespace as packets have it: empty or `/name,` */
-  constructor(namespace: string, then: OnData, onPing: () => void) {
-    this.#namespace = namespace;
+  constructor(then: OnData, onPing: () => void) {
     this.#then = then;
     this.#onPing = onPing;
     this.opened = this.#opened.promise;
@@ -44,15 +41,14 @@ export class SocketioReader {
       if (last) this.#take(decoder.decode(bytes.subarray(start, end)));
       return start;
     }
-    const next = this.#then(bytes, start, end, last);
-    this.#begins = last || this.#begins && next <= start;
-    return next;
+    this.#begins = last;
+    return this.#then(bytes, start, end, last);
   };
 
   #take(packet: string): void {
     if (packet.startsWith(OPEN)) {
       this.#opened.resolve();
-    } else if (packet.startsWith(CONNECT + this.#namespace)) {
+    } else if (packet.startsWith(CONNECT)) {
       this.#isConnected = true;
       this.#connected.resolve();
     } else if (packet.startsWith(CONNECT_ERROR)) {
