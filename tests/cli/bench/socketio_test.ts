@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FrameReader } from "../../../lib/cli/bench/frames.ts";
-import { SocketioReader } from "../../../lib/cli/bench/wires/socketio_prelude.ts";
+import { SocketioReader } from "../../../lib/cli/bench/wires/socketio_reader.ts";
 import { assertDeliveredOnce, runLoad } from "../../support/load.ts";
 import { serveSocketio } from "./socketio_peer.ts";
 

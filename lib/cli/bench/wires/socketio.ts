@@ -9,7 +9,7 @@ import type { Connection } from "../connection.ts";
 import { encodeFrame, type OnData, OPCODES } from "../frames.ts";
 import type { LoadOptions } from "../options.ts";
 import { converse } from "./converse.ts";
-import { SocketioReader } from "./socketio_prelude.ts";
+import { SocketioReader } from "./socketio_reader.ts";
 import { channelOf, DEFAULT_CHANNEL, openSocket, wholeMessages, type Wire } from "./wire.ts";
 
 /** A refusal of an event that nobody is to acknowledge. */
