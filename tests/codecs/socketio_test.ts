@@ -186,6 +186,10 @@ Deno.test("PacketReader bounds the bytes of a packet with its attachments", () =
   const room = LIMITS.maxMessage - text.length;
   assertEquals((read(text, new Uint8Array(room))?.data[1] as Uint8Array).length, room);
   assertEquals(refusal(text, new Uint8Array(room + 1)), "too_large");
+  const two = '52-["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]';
+  const half = (LIMITS.maxMessage - two.length) / 2;
+  assert(read(two, new Uint8Array(Math.floor(half)), new Uint8Array(Math.floor(half))));
+  assertEquals(refusal(two, new Uint8Array(Math.ceil(half)), new Uint8Array(Math.ceil(half) + 1)), "too_large");
   const filled = (length: number) => `2["${"a".repeat(length - 5)}"]`;
   assertEquals(read(filled(LIMITS.maxMessage))?.type, PacketType.EVENT);
   assertEquals(refusal(filled(LIMITS.maxMessage + 1)), "too_large");

@@ -176,6 +176,23 @@ Deno.test("ask() forgets the oldest past its bound, and all of a namespace with 
   noted.saw("answer / 2 []");
 });
 
+Deno.test("what was asked of a socket that has left, or was refused, is not answered by the next one", async () => {
+  const slow = new Slow();
+  const talk = new Talk(slow);
+  slow.onConnect = (socket) => {
+    socket.ask("q", [], "refused");
+    throw new GongError("forbidden");
+  };
+  talk.say("0");
+  slow.onConnect = () => {};
+  talk.say("0", "30[]", '2["e"]');
+  talk.socket().ask("q", [], "left");
+  talk.say("1", "0");
+  await slow.end();
+  talk.say("31[]");
+  slow.saw("e / []", "disconnect / client namespace disconnect");
+});
+
 Deno.test("onAck is called at once, as an event may wait for it, and what it throws is told", async () => {
   const slow = new Slow();
   const talk = new Talk(slow);

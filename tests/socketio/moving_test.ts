@@ -37,6 +37,7 @@ Deno.test("a packed connection goes on elsewhere as if nothing had been", () => 
   assertThrows(() => moved.say("0/a"), GongError);
 
   // Of the old one nothing is left.
+  assertEquals(old!.isConnected, false);
   old!.emit("e");
   old!.disconnect(true);
   talk.say('2["e"]');
@@ -54,9 +55,13 @@ Deno.test("pack() lets nothing be said by handlers that were under way", async (
   };
   const talk = new Talk(noted);
   talk.say("0", '21["one"]', '22["two"]');
-  noted.onConnect = () => gate.promise;
+  noted.onConnect = (socket) => {
+    noted.lines.push(`connect ${socket.namespace}`);
+    return gate.promise;
+  };
   talk.say("0/a", "0/b");
-  talk.out.length = noted.lines.length = 0;
+  noted.saw("connect / {}", "one", "connect /a");
+  talk.out.length = 0;
   assertEquals(talk.connection.pack().sockets.map(({ namespace }) => namespace), ["/"]);
   gate.resolve();
   for (let tick = 0; tick < 10; tick++) await Promise.resolve();

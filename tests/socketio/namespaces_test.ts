@@ -213,6 +213,13 @@ Deno.test("disconnect() ends a namespace, and what its client said before it kne
   talk.heard('40/a,{"sid":"id3"}');
   talk.say("1/a");
   assertEquals(refusal(talk, '2/a,["e"]'), "bad_request");
+  // So many of them are remembered as there may be.
+  for (const namespace of ["/a", "/b", "/c", "/d", "/e"]) {
+    talk.say(`0${namespace}`);
+    talk.socket(namespace).disconnect();
+  }
+  talk.say('2/b,["e"]', '2/e,["e"]');
+  assertEquals(refusal(talk, '2/a,["e"]'), "bad_request");
 });
 
 Deno.test("disconnect(true) ends every namespace, then the connection, and nothing connects any more", async () => {

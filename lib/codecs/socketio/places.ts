@@ -32,9 +32,8 @@ export function placeOf(channel: string): Place | undefined {
   const name = slash < 0 ? channel : channel.slice(0, slash);
   const namespace = name === ROOT ? "/" : decode(name, "/");
   const room = slash < 0 ? undefined : decode(channel.slice(slash + 1), "");
-  if (namespace === undefined || slash >= 0 && room === undefined) return undefined;
   // Only the one way to write it: `%2f`, `%61` and `$` are none.
-  if (channelOf(namespace, room) !== channel) return undefined;
+  if (namespace === undefined || channelOf(namespace, room) !== channel) return undefined;
   return room === undefined ? { namespace } : { namespace, room };
 }
 
