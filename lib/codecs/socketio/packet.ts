@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { encodePacket as encodeMessage } from "engine.io-parser";
 import { Encoder, type Packet, PacketType } from "socket.io-parser";
 import type { Data } from "../../types.ts";
+import { ENGINE_CODECS } from "../engineio.ts";
 
 export { type Packet, PacketType };
 
@@ -18,8 +18,7 @@ export const MAX_ATTACHMENTS = 10;
 /** It keeps nothing from one packet to the next. */
 const ENCODER = new Encoder();
 /** What a message of Engine.IO begins with, as text. */
-const MESSAGE = messageType();
-const MESSAGE_BYTE = Number(MESSAGE);
+const MESSAGE = ENGINE_CODECS[4].encodeMessage("") as string;
 
 /**
  * The frames of a packet as a WebSocket has them: the text, then the attachments, which are the bytes of its `data` in
@@ -29,9 +28,9 @@ const MESSAGE_BYTE = Number(MESSAGE);
  */
 export function encodePacket(packet: Packet, protocol: Version): readonly Data[] {
   const [text, ...attachments] = encodeParts(packet);
-  return attachments.length === 0
-    ? [MESSAGE + text]
-    : [MESSAGE + text, ...attachments.map((bytes) => encodeAttachment(bytes, protocol))];
+  const { encodeMessage } = ENGINE_CODECS[protocol];
+  // Most have none, and one array less.
+  return attachments.length === 0 ? [encodeMessage(text)] : [text, ...attachments].map(encodeMessage);
 }
 
 /** The text of a packet and its attachments, without what Engine.IO has around them. */
@@ -45,19 +44,4 @@ export function encodeParts(packet: Packet): [text: string, ...attachments: Uint
  */
 export function sharedFrame(...parts: readonly string[]): string {
   return [MESSAGE, ...parts].join("");
-}
-
-/** Bytes of a message as a frame: as they are in Engine.IO 4, behind a byte with the type in 3. */
-export function encodeAttachment(bytes: Uint8Array, protocol: Version): Uint8Array {
-  if (protocol === 4) return bytes;
-  const frame = new Uint8Array(bytes.length + 1);
-  frame[0] = MESSAGE_BYTE;
-  frame.set(bytes, 1);
-  return frame;
-}
-
-function messageType(): string {
-  let type = "";
-  encodeMessage({ type: "message" }, true, (encoded: string) => type = encoded);
-  return type;
 }

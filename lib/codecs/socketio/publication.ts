@@ -6,8 +6,9 @@
 import { PacketType } from "socket.io-parser";
 import { isJson } from "../../json.ts";
 import type { Data } from "../../types.ts";
+import { ENGINE_CODECS } from "../engineio.ts";
 import { argsOf, type EventOf, eventOf, isBinaryJson } from "./message.ts";
-import { encodeAttachment, encodeParts, sharedFrame, type Version } from "./packet.ts";
+import { encodeParts, sharedFrame, type Version } from "./packet.ts";
 
 const NONE: readonly Data[] = [];
 
@@ -29,10 +30,11 @@ export function encodePublication(publication: EventOf, namespace: string): stri
 /** The frames that follow the text of {@linkcode encodePublication}; of most publications none. */
 export function attachmentsOf(publication: EventOf, protocol: Version): readonly Data[] {
   const { data } = publication;
-  if (typeof data !== "string") return [encodeAttachment(data, protocol)];
+  const { encodeMessage } = ENGINE_CODECS[protocol];
+  if (typeof data !== "string") return [encodeMessage(data)];
   if (!isBinaryJson(publication)) return NONE;
   const { event, args } = argsOf(publication);
-  return encodeEvent(event, args, "/").slice(1).map((bytes) => encodeAttachment(bytes as Uint8Array, protocol));
+  return encodeEvent(event, args, "/").slice(1).map(encodeMessage);
 }
 
 /** The text frame of an event with one more argument behind all others. */
