@@ -135,6 +135,7 @@ class Server<W> implements EngineServer, SessionContext {
     this.#isClosed = true;
     for (const prober of [...this.#probers.values()]) prober.close(GOING_AWAY, "server shutting down");
     for (const session of [...this.#sessions.values()]) session.close(GOING_AWAY, "server shutting down");
+    this.#stopIfEmpty();
   }
 
   // What sessions need.
@@ -143,6 +144,7 @@ class Server<W> implements EngineServer, SessionContext {
     const { sid } = session;
     this.#sessions.delete(sid);
     this.#probers.get(sid)?.close(NORMAL, "");
+    this.#stopIfEmpty();
   }
 
   refused(code: ErrorCode): void {
@@ -161,7 +163,7 @@ class Server<W> implements EngineServer, SessionContext {
     if (transport !== "polling" && transport !== "websocket") throw new EngineFault("transport");
     const isUpgrade = transport === "websocket" && request.headers.has("upgrade");
     const sid = query.get("sid");
-    if (sid) return isUpgrade ? this.#goOn(request, sid) : this.#talk(request, query, sid, transport);
+    if (sid) return isUpgrade ? this.#goOn(request, sid) : this.#talk(request, url, sid, peer);
     if (method !== "GET") throw new EngineFault("method");
     if (transport === "websocket" && !isUpgrade) throw new EngineFault("request");
     const protocol = this.#readVersion(query.get("EIO"));
@@ -252,28 +254,35 @@ class Server<W> implements EngineServer, SessionContext {
   }
 
   /** A GET or POST of a session. */
-  #talk(request: Request, query: URLSearchParams, sid: string, transport: string): Promise<Response> | Response {
+  #talk(request: Request, { searchParams: query }: URL, sid: string, peer: EnginePeer): Promise<Response> {
     const { method } = request;
     const owner = this.#whereabouts.ownerOf(sid);
     if (owner === undefined) throw new EngineFault("sid");
     const edge = this.#sessions.has(sid) ? "here" : owner;
     const session = edge === "here" ? this.#find(sid) : undefined;
-    if (transport !== "polling" || session && session.transport !== "polling") throw new EngineFault("request");
+    if (query.get("transport") !== "polling" || session && session.transport !== "polling") {
+      throw new EngineFault("request");
+    }
     if (method === "POST") return this.#post(request, sid, session ?? edge as number);
     if (method !== "GET") throw new EngineFault("request");
     const asText = isText(query);
-    return session ? this.#poll(request, session, asText) : this.#relayPoll(request, edge as number, sid, asText);
+    if (session) return this.#poll(request, session, asText, peer);
+    return this.#relayPoll(request, edge as number, sid, asText);
   }
 
-  #poll(request: Request, session: EngineSession, asText: boolean): Promise<Response> {
-    const answer = session.poll(asText);
-    request.signal.addEventListener("abort", () => session.abandoned(), { once: true });
-    return answer.then(toResponse);
+  async #poll(request: Request, session: EngineSession, asText: boolean, peer: EnginePeer): Promise<Response> {
+    const leave = () => session.abandoned();
+    const answer = await untilAborted(request.signal, leave, () => session.poll(asText));
+    // What has not arrived is not sent again.
+    peer.completed().catch(leave);
+    return toResponse(answer);
   }
 
   async #relayPoll(request: Request, edge: number, sid: string, asText: boolean): Promise<Response> {
     const order = { kind: "poll", sid, id: this.#newId(), asText } as const;
-    return toResponse(await this.#ask(edge, order, request.signal));
+    const gone = new AbortController();
+    const ask = () => this.#ask(edge, order, gone.signal);
+    return toResponse(await untilAborted(request.signal, () => gone.abort(), ask));
   }
 
   async #post(request: Request, sid: string, where: EngineSession | number): Promise<Response> {
@@ -327,6 +336,11 @@ class Server<W> implements EngineServer, SessionContext {
     throw new EngineFault(this.#moved.has(sid) ? "request" : "sid");
   }
 
+  /** A server that has closed needs no clock any more when its last session is gone. */
+  #stopIfEmpty(): void {
+    if (this.#isClosed && this.#sessions.size === 0) this.heartbeat.close();
+  }
+
   #newId(): string {
     return `${this.#name}/${this.#count++}`;
   }
@@ -350,6 +364,16 @@ const NORMAL = 1000;
 const GOING_AWAY = 1001;
 /** Seconds: the heartbeat finds a silent peer much sooner. */
 const IDLE = 120;
+
+/** Calls `leave` when its client goes away before it is answered. After that, Deno 2.6 aborts every request. */
+async function untilAborted<T>(signal: AbortSignal, leave: () => void, answer: () => Promise<T>): Promise<T> {
+  signal.addEventListener("abort", leave);
+  try {
+    return await answer();
+  } finally {
+    signal.removeEventListener("abort", leave);
+  }
+}
 
 function upgrade(request: Request): { socket: Socket; response: Response } {
   try {

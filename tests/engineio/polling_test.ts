@@ -183,6 +183,21 @@ Deno.test("a GET that its client aborts ends the session", async () => {
   assertEquals((await client.poll()).status, 400);
 });
 
+Deno.test("an answer that does not arrive ends the session", async () => {
+  await using stage = openStage();
+  const client = await Poller.open(stage.url);
+  const slow = await RawConnection.open(Number(new URL(stage.url).port));
+  await stage.asked(() =>
+    slow.write(`GET /engine.io/?${new URLSearchParams(client.query)} HTTP/1.1\r\nhost: a\r\n\r\n`)
+  );
+  // More than both systems take.
+  stage.host.last.say("x".repeat(32 * 2 ** 20));
+  await until(() => stage.host.last.socket.pending === 0);
+  slow.close();
+  await until(() => stage.host.last.ended !== undefined);
+  assertEquals(stage.host.last.ended, { code: 1006, reason: "transport error", clean: false });
+});
+
 Deno.test("the client's `1` ends the session: a GET that waits gets `6`, later ones 400", async () => {
   for (const [protocol, close, noop] of [[4, "1", "6"], [3, "1:1", "1:6"]] as const) {
     await using stage = openStage();
