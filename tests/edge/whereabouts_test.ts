@@ -36,12 +36,6 @@ Deno.test("EdgeWhereabouts.ownerOf() knows no id that is not whole, or of anothe
   }
 });
 
-Deno.test("EdgeWhereabouts.newOrderId() makes none twice, on no edge", () => {
-  const ids = [open(1), open(36)]
-    .flatMap((whereabouts) => Array.from({ length: 100 }, () => whereabouts.newOrderId()));
-  assertEquals(new Set(ids).size, 200);
-});
-
 Deno.test("EdgeWhereabouts.ask() has the owner answer, and tells it that the client of a poll is gone", async () => {
   await using stage = new Stage({ edges: 2 });
   const [one, two] = stage.edges as [typeof stage.edge, typeof stage.edge];
