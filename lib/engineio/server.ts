@@ -273,8 +273,8 @@ class Server<W> implements EngineServer, SessionContext {
   async #poll(request: Request, session: EngineSession, asText: boolean, peer: EnginePeer): Promise<Response> {
     const leave = () => session.abandoned();
     const answer = await untilAborted(request.signal, leave, () => session.poll(asText));
-    // What has not arrived is not sent again.
-    peer.completed().catch(leave);
+    // What has not arrived is not sent again. An abort before the answer was handed over means nothing in Deno 2.6.
+    peer.completed().then(() => request.signal.addEventListener("abort", leave), leave);
     return toResponse(answer);
   }
 
