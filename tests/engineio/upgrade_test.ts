@@ -137,11 +137,15 @@ for (const { where, edges, choose } of PLACES) {
     assertEquals((await client.poll()).text, "4a");
     // The server may hear of that later than its client.
     let next = wire;
-    await until(async () => {
-      next = await client.upgrade();
-      next.send("2probe");
-      return await next.next().then((frame) => frame === "3probe", () => false);
-    });
+    await until(
+      async () => {
+        next = await client.upgrade();
+        next.send("2probe");
+        return await next.next().then((frame) => frame === "3probe", () => false);
+      },
+      undefined,
+      SETTINGS.upgradeTimeout - 2000,
+    );
     next.send("5");
     next.send("4c");
     assertEquals(await next.next(), "4c");
@@ -176,6 +180,25 @@ for (const { where, edges, choose } of PLACES) {
     assertEquals((await wire.end()).reason, "upgrade timeout");
     await client.post("4a");
     assertEquals((await client.poll()).text, "4a");
+  });
+
+  Deno.test(`a session whose ping was out when it got a WebSocket ${where} is pinged anew`, async () => {
+    let now = 1000;
+    const heartbeat = new Heartbeat({ now: () => now, timer: () => () => {} });
+    await using stage = openStage({ edges, choose, heartbeat });
+    const client = await Poller.open(stage.url);
+    const pass = (milliseconds: number) => {
+      for (const end = now + milliseconds; now < end; heartbeat.look()) now = Math.min(end, now + LOOK);
+    };
+    pass(SETTINGS.pingInterval);
+    const wire = await probe(client);
+    wire.send("5");
+    assertEquals(await wire.next(), "2");
+    pass(SETTINGS.pingInterval - 1);
+    assert(stage.host.last.socket.isOpen);
+    pass(1);
+    assertEquals(await wire.next(), "2");
+    await wire.close();
   });
 
   Deno.test(`one of two WebSockets ${where} may go on with a session, the other is closed`, async () => {
