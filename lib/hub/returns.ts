@@ -21,8 +21,8 @@ export interface ReturnsOptions {
   readonly supersede: (session: string) => Promise<boolean>;
 }
 
-/** How often somebody is ended who has come back meanwhile too. */
-const MOST_RIVALS = 4;
+/** How many are ended who have come back meanwhile too. */
+const MOST_RIVALS = 8;
 
 /** Who comes back. */
 export class Returns {
@@ -47,7 +47,7 @@ export class Returns {
     { pid, session, adopt }: Order<"recall">,
   ): Promise<{ state: string; session: string } | undefined> {
     const { recoveries, guard, places } = this.#options;
-    for (let tries = 0; tries < MOST_RIVALS; tries++) {
+    for (let ended = 0;; ended++) {
       const found = await recoveries.find(pid);
       const asker = guard.get(edge, session);
       if (!found || !asker || found.user !== asker.user) return undefined;
@@ -56,9 +56,10 @@ export class Returns {
       if (!guard.get(places.edgeOf(old), old)) {
         return { state, session: adopt ? this.#adopt(edge, asker, old) : session };
       }
+      // Who ends somebody has to take the place, unless that is taken again.
+      if (ended === MOST_RIVALS) throw new GongError("overloaded", "Another connection goes on with this one.");
       await this.#supersede(old);
     }
-    throw new GongError("overloaded", "Another connection goes on with this one.");
   }
 
   /** One whose edge ends has ended too. */

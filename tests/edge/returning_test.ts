@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { GongError } from "../../lib/errors.ts";
+import { type DelayedPaths, settle, type Way } from "../support/delayed_paths.ts";
 import { Mover } from "../support/moving.ts";
 import { type Client, Stage, type StageEdge } from "../support/stage.ts";
 import { signToken, TOKEN_SECRET } from "../support/tokens.ts";
@@ -8,7 +9,13 @@ import { until } from "../support/until.ts";
 function open(edges = 2): { stage: Stage; one: StageEdge; two: StageEdge } {
   const stage = new Stage({
     edges,
-    config: { rule: ["a presence=on"], dev: false, publicChannels: ["*"], tokenSecret: [TOKEN_SECRET] },
+    config: {
+      rule: ["a presence=on"],
+      dev: false,
+      publicChannels: ["*"],
+      allowPublish: ["*"],
+      tokenSecret: [TOKEN_SECRET],
+    },
   });
   return { stage, one: stage.edges[0]!, two: stage.edges[1]! };
 }
@@ -22,6 +29,14 @@ async function listener(edge: StageEdge): Promise<Client> {
   const client = edge.json({});
   await client.socket.subscribed();
   return client;
+}
+
+/** Lets everything go on, until nothing comes any more. */
+async function passAll(paths: DelayedPaths, ways: readonly Way[] = ["to hub", "to edge", "batch"]): Promise<void> {
+  for (let n = 0; n < 20; n++) {
+    for (const way of ways) while (paths.waiting(way) > 0) await paths.pass(way);
+    await settle();
+  }
 }
 
 Deno.test("Session.recall() has what was remembered, and the id of the session that had it, on another edge too", async () => {
@@ -127,21 +142,35 @@ Deno.test("Session.recall() leaves who hears something already its own id", asyn
   assertEquals([second.session.id, first.session.hasLeft], [second.id, true]);
 });
 
-Deno.test("Session.forget() leaves nothing, and one that ends while it recalls leaves no session", async () => {
+Deno.test("Session.forget() leaves nothing, and what is another's is left alone", async () => {
   const { stage, one, two } = open();
   await using _ = stage;
   const first = await listener(one);
   await first.session.remember("one", "1");
   await first.session.remember("two", "2");
   first.session.forget("one");
-  const { session, socket } = comer(two);
-  assertEquals(await session.recall("one"), undefined);
-  const recalled = session.recall("two");
+  await first.session.remember("three", "3");
+  const { session } = comer(two);
+  assertEquals([await session.recall("one"), await session.recall("two")], [undefined, "2"]);
+});
+
+Deno.test("a session that ends while it recalls leaves nothing, also when the hub has given it the other's id", async () => {
+  await using stage = new Stage({ config: { dev: true } });
+  const { edge, paths } = stage.startDelayedEdge();
+  const first = await listener(stage.edge);
+  await first.session.remember("secret", "state");
+  const { session, socket } = comer(edge);
+  const recalled = session.recall("secret");
+  await passAll(paths, ["to hub"]);
+  assertEquals(first.session.hasLeft, true);
   socket.vanish();
+  await passAll(paths, ["to hub"]);
+  await passAll(paths);
   assertEquals(await recalled, undefined);
-  await until(async () => (await one.hub.totals()).sessions === 0);
-  const again = comer(one);
-  assertEquals([await again.session.recall("two"), again.session.id], ["2", first.id]);
+  assertEquals((await stage.edge.hub.totals()).sessions, 0);
+  assertEquals(stage.hub.directory.places.size, 0);
+  const again = comer(stage.edge);
+  assertEquals([await again.session.recall("secret"), again.session.id], ["state", first.id]);
 });
 
 Deno.test("Session.remember() is refused for a session that is no more", async () => {
@@ -155,15 +184,10 @@ Deno.test("Session.remember() is refused for a session that is no more", async (
 Deno.test("Session.recall() takes over from an edge that has ended, and not from one that does not answer", async () => {
   await using stage = new Stage({ config: { dev: true } });
   const { edge: two, paths } = stage.startDelayedEdge();
-  const passAll = async () => {
-    for (let n = 0; n < 10; n++) {
-      for (const way of ["to hub", "to edge"] as const) while (paths.waiting(way) > 0) await paths.pass(way);
-    }
-  };
   const first = two.json({});
-  await passAll();
+  await passAll(paths);
   const remembered = first.session.remember("secret", "state");
-  await passAll();
+  await passAll(paths);
   await remembered;
   const { session } = comer(stage.edge);
   assertEquals((await assertRejects(() => session.recall("secret"), GongError)).code, "overloaded");
