@@ -36,18 +36,6 @@ export interface JoiningOptions extends Pick<PendingSubscription, "channel" | "p
   readonly isTold?: boolean;
 }
 
-/** What a {@linkcode Joining} is made with. */
-export interface JoiningOptions extends Pick<PendingSubscription, "channel" | "position" | "after" | "answer"> {
-  /** Whether the session knows that it is subscribed: it was, elsewhere. */
-  readonly isTold?: boolean;
-}
-
-/** What a {@linkcode Joining} is made with. */
-export interface JoiningOptions extends Pick<PendingSubscription, "channel" | "position" | "after" | "answer"> {
-  /** Whether the session knows that it is subscribed: it was, elsewhere. */
-  readonly isTold?: boolean;
-}
-
 /** What is said to a session about a subscription, roughly, in bytes. */
 const ANSWER = 1000;
 /** Publications of a page at most. */

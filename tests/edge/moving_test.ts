@@ -260,7 +260,8 @@ Deno.test("pages of sessions have each once, in the order of their ids, also tho
   }
   for (const limit of [1, 2, 5, 12, 50]) {
     const found: string[] = [];
-    for (let after: string | undefined;;) {
+    let after: string | undefined;
+    for (;;) {
       const page = await one.hub.listSessions({ limit, ...(after === undefined ? {} : { after }) });
       assertEquals(page.total, 12);
       found.push(...page.sessions.map(({ id }) => id));
