@@ -179,7 +179,7 @@ export class Edge implements SessionHost<Session> {
     return this.#moving.give(session);
   }
 
-  /** Goes on with a session that comes from another edge; its carrier may open later. */
+  /** Goes on with a session that comes from another edge, on a carrier that is open. */
   receive(packed: PackedSession, arrival: Arrival): Session {
     return this.#moving.receive(this, packed, arrival);
   }

@@ -74,7 +74,7 @@ export class Moving {
     return { session: packed, door: state };
   }
 
-  /** Goes on with a session of another edge: it hears what it heard, from where it stood. */
+  /** Goes on with a session of another edge, on a carrier that is open: it hears what it heard, from where it stood. */
   receive(host: SessionHost<Session>, packed: PackedSession, { door, carrier }: Arrival): Session {
     const { registry, delivery, began } = this.#options;
     const { grant, positions, imposed, after, frames, delivered, ...rest } = packed;
@@ -84,11 +84,13 @@ export class Moving {
     try {
       session.grant = grant && this.#options.auth.unpack(grant);
       began(session);
-      if (imposed.length > 0) session.imposed = new Set(imposed);
-      for (const [channel, position] of positions) delivery.subscriptions.resume(session, channel, position, after);
     } catch (error) {
       session.refuse(error);
     }
+    // Nobody else says so. What was queued goes first.
+    session.opened();
+    if (imposed.length > 0) session.imposed = new Set(imposed);
+    for (const [channel, position] of positions) delivery.subscriptions.resume(session, channel, position, after);
     return session;
   }
 
@@ -116,7 +118,6 @@ function pack(session: Session): unknown {
 /** How a session goes on. */
 export interface Arrival {
   readonly door: Door;
-  /** It may open later. */
   readonly carrier: Carrier;
 }
 

@@ -27,19 +27,19 @@ export class Mover {
   }
 
   /** Goes on with a socket of that edge. */
-  async move(to: StageEdge, open = true): Promise<void> {
+  async move(to: StageEdge): Promise<void> {
     const moved = await to.edge.whereabouts.take(this.edge.number, "sid");
-    this.arrive(to, moved, open);
+    this.arrive(to, moved);
   }
 
   /** What the edge does that has taken it. */
-  arrive(to: StageEdge, { session: packed }: MovedSession, open = true): void {
+  arrive(to: StageEdge, { session: packed }: MovedSession): void {
     const socket = new FakeSocket();
     this.sockets.push(socket);
+    socket.open();
     this.edge = to;
     this.session = to.edge.receive(packed, { door: this.#door, carrier: socket });
     to.edge.engine = this.#engine();
-    if (open) socket.open();
   }
 
   /** The socket that it has now. */

@@ -120,7 +120,7 @@ export class FakeSocket implements Carrier {
 
   open(): void {
     this.#isOpened = true;
-    this.#events!.opened();
+    this.#events?.opened();
   }
 
   /** Sends a frame to the server. */
