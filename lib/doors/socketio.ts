@@ -22,6 +22,8 @@ export type { SocketIoSettings } from "./socketio/shared.ts";
 
 /** Bytes that a packet may have beside a message: a token, names of rooms, the name of an event. */
 const OVERHEAD = 16_384;
+/** Events that wait while a room is being joined or left. */
+const WAITING = 256;
 /** Questions that a client may leave unanswered. */
 const ASKED = 100;
 
@@ -44,8 +46,7 @@ export class SocketIoDoors {
       maxMessage: config.maxMessage + OVERHEAD,
       namespaces: config.maxSubscriptions,
       asked: ASKED,
-      // As many as may come at once.
-      waiting: config.messageRate * 2,
+      waiting: WAITING,
     };
     this.#shared = { config, offsets, codecs, pulse, limits };
   }

@@ -35,7 +35,8 @@ export class Codecs {
   }
 
   get({ protocol, offsets, namespaces }: CodecKind): Codec {
-    const [home, ...others] = namespaces;
+    // A channel's name has no space, that of a namespace may.
+    const [home, ...others] = namespaces.map((namespace) => channelOf(namespace)!);
     if (home === undefined) return SILENT;
     const name = ["socketio", protocol, offsets, home, ...others.sort()].join(" ");
     let codec = this.#known.get(name);

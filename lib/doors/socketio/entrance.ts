@@ -79,7 +79,7 @@ async function comeBack(
   // Who gives none has heard nothing since it was let in.
   const heard = offset === undefined ? NOWHERE : shared.offsets.read(offset);
   const isIts = state?.namespace === namespace && state.user === session.user && heard && isHome(namespaces, state);
-  const arrival = isIts ? namespaces.arrive(startsOf(state, heard)) : undefined;
+  const arrival = isIts ? arrive(namespaces, startsOf(state, heard)) : undefined;
   const begun = await arrival?.begun.catch(forgive);
   if (arrival && begun && [...begun.values()].every(({ recovered }) => recovered)) {
     return { arrival, begun, pid, recovered: true };
@@ -100,12 +100,18 @@ function forgive(cause: unknown): undefined {
   if (code !== "forbidden" && code !== "too_many") throw cause;
 }
 
+/** Each channel beside that of the namespace is as much work as a message. @throws {GongError} `rate_limited` */
+function arrive(namespaces: Entered, starts: ReadonlyMap<string, Start | undefined>): Arrival {
+  if (starts.size > 1) namespaces.session.count(starts.size - 1);
+  return namespaces.arrive(starts);
+}
+
 async function begin(namespaces: Entered, wish: ConnectWish): Promise<Entry> {
   const { session, home, remembers } = namespaces;
   const { inbox } = session;
   const starts = new Map<string, Start | undefined>(wish.channels);
   if (inbox !== undefined && !(home && membershipOf(home).since.has(inbox))) starts.set(inbox, wish.since.get(inbox));
-  const arrival = namespaces.arrive(starts);
+  const arrival = arrive(namespaces, starts);
   const begun = await arrival.begun;
   const recovered = wish.since.size > 0 && [...begun.values()].every(({ recovered }) => recovered);
   return { arrival, begun, pid: remembers ? newPid() : undefined, recovered };

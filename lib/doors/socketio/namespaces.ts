@@ -104,9 +104,13 @@ export class Namespaces implements Handlers, Rooms, Entered {
     const channel = roomChannel(socket.namespace, room);
     const arrival = this.arrive(new Map([[channel, undefined]]));
     const { position } = (await arrival.begun).get(channel)!;
-    membershipOf(socket).since.set(channel, position);
-    await this.remember(socket);
-    arrival.check();
+    const { since } = membershipOf(socket);
+    // Whoever is there already may not have got everything up to here.
+    if (!since.has(channel)) {
+      since.set(channel, position);
+      await this.remember(socket);
+      arrival.check();
+    }
     this.recode();
     arrival.open();
     return { channel, ...position };

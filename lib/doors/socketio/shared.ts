@@ -13,7 +13,6 @@ export type SocketIoSettings = Pick<
   Config,
   | "maxMessage"
   | "maxSubscriptions"
-  | "messageRate"
   | "connectTimeout"
   | "recovery"
   | "eventJoin"
