@@ -7,7 +7,7 @@ import { Decoder, Encoder, type Packet, PacketType } from "socket.io-parser";
 import { SocketIoDoors } from "../../lib/doors/socketio.ts";
 import type { EngineProtocol } from "../../lib/engineio/orders.ts";
 import type { Data } from "../../lib/types.ts";
-import type { Client, ConnectOptions, StageEdge } from "./stage.ts";
+import { type Client, type ConnectOptions, FakeSocket, type StageEdge } from "./stage.ts";
 import { Clock } from "./stomp_stage.ts";
 
 /** How long a packet may take, in milliseconds: without an end a test that misses one would never fail. */
@@ -35,10 +35,12 @@ export type Auth = Readonly<Record<string, unknown>>;
 
 /** One connection. */
 export class SocketIoPeer {
-  readonly client: Client;
+  client: Client;
   /** Every packet that came so far. */
   readonly packets: Packet[] = [];
   readonly #protocol: EngineProtocol;
+  readonly #doors: SocketIoDoors;
+  #edge: StageEdge;
   readonly #decoder = new Decoder();
   /** Frames of the socket that are in `packets`. */
   #read = 0;
@@ -49,12 +51,13 @@ export class SocketIoPeer {
 
   constructor(edge: StageEdge, { clock = new Clock(), protocol = 4, ...options }: PeerOptions = {}) {
     this.#protocol = protocol;
-    const doors = new SocketIoDoors(edge.config, { seal: SEAL, pulse: clock.pulse });
+    this.#edge = edge;
+    this.#doors = new SocketIoDoors(edge.config, { seal: SEAL, pulse: clock.pulse });
     this.#decoder.on("decoded", (packet: Packet) => {
       this.packets.push(packet);
       this.#note(packet);
     });
-    this.client = edge.connect({ door: doors.open(protocol), ...options });
+    this.client = edge.connect({ door: this.#doors.open(protocol), ...options });
   }
 
   /** One that is in the namespace. */
@@ -154,6 +157,28 @@ export class SocketIoPeer {
   get shown(): string {
     this.#readAll();
     return this.packets.map((packet) => JSON.stringify(packet)).join("\n");
+  }
+
+  /** Goes on with a connection of that edge; while it does so, no other peer may. */
+  async move(to: StageEdge): Promise<void> {
+    const from = this.#edge;
+    const [{ session, socket: old }, protocol] = [this.client, this.#protocol];
+    from.edge.engine = {
+      serve: () => Promise.reject(new Error("not asked for")),
+      abandon: () => {},
+      give: async () => ({ engine: { sid: "sid", protocol, frames: [] }, ...await from.edge.give(session) }),
+    };
+    const moved = await to.edge.whereabouts.take(from.number, "sid");
+    this.#readAll();
+    const socket = new FakeSocket();
+    const door = this.#doors.reopen(protocol, moved.door);
+    const goesOn = to.edge.receive(moved.session, { door, carrier: socket });
+    door.reopened(goesOn);
+    this.#edge = to;
+    this.client = { session: goesOn, socket, id: goesOn.id };
+    this.#read = 0;
+    old.vanish(true);
+    socket.open();
   }
 
   /** The connection drops. */
