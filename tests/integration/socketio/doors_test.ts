@@ -5,7 +5,7 @@ import { connect } from "../../support/client.ts";
 import { type Gong, startGong } from "../../support/gong.ts";
 import { publish } from "../../support/publish.ts";
 import { plain, shape } from "../../support/socketio/plain.ts";
-import { connectSocket, LIBRARIES, type SocketClient } from "../../support/socketio/mod.ts";
+import { connectSocket, LIBRARIES, type Library, publicIdOf, type SocketClient } from "../../support/socketio/mod.ts";
 
 let gong: Gong;
 let place = 0;
@@ -18,9 +18,14 @@ function newChannel(): string {
   return `doors-${++place}`;
 }
 
-/** Its public id; version 2 puts the namespace before it. */
-function idOf({ socket }: SocketClient): string {
-  return socket.id.replace(/^.*#/, "");
+/** A namespace that a connection may be in first; that of version 2 is always in `/`. */
+function firstOf(library: Library): string {
+  return library.protocol === 3 ? "/" : `/${newChannel()}`;
+}
+
+/** Its public id, by the namespace's channel that it alone is in. */
+function idOf(client: SocketClient, channel: string): Promise<string> {
+  return publicIdOf(gong, client, channel);
 }
 
 /** A client of the JSON door, and its lines. */
@@ -97,8 +102,9 @@ for (const library of LIBRARIES) {
     await using client = await connectSocket(gong, { library, namespace: `/${channel}`, ...query });
     await client.ask("greet", { a: 1 }, "two", null);
     const { event, data, user, from, offset, contentType } = await json.publication();
-    assertEquals([event, data, user, from, offset], ["greet", [{ a: 1 }, "two", null], "ada", idOf(client), 1]);
+    assertEquals([event, data, user, from, offset], ["greet", [{ a: 1 }, "two", null], "ada", from, 1]);
     assertEquals(contentType, undefined);
+    assertEquals(from, await idOf(client, channel));
     assertEquals(await text.next(), '[{"a":1},"two",null]');
 
     client.emit("mixed", ...shape(["before", { deep: BYTES }], library.toBytes));
@@ -122,15 +128,18 @@ for (const library of LIBRARIES) {
   Deno.test(`${library.name} gets what goes to its user and to itself in the namespace that it was first in`, async () => {
     const user = `user-${newChannel()}`;
     const who = library.protocol === 3 ? { query: { user } } : { auth: { user } };
-    await using first = await connectSocket(gong, { library, namespace: `/${newChannel()}`, ...who });
-    await using second = await connectSocket(gong, { library, namespace: `/${newChannel()}`, beside: first, ...who });
+    const namespace = firstOf(library);
+    await using first = await connectSocket(gong, { library, namespace, ...who });
+    const channel = newChannel();
+    await using second = await connectSocket(gong, { library, namespace: `/${channel}`, beside: first, ...who });
+    const id = await idOf(second, channel);
     await post("/api/publish", { users: [user], data: { to: "user" }, event: "inbox" });
     assertEquals(await first.nextFew(1), [["inbox", { to: "user" }]]);
-    assertEquals((await post("/api/publish", { sessions: [idOf(first)], data: "to the session" })).reached, 1);
+    assertEquals((await post("/api/publish", { sessions: [id], data: "to the session" })).reached, 1);
     assertEquals(await first.nextFew(1), [["message", "to the session"]]);
 
     await using json = await openJson("user=bob");
-    json.say({ id: 1, send: { sessions: [idOf(first)], data: [1] } });
+    json.say({ id: 1, send: { sessions: [id], data: [1] } });
     const { args: [data, { user: sender, from }] } = await first.next();
     assertEquals([data, sender, typeof from], [[1], "bob", "string"]);
     second.emit("mark");
@@ -139,18 +148,21 @@ for (const library of LIBRARIES) {
   });
 
   Deno.test(`${library.name} is asked, and its acknowledgement is the answer`, async () => {
-    await using client = await connectSocket(gong, { library, namespace: `/${newChannel()}` });
+    await using client = await connectSocket(gong, { library, namespace: firstOf(library) });
+    const channel = newChannel();
+    await using beside = await connectSocket(gong, { library, namespace: `/${channel}`, beside: client });
+    const session = await idOf(beside, channel);
     await using json = await openJson("user=bob");
     const answers = [{ n: 1 }, "text", [1, 2], 0, null];
     for (const [id, answer] of answers.entries()) {
-      json.say({ id, ask: { sessions: [idOf(client)], data: { question: id } } });
+      json.say({ id, ask: { sessions: [session], data: { question: id } } });
       const { event, args, ack } = await client.next();
       assertEquals([event, args[0], args[1].user, typeof ack], ["message", { question: id }, "bob", "function"]);
       ack!(answer);
       const { ok } = await json.line((line) => line.id === id);
-      assertEquals([ok.data, ok.from], [answer, idOf(client)]);
+      assertEquals([ok.data, ok.from], [answer, session]);
     }
-    json.say({ id: "bytes", ask: { sessions: [idOf(client)], data: BYTES.join() } });
+    json.say({ id: "bytes", ask: { sessions: [session], data: BYTES.join() } });
     (await client.next()).ack!(library.toBytes(BYTES));
     const { ok } = await json.line(({ id }) => id === "bytes");
     assertEquals([ok.data, ok.encoding], [encodeBase64(BYTES), "base64"]);

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { startGong } from "../../support/gong.ts";
 import { publish } from "../../support/publish.ts";
-import { connectSocket, LIBRARIES, type SocketClient, SPEAKERS, WAYS } from "../../support/socketio/mod.ts";
+import { connectSocket, LIBRARIES, publicIdOf, type SocketClient, SPEAKERS, WAYS } from "../../support/socketio/mod.ts";
 import { endingIn, signToken, TOKEN_SECRET } from "../../support/tokens.ts";
 import { until, untilSessions } from "../../support/until.ts";
 
@@ -46,7 +46,7 @@ for (const { name, library, transports, last } of SPEAKERS) {
     await using gong = await startGong(["--isolates", "2", "--eio3"]);
     await using client = await connectSocket(gong, { library, transports, namespace: "/a" });
     await client.uses(last);
-    await order(gong, `/api/sessions/${client.socket.id.replace(/^.*#/, "")}`);
+    await order(gong, `/api/sessions/${await publicIdOf(gong, client, "a")}`);
     assertEquals(await ends(client), ["io server disconnect"]);
     await untilSessions(gong, 0, "socketio");
     assertEquals([client.connects.length, client.socket.connected], [1, false]);

@@ -87,7 +87,8 @@ export class SocketClient implements AsyncDisposable {
     const stamped = offsets ?? library.protocol === 4;
     library.onAny(this.socket, (event, ...args) => {
       const ack = typeof args.at(-1) === "function" ? args.pop() : undefined;
-      const offset = stamped ? args.pop() : undefined;
+      // What wants an acknowledgement is no place to come back to: version 4 would look at the last argument, which is that.
+      const offset = stamped && ack === undefined ? args.pop() : undefined;
       this.heard.push({
         event,
         args,
@@ -188,4 +189,19 @@ export async function connectSocket(
     await client[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Public id of a client in the namespace of `channel`. That of version 2 is not told to it: it calls another its own. */
+export async function publicIdOf(
+  gong: { readonly url: string },
+  { library, socket }: SocketClient,
+  channel: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  if (library.protocol === 4) return socket.id;
+  const response = await fetch(`${gong.url}/api/sessions?limit=500`, { headers });
+  const { sessions } = await response.json();
+  const found = sessions.filter(({ door, channels }: Any) => door === "socketio" && channels.includes(channel));
+  if (found.length !== 1) throw new Error(`${found.length} sessions hear ${channel}`);
+  return found[0].id;
 }
