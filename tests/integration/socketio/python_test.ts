@@ -35,6 +35,6 @@ for (const { way, transports, last } of WAYS) {
     await publish(gong, [{ channel: "py", data: ["later"], event: "hello" }]);
     assertEquals(await script.next(), { beaten: ["hello", "later"] });
     assertEquals(await script.next(), { end: "disconnected" });
-    assertEquals(await script.rest(), [{ refused: true }]);
+    assertEquals(await script.rest(), [{ refused: ["data", "message"] }]);
   });
 }

@@ -58,7 +58,10 @@ export class Visitor {
     manager.on("open", () => {
       const { engine } = manager;
       engine.on("upgrade", () => void this.upgrades++);
-      engine.on("upgradeError", (error) => this.#note("upgrade", error));
+      engine.on("upgradeError", (error) => {
+        // The connection was ended meanwhile, which is told by its own event.
+        if (error.message !== "probe error: socket closed") this.#note("upgrade", error);
+      });
       engine.on("close", (reason: string, error) => {
         if (!OWN_ENDS.has(reason)) this.#note(reason, error);
       });

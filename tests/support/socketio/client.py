@@ -82,11 +82,10 @@ def main(url, transports, namespace):
     client.disconnect()
     say(end=ends.get(timeout=PATIENCE))
 
-    try:
-        client.connect(url, transports=transports, namespaces=["/broadcast"], wait_timeout=PATIENCE)
-        say(refused=False)
-    except socketio.exceptions.ConnectionError:
-        say(refused=True)
+    refusals = queue.Queue()
+    client.on("connect_error", refusals.put, namespace="/broadcast")
+    client.connect(url, transports=transports, namespaces=["/broadcast"], wait=False)
+    say(refused=sorted(refusals.get(timeout=PATIENCE)))
     client.disconnect()
 
 
