@@ -33,14 +33,17 @@ interface Poll {
 export class Polling implements MeasuredOutlet {
   readonly #codec: EngineCodec;
   readonly #turn: Turn;
+  readonly #asText: boolean;
   #frames: Data[] = NONE;
   #bytes = 0;
   #poll: Poll | undefined;
   #isFlushing = false;
 
-  constructor(codec: EngineCodec, turn: Turn) {
+  /** @param asText whether the handshake has asked for bytes as base64: then no poll need say so again */
+  constructor(codec: EngineCodec, turn: Turn, asText: boolean) {
     this.#codec = codec;
     this.#turn = turn;
+    this.#asText = asText;
   }
 
   /** Bytes that no GET has taken. */
@@ -63,7 +66,9 @@ export class Polling implements MeasuredOutlet {
 
   /** Waits for what is to be said; there is no other that waits. */
   poll(asText: boolean): Promise<EngineAnswer> {
-    const answer = new Promise<EngineAnswer>((resolve) => this.#poll = { asText, answer: resolve });
+    const answer = new Promise<EngineAnswer>((resolve) => {
+      this.#poll = { asText: asText || this.#asText, answer: resolve };
+    });
     if (this.#frames.length > 0) this.#answer();
     return answer;
   }

@@ -191,7 +191,7 @@ class Server<W> implements EngineServer, SessionContext {
   }
 
   #openPolling(visit: Visit, who: W, asText: boolean): Response {
-    const session = EngineSession.polling(this, this.#whereabouts.newSid(), visit.protocol);
+    const session = EngineSession.polling(this, this.#whereabouts.newSid(), visit.protocol, asText);
     this.#host.connect(session, visit, who);
     this.#sessions.set(session.sid, session);
     const body = session.codec.encodePayload([session.handshake], asText);

@@ -81,9 +81,9 @@ export class EngineSession implements EngineSocket, CarrierEvents, Beating {
   }
 
   /** A session that polls. */
-  static polling(server: SessionContext, sid: string, protocol: EngineProtocol): EngineSession {
+  static polling(server: SessionContext, sid: string, protocol: EngineProtocol, asText: boolean): EngineSession {
     const session = new EngineSession(server, sid, protocol);
-    session.#polling = new Polling(session.codec, server.turn);
+    session.#polling = new Polling(session.codec, server.turn, asText);
     return session;
   }
 

@@ -50,12 +50,15 @@ Deno.test("payloads of 3 have lengths, in characters", async () => {
   assertEquals((await client.poll()).text, "6:4test12:4€");
 });
 
-Deno.test("bytes are base64 in payloads of 3 for who asks for `b64`", async () => {
+Deno.test("bytes are base64 in payloads of 3 for who asks for `b64`, once or each time", async () => {
   await using stage = openStage();
-  const client = await Poller.open(stage.url, 3, { b64: "1" });
-  assertEquals((await client.post("6:4hello10:b4AQIDBA==")).text, "ok");
-  assertEquals(stage.host.last.said, ["hello", BYTES]);
-  assertEquals((await client.poll()).text, "6:4hello10:b4AQIDBA==");
+  for (const isOnce of [true, false]) {
+    const client = await Poller.open(stage.url, 3, { b64: "1" });
+    if (isOnce) delete client.query.b64;
+    assertEquals((await client.post("6:4hello10:b4AQIDBA==")).text, "ok");
+    assertEquals(stage.host.last.said, ["hello", BYTES]);
+    assertEquals((await client.poll()).text, "6:4hello10:b4AQIDBA==");
+  }
 });
 
 Deno.test("payloads of 3 are bytes where there are bytes, both ways", async () => {
