@@ -307,6 +307,7 @@ export class Edge implements SessionHost<Session> {
   }
 
   gone(session: Session): void {
+    this.#moving.gone(session);
     this.registry.gone(session);
   }
 

@@ -41,6 +41,8 @@ export type Given = Omit<MovedSession, "engine">;
 /** How sessions leave an edge and come to it. */
 export class Moving {
   readonly #options: MovingOptions;
+  /** Sessions that were handed over, as long as anybody knows them. */
+  readonly #given = new WeakSet<Session>();
 
   constructor(options: MovingOptions) {
     this.#options = options;
@@ -67,6 +69,7 @@ export class Moving {
       grant: grant && packGrant(grant),
       ...session.give(),
     };
+    this.#given.add(session);
     left(session);
     registry.leave(session, "moved");
     registry.gone(session);
@@ -92,6 +95,11 @@ export class Moving {
     if (imposed.length > 0) session.imposed = new Set(imposed);
     for (const [channel, position] of positions) delivery.subscriptions.resume(session, channel, position, after);
     return session;
+  }
+
+  /** The carrier of a session is gone: of one that was handed over, only if nobody gets it, which the hub does not know. */
+  gone(session: Session): void {
+    if (this.#given.delete(session)) this.#options.link.notify("release", session.id);
   }
 
   async #settled(session: Session): Promise<void> {

@@ -177,6 +177,24 @@ Deno.test("a session whose door cannot be packed ends", async () => {
   await until(async () => (await one.hub.totals()).sessions === 0);
 });
 
+Deno.test("a session whose client goes away while it is handed over is no more", async () => {
+  const { stage, one, two } = open();
+  await using _ = stage;
+  const client = await mover(one);
+  const [socket] = client.sockets;
+  const { engine } = one.edge;
+  one.edge.engine = {
+    ...engine!,
+    give: async (sid) => {
+      await engine!.give(sid);
+      socket!.vanish();
+      throw new GongError("not_found");
+    },
+  };
+  assertEquals((await assertRejects(() => client.move(two), GongError)).code, "not_found");
+  await until(async () => (await one.hub.totals()).sessions === 0);
+});
+
 Deno.test("orders and signals find a session that moves, wherever it is just then", async () => {
   // Whichever comes first: the order, or that the session is handed over; and at each way between hub and edges.
   for (const first of ["order", "take"]) {
@@ -221,6 +239,8 @@ Deno.test("orders and signals find a session that moves, wherever it is just the
       await pass(() => client.session.hasLeft || moving.sockets.length > 1, [others, ways]);
     }
     void b();
+    // The order is on the way to where it was.
+    if (first === "take") await until(() => ways.waiting("to edge") > 0);
     await pass(() => isThere && results.length === 4, first === "take" ? [others, ways] : [ways, others]);
     assertEquals(results, [1, 1, 1, client.id], first);
     assertEquals(moving.lines.filter(({ type }) => type === "signal").length, 1, first);
@@ -231,6 +251,38 @@ Deno.test("orders and signals find a session that moves, wherever it is just the
     await pass(() => closed !== undefined);
     assertEquals([closed, moving.socket.closed?.code], [1, 4403], first);
   }
+});
+
+Deno.test("an order finds a session that comes with the same message", async () => {
+  await using stage = new Stage();
+  const { edge: one, paths: ways } = stage.startDelayedEdge();
+  const { edge: two, paths: others } = stage.startDelayedEdge();
+  const passAll = async (isOver: () => boolean, all = [ways, others]) => {
+    for (let n = 0; n < 100 && !isOver(); n++) {
+      for (const paths of all) {
+        for (const way of ["to edge", "to hub"] as const) {
+          if (!isOver() && paths.waiting(way) > 0) await paths.pass(way);
+        }
+      }
+      await settle();
+    }
+    assert(isOver());
+  };
+  const client = one.json({});
+  await passAll(() => client.session.channels.length === 1);
+  const moving = new Mover(one, client);
+  const moved = moving.move(two);
+  await passAll(() => client.session.hasLeft && ways.waiting("to hub") > 0);
+  while (ways.waiting("to hub") > 0) ways.edgePort.pass();
+  for (let n = 0; n < 50 && stage.hub.directory.places.edgeOf(client.id) !== 3; n++) await Promise.resolve();
+  const signal = { data: "hello", contentType: "text/plain" };
+  const reached = stage.hub.directory.signal({ sessions: [client.id], signal });
+  await settle();
+  assertEquals(others.waiting("to edge"), 1);
+  await passAll(() => moving.lines.some(({ type }) => type === "signal"));
+  await passAll(() => others.waiting("to hub") === 0);
+  assertEquals(await reached, 1);
+  await moved;
 });
 
 Deno.test("what a session has posted before it moved is refused where it is then", async () => {
