@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { Grant } from "../../lib/auth.ts";
 import type { Credentials } from "../../lib/auth/credentials.ts";
+import { json } from "../../lib/doors/json.ts";
 import { type ErrorCode, GongError } from "../../lib/errors.ts";
 import { Stage } from "../support/stage.ts";
 import { endingIn, signToken, TOKEN_SECRET } from "../support/tokens.ts";
@@ -229,4 +230,19 @@ Deno.test("Session.identify() has a session end when what it has shown does, and
   assertEquals(await nobody.socket.end(), { code: 4401, reason: "The token has expired." });
   // The login's time was over before.
   assertEquals(admin.socket.closed, undefined);
+});
+
+Deno.test("a door that subscribes the inbox itself is not given it, neither at the beginning nor when it is somebody", async () => {
+  await using stage = open();
+  const door = { ...json, subscribesInbox: true } as const;
+  const user = { id: "7", subscribe: () => true, publish: () => true };
+  const known = stage.edge.json({ door, channels: ["a", "$user/7"], grant: { name: "user:7", scopes: [], user } });
+  const later = stage.edge.json({ door });
+  await later.session.authenticate(signToken({ channels: ["*"] }));
+  later.session.subscribe("room");
+  await Promise.all([known.socket.subscribed(), later.socket.subscribed(2)]);
+  assertEquals([known.session.channels, later.session.channels], [["a"], ["a", "room"]]);
+  later.session.subscribe("$user/42");
+  await later.socket.subscribed(3);
+  assertEquals(later.session.channels, ["a", "room", "$user/42"]);
 });
