@@ -78,11 +78,12 @@ export class Moving {
   }
 
   /** Goes on with a session of another edge, on a carrier that is open: it hears what it heard, from where it stood. */
-  receive(host: SessionHost<Session>, packed: PackedSession, { door, carrier }: Arrival): Session {
+  receive(host: SessionHost<Session>, packed: PackedSession, { door, carrier, arrived }: Arrival): Session {
     const { registry, delivery, began } = this.#options;
     const { grant, positions, imposed, after, frames, delivered, ...rest } = packed;
     const session = new Session(host, { ...rest, door, carrier, grant: undefined, channels: [], starts: NO_STARTS });
     registry.receive(session);
+    arrived?.(session);
     session.resume({ frames, delivered });
     try {
       session.grant = grant && this.#options.auth.unpack(grant);
@@ -127,6 +128,8 @@ function pack(session: Session): unknown {
 export interface Arrival {
   readonly door: Door;
   readonly carrier: Carrier;
+  /** The session is there; its door was told nothing yet. */
+  readonly arrived?: (session: Session) => void;
 }
 
 const NO_STARTS: ReadonlyMap<string, Start> = new Map();

@@ -99,6 +99,7 @@ Deno.test("Edge.receive() ends a session with its token, and closes one whose lo
   two.auth.revoke("l1");
   await moving.move(two);
   assertEquals((await moving.socket.end()).code, 4401);
+  assertEquals(moving.told, ["arrived"]);
 });
 
 Deno.test("Edge.receive() keeps what was imposed, and does not hear itself as it wished", async () => {

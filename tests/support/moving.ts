@@ -15,6 +15,8 @@ export class Mover {
   readonly sockets: FakeSocket[];
   session: Session;
   edge: StageEdge;
+  /** What was said before a session went on. */
+  readonly told: string[] = [];
   readonly #door: Door;
 
   constructor(edge: StageEdge, { session, socket }: Pick<Client, "session" | "socket">, door: Door = json) {
@@ -38,7 +40,10 @@ export class Mover {
     this.sockets.push(socket);
     socket.open();
     this.edge = to;
-    this.session = to.edge.receive(packed, { door: this.#door, carrier: socket });
+    this.session = to.edge.receive(packed, {
+      ...{ door: this.#door, carrier: socket },
+      arrived: ({ hasLeft }) => void this.told.push(hasLeft ? "left" : "arrived"),
+    });
     to.edge.engine = this.#engine();
   }
 

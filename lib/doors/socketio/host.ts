@@ -99,7 +99,7 @@ export class SocketIoHost implements EngineHost<Who> {
   receive(socket: EngineSocket, { session, door: state }: MovedSession): void {
     const { edge, doors } = this.#options;
     const door = doors.reopen(socket.protocol, state);
-    door.reopened(edge.receive(session, { door, carrier: socket }));
+    edge.receive(session, { door, carrier: socket, arrived: (session) => door.reopened(session) });
   }
 
   #begin(socket: EngineSocket, { address, userAgent, wish, door }: Guest & { door: Door }, grant: Who): Session {
