@@ -69,8 +69,13 @@ export class Polling implements MeasuredOutlet {
     const answer = new Promise<EngineAnswer>((resolve) => {
       this.#poll = { asText: asText || this.#asText, answer: resolve };
     });
-    if (this.#frames.length > 0) this.#answer();
+    this.flush();
     return answer;
+  }
+
+  /** Answers who waits with what there is, if there is something. */
+  flush(): void {
+    if (this.#poll !== undefined && this.#frames.length > 0) this.#answer();
   }
 
   /** Answers who waits with what there is and this behind it. Without anybody who waits it does nothing. */
@@ -102,7 +107,7 @@ export class Polling implements MeasuredOutlet {
 
   #flush(): void {
     this.#isFlushing = false;
-    if (this.#poll !== undefined && this.#frames.length > 0) this.#answer();
+    this.flush();
   }
 
   #answer(): void {

@@ -190,7 +190,7 @@ export class EngineSession implements EngineSocket, CarrierEvents, Beating {
       throw fault;
     }
     const answer = polling.poll(asText);
-    if (this.#farewell) this.#finish(this.#farewell.code, this.#farewell.reason, true);
+    if (this.#farewell) this.#closePolling(polling, this.#farewell);
     else if (polling.isPolled && this.#isProbed) new Release(polling, this.#server.heartbeat);
     return answer;
   }
@@ -363,13 +363,16 @@ export class EngineSession implements EngineSocket, CarrierEvents, Beating {
     const { heartbeat } = this.#server;
     heartbeat.cancel(this);
     if (!this.#polling) return this.#socket!.close(code, reason);
-    if (this.#polling.isPolled) {
-      this.#polling.letGo(CLOSE);
-      this.#finish(code, reason, true);
-    } else {
-      this.#polling.send(CLOSE);
-      heartbeat.plan(this, heartbeat.now() + LINGER);
-    }
+    this.#polling.flush();
+    if (!this.#polling.isPolled) heartbeat.plan(this, heartbeat.now() + LINGER);
+    this.#closePolling(this.#polling, { code, reason });
+  }
+
+  /** Ends it with a GET that has nothing else to get: clients act on `1` before what is in the same payload. */
+  #closePolling(polling: Polling, { code, reason }: Farewell): void {
+    if (!polling.isPolled) return;
+    polling.letGo(CLOSE);
+    this.#finish(code, reason, true);
   }
 
   /** Ends it without waiting for anybody. */

@@ -226,7 +226,7 @@ Deno.test("what is behind the client's `1` is not heard", async () => {
   assertEquals(stage.host.last.said, ["a"]);
 });
 
-Deno.test("close() answers a GET that waits with `1` behind what there is, and tells once", async () => {
+Deno.test("close() answers a GET with what there is and the next with `1`, and tells once", async () => {
   await using stage = openStage();
   const client = await Poller.open(stage.url);
   const { last: heard } = stage.host;
@@ -238,7 +238,9 @@ Deno.test("close() answers a GET that waits with `1` behind what there is, and t
   assertEquals(heard.socket.isOpen, false);
   assertEquals(heard.ended, undefined);
   heard.say("too late");
-  assertEquals((await poll).text, "4last\x1e1");
+  assertEquals((await poll).text, "4last");
+  assertEquals(heard.ended, undefined);
+  assertEquals((await client.poll()).text, "1");
   assertEquals(heard.ended, { code: 4403, reason: "go", clean: true });
   assertEquals((await client.poll()).status, 400);
 });
@@ -251,9 +253,19 @@ Deno.test("close() keeps `1` for the next GET; what the client says until then i
   heard.socket.close(4403, "go");
   assertEquals((await client.post("4a")).text, "ok");
   assertEquals(heard.said, []);
+  assertEquals((await client.poll()).text, "4last");
   assertEquals(heard.ended, undefined);
-  assertEquals((await client.poll()).text, "4last\x1e1");
+  assertEquals((await client.poll()).text, "1");
   assertEquals(heard.ended, { code: 4403, reason: "go", clean: true });
+});
+
+Deno.test("close() answers a GET that waits with `1` where there is nothing else", async () => {
+  await using stage = openStage();
+  const client = await Poller.open(stage.url);
+  const { begun: poll } = await stage.asked(() => client.poll());
+  stage.host.last.socket.close(4403, "go");
+  assertEquals((await poll).text, "1");
+  assertEquals(stage.host.last.ended, { code: 4403, reason: "go", clean: true });
 });
 
 Deno.test("close() lets go of a session that is not polled any more", async () => {
