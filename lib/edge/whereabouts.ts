@@ -58,7 +58,7 @@ export class EdgeWhereabouts implements Whereabouts {
     const { link } = this.#options;
     // Who is told has to know of the order first.
     const answer = link.request("engine", { edge, order });
-    if (!signal || order.kind === "post") return await answer;
+    if (!signal || order.kind === "post" || order.kind === "fail") return await answer;
     const abandon = () => link.notify("abandonPoll", { edge, id: order.id });
     if (signal.aborted) abandon();
     else signal.addEventListener("abort", abandon);

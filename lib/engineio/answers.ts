@@ -5,7 +5,7 @@
  */
 import { type ErrorCode, GongError } from "../errors.ts";
 import type { Data } from "../types.ts";
-import type { EngineAnswer } from "./orders.ts";
+import type { EngineAnswer, EngineRefusal } from "./orders.ts";
 
 /** Refusals of the protocol itself: the code that clients know, and what it is to us. */
 const FAULTS = {
@@ -43,13 +43,32 @@ export function payloadAnswer(body: Data): EngineAnswer {
 
 /** The refusal as the protocol has it. */
 export function refusalAnswer(error: GongError): EngineAnswer {
+  const refusal = refusalOf(error);
   if (error instanceof EngineFault) {
     const { code, message } = FAULTS[error.fault];
-    return { status: 400, body: JSON.stringify({ code, message }) };
+    return { status: 400, body: JSON.stringify({ code, message }), refusal };
   }
   const { status, message } = error;
   const code = status === 401 || status === 403 ? FORBIDDEN : FAULTS.request.code;
-  return { status, body: JSON.stringify({ code, message }) };
+  return { status, body: JSON.stringify({ code, message }), refusal };
+}
+
+/** The refusal as it crosses isolates. */
+export function refusalOf(error: GongError): EngineRefusal {
+  return error instanceof EngineFault ? { ...error.toRefusal(), fault: error.fault } : error.toRefusal();
+}
+
+/** The refusal that another isolate described. */
+export function faultOf({ fault, ...refusal }: EngineRefusal): GongError {
+  return fault !== undefined && Object.hasOwn(FAULTS, fault)
+    ? new EngineFault(fault as FaultName)
+    : GongError.fromRefusal(refusal);
+}
+
+/** The answer, unless it is a refusal. @throws {GongError} that */
+export function unrefused(answer: EngineAnswer): EngineAnswer {
+  if (answer.refusal) throw faultOf(answer.refusal);
+  return answer;
 }
 
 /** The whole response. */

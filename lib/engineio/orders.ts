@@ -5,7 +5,7 @@
  * @module
  */
 import type { PackedGrant } from "../auth/grant.ts";
-import type { Data, Position } from "../types.ts";
+import type { Data, Position, Refusal } from "../types.ts";
 
 /** 3 is that of Socket.IO 2. */
 export type EngineProtocol = 3 | 4;
@@ -36,12 +36,26 @@ export interface ProbeOrder {
   readonly off?: true;
 }
 
-export type EngineOrder = PollOrder | PostOrder | ProbeOrder;
+/** A POST that was refused where it was read: it ends the session, if that polls. */
+export interface FailOrder {
+  readonly kind: "fail";
+  readonly sid: string;
+  readonly refusal: EngineRefusal;
+}
+
+export type EngineOrder = PollOrder | PostOrder | ProbeOrder | FailOrder;
 
 /** What the request is answered: the whole response but for what every one has. */
 export interface EngineAnswer {
   readonly status: number;
   readonly body: Data;
+  /** What was refused, to be counted by whoever answers the client. */
+  readonly refusal?: EngineRefusal;
+}
+
+/** A refusal, and its place in the protocol's own table if it has one. */
+export interface EngineRefusal extends Refusal {
+  readonly fault?: string;
 }
 
 /** A session of Engine.IO on its way from its owner to the edge that has its WebSocket. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { byteLength } from "../bytes.ts";
 import type { Carrier } from "../carrier.ts";
 import { type ErrorCode, GongError } from "../errors.ts";
 import type { ByteBudget } from "../http/body.ts";
@@ -10,7 +11,19 @@ import { allowOrigin } from "../http/cors.ts";
 import { checkUpgrade } from "../http/handshake.ts";
 import { Socket } from "../socket.ts";
 import { Turn } from "../turn.ts";
-import { EngineFault, OK, payloadAnswer, refusalAnswer, toPreflight, toRefusal, toResponse } from "./answers.ts";
+import type { Data } from "../types.ts";
+import {
+  EngineFault,
+  faultOf,
+  OK,
+  payloadAnswer,
+  refusalAnswer,
+  refusalOf,
+  toPreflight,
+  toRefusal,
+  toResponse,
+  unrefused,
+} from "./answers.ts";
 import { LocalClaim, RemoteClaim } from "./claims.ts";
 import type { EngineHost, EnginePeer, EngineServer, EngineSettings, Visit, Whereabouts } from "./engine.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -103,6 +116,9 @@ class Server<W> implements EngineServer, SessionContext {
         case "probe":
           if (order.off) session.unprobe(order.id);
           else session.probe(order.id);
+          return OK;
+        case "fail":
+          if (session.transport === "polling") session.fail(faultOf(order.refusal));
           return OK;
       }
     } catch (error) {
@@ -246,8 +262,10 @@ class Server<W> implements EngineServer, SessionContext {
     session.attach(socket);
     try {
       this.#host.receive(session, moved);
-    } catch (error) {
-      session.fail(GongError.from(error));
+    } catch (caught) {
+      const error = GongError.from(caught);
+      this.refused(error.code);
+      session.fail(error);
     }
     if (this.#isClosed) session.close(GOING_AWAY, "server shutting down");
     return session;
@@ -272,7 +290,7 @@ class Server<W> implements EngineServer, SessionContext {
 
   async #poll(request: Request, session: EngineSession, asText: boolean, peer: EnginePeer): Promise<Response> {
     const leave = () => session.abandoned();
-    const answer = await untilAborted(request.signal, leave, () => session.poll(asText));
+    const answer = unrefused(await untilAborted(request.signal, leave, () => session.poll(asText)));
     // What has not arrived is not sent again. An abort before the answer was handed over means nothing in Deno 2.6.
     peer.completed().then(() => request.signal.addEventListener("abort", leave), leave);
     return toResponse(answer);
@@ -286,31 +304,56 @@ class Server<W> implements EngineServer, SessionContext {
   }
 
   async #post(request: Request, sid: string, where: EngineSession | number): Promise<Response> {
-    const session = typeof where === "number" ? undefined : where;
     if (this.#posting.has(sid)) {
       const fault = new EngineFault("request");
-      session?.fail(fault);
+      this.#fail(where, sid, fault);
       throw fault;
     }
     this.#posting.add(sid);
     try {
-      const body = await readPayload(request, this.#bodies);
+      const body = await this.#read(request, sid, where);
       // It may be elsewhere by now.
-      if (session) return toResponse(session.say(body));
-      return toResponse(await this.#ask(where as number, { kind: "post", sid, body }));
-    } catch (error) {
-      // A session that has a WebSocket by now goes on.
-      if (session?.transport === "polling") session.fail(GongError.from(error));
-      throw error;
+      return toResponse(typeof where === "number" ? await this.#relayPost(where, sid, body) : where.say(body));
     } finally {
       this.#posting.delete(sid);
     }
   }
 
-  /** An edge that is gone took its sessions along. */
+  async #read(request: Request, sid: string, where: EngineSession | number): Promise<Data> {
+    try {
+      return await readPayload(request, this.#bodies);
+    } catch (error) {
+      this.#fail(where, sid, GongError.from(error));
+      throw error;
+    }
+  }
+
+  /** What was not read ends the session. One that has a WebSocket by now goes on. */
+  #fail(where: EngineSession | number, sid: string, error: GongError): void {
+    if (typeof where !== "number") return where.transport === "polling" ? where.fail(error) : undefined;
+    this.#whereabouts.ask(where, { kind: "fail", sid, refusal: refusalOf(error) }).catch(() => {});
+  }
+
+  /** Until it is answered it takes its room of what bodies may have: on its way it is held more than once. */
+  async #relayPost(edge: number, sid: string, body: Data): Promise<EngineAnswer> {
+    const { budget } = this.#bodies;
+    const size = byteLength(body);
+    if (budget?.take(size) === false) {
+      const error = new GongError("overloaded", "Too many requests are on their way.", { retryAfter: 1 });
+      this.#fail(edge, sid, error);
+      throw error;
+    }
+    try {
+      return await this.#ask(edge, { kind: "post", sid, body });
+    } finally {
+      budget?.give(size);
+    }
+  }
+
+  /** An edge that is gone took its sessions along. @throws {GongError} what the session's edge refuses */
   async #ask(edge: number, order: EngineOrder, signal?: AbortSignal): Promise<EngineAnswer> {
     try {
-      return await this.#whereabouts.ask(edge, order, signal);
+      return unrefused(await this.#whereabouts.ask(edge, order, signal));
     } catch (error) {
       throw error instanceof GongError && error.code === "not_found" ? new EngineFault("sid") : error;
     }

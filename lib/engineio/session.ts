@@ -24,6 +24,8 @@ const PRECISION = 20;
 const MOST_CONTROLS = 60;
 /** Answers to pings that may be handed to a WebSocket that takes nothing. */
 const MOST_UNREAD = 100;
+/** Characters that a ping may have, as they are said back whatever waits: clients send none, or `probe`. */
+const MOST_OF_PING = 128;
 /** What an upgrade may take longer here than where its WebSocket is, in milliseconds. */
 const UPGRADE_SLACK = 1000;
 
@@ -166,8 +168,10 @@ export class EngineSession implements EngineSocket, CarrierEvents, Beating {
     try {
       if (isLarger(frame, this.#server.settings.maxPayload)) throw new GongError("too_large");
       this.#take(this.codec.decodeFrame(frame));
-    } catch (error) {
-      this.fail(GongError.from(error), "parse error");
+    } catch (caught) {
+      const error = GongError.from(caught);
+      this.#server.refused(error.code);
+      this.fail(error, "parse error");
     }
   }
 
@@ -227,10 +231,12 @@ export class EngineSession implements EngineSocket, CarrierEvents, Beating {
     this.#finish(GONE, "transport error", false);
   }
 
-  /** It ends since its client has done what it must not; a GET that waits is told, and so is a WebSocket. */
+  /**
+   * It ends since its client has done what it must not; a GET that waits is told, and so is a WebSocket. It is counted by
+   * whoever answers the client.
+   */
   fail(error: GongError, reason = "transport error"): void {
     if (this.#isMoving || this.#state === "closing" || this.#state === "closed") return;
-    this.#server.refused(error.code);
     this.#drop(error.closeCode, reason, error.message);
   }
 
@@ -329,6 +335,7 @@ export class EngineSession implements EngineSocket, CarrierEvents, Beating {
   }
 
   #answerPing(data: string): void {
+    if (data.length > MOST_OF_PING) throw new GongError("too_large", "That is too much for a ping.");
     const { pending } = this;
     if (pending === 0) this.#unread = 0;
     else if (++this.#unread > MOST_UNREAD) throw new GongError("slow");
