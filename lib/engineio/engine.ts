@@ -68,6 +68,17 @@ export interface EngineHost<W> {
    * nobody tells, and what its old transport had not sent is on its way.
    */
   receive(socket: EngineSocket, moved: MovedSession): void;
+  /** A WebSocket that is no session's was told to close; it may be there until it is {@linkcode gone}. */
+  closing?(leftover: Leftover): void;
+  gone?(leftover: Leftover): void;
+}
+
+/** A WebSocket that is no session's. */
+export interface Leftover {
+  /** Whether something is to be said to it yet. */
+  readonly lingers: boolean;
+  /** Bytes that it holds. */
+  readonly held: number;
 }
 
 /** Where sessions are: here or with others. */

@@ -25,7 +25,8 @@ import {
   unrefused,
 } from "./answers.ts";
 import { LocalClaim, RemoteClaim } from "./claims.ts";
-import type { EngineHost, EnginePeer, EngineServer, EngineSettings, Visit, Whereabouts } from "./engine.ts";
+import { Probers } from "./probers.ts";
+import type { EngineHost, EnginePeer, EngineServer, EngineSettings, Leftover, Visit, Whereabouts } from "./engine.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Moved } from "./moved.ts";
 import type { EngineAnswer, EngineOrder, EngineProtocol, MovedSession, PollOrder } from "./orders.ts";
@@ -65,7 +66,7 @@ class Server<W> implements EngineServer, SessionContext {
   readonly #bodies: BodyLimits;
   readonly #sessions = new Map<string, EngineSession>();
   /** WebSockets that are not a session's yet, by its id. */
-  readonly #probers = new Map<string, Prober>();
+  readonly #probers = new Probers();
   /** Sessions of which a POST is being read, by their ids. */
   readonly #posting = new Set<string>();
   /** Sessions whose GET came by another edge, by its id. */
@@ -149,7 +150,7 @@ class Server<W> implements EngineServer, SessionContext {
 
   close(): void {
     this.#isClosed = true;
-    for (const prober of [...this.#probers.values()]) prober.close(GOING_AWAY, "server shutting down");
+    for (const prober of this.#probers.all()) prober.close(GOING_AWAY, "server shutting down");
     for (const session of [...this.#sessions.values()]) session.close(GOING_AWAY, "server shutting down");
     this.#stopIfEmpty();
   }
@@ -167,6 +168,14 @@ class Server<W> implements EngineServer, SessionContext {
     this.#refused(code);
   }
 
+  closing(leftover: Leftover): void {
+    this.#host.closing?.(leftover);
+  }
+
+  gone(leftover: Leftover): void {
+    this.#host.gone?.(leftover);
+  }
+
   // Requests.
 
   /** The checks, in the order of the protocol's own server. */
@@ -179,7 +188,7 @@ class Server<W> implements EngineServer, SessionContext {
     if (transport !== "polling" && transport !== "websocket") throw new EngineFault("transport");
     const isUpgrade = transport === "websocket" && request.headers.has("upgrade");
     const sid = query.get("sid");
-    if (sid) return isUpgrade ? this.#goOn(request, sid) : this.#talk(request, url, sid, peer);
+    if (sid) return isUpgrade ? this.#goOn(request, sid, peer) : this.#talk(request, url, sid, peer);
     if (method !== "GET") throw new EngineFault("method");
     if (transport === "websocket" && !isUpgrade) throw new EngineFault("request");
     const protocol = this.#readVersion(query.get("EIO"));
@@ -232,19 +241,20 @@ class Server<W> implements EngineServer, SessionContext {
   }
 
   /** A WebSocket for a session that there is. */
-  #goOn(request: Request, sid: string): Response {
+  #goOn(request: Request, sid: string, { address }: EnginePeer): Response {
     const owner = this.#whereabouts.ownerOf(sid);
     const session = this.#sessions.get(sid);
     const isHere = session !== undefined || owner === "here";
     if (owner === undefined || isHere && session === undefined && !this.#moved.has(sid)) throw new EngineFault("sid");
     checkUpgrade(request);
-    const { socket, response } = upgrade(request);
     const isTaken = isHere && session?.transport !== "polling" || this.#probers.has(sid);
-    if (isTaken) new Turned(socket);
+    if (!isTaken) this.#probers.check(address);
+    const { socket, response } = upgrade(request);
+    if (isTaken) new Turned(this, socket);
     else {
       const claim = session ? new LocalClaim(session) : this.#claimOf(owner as number, sid);
-      const prober = new Prober(this, this.#newId(), socket, claim, () => this.#probers.delete(sid));
-      this.#probers.set(sid, prober);
+      const over = () => this.#probers.delete(sid, address);
+      this.#probers.add(sid, address, new Prober(this, this.#newId(), socket, claim, over));
     }
     return response;
   }

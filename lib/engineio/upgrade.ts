@@ -7,6 +7,7 @@ import { byteLength } from "../bytes.ts";
 import type { Carrier, CarrierEvents } from "../carrier.ts";
 import { type ErrorCode, ERRORS, GongError } from "../errors.ts";
 import type { Data } from "../types.ts";
+import type { Leftover } from "./engine.ts";
 import type { Beating, Heartbeat } from "./heartbeat.ts";
 
 const PROBE = "2probe";
@@ -37,10 +38,15 @@ export interface ProberContext {
   readonly heartbeat: Heartbeat;
   readonly settings: { readonly upgradeTimeout: number; readonly maxPayload: number };
   refused(code: ErrorCode): void;
+  /** Its WebSocket was told to close; it may be there until it is `gone`. */
+  closing(leftover: Leftover): void;
+  gone(leftover: Leftover): void;
 }
 
 /** One such WebSocket, until it is the session's or is closed. */
-export class Prober implements CarrierEvents, Beating {
+export class Prober implements CarrierEvents, Beating, Leftover {
+  readonly lingers = false;
+  readonly held = 0;
   due = Infinity;
   listed = Infinity;
   readonly #server: ProberContext;
@@ -85,6 +91,7 @@ export class Prober implements CarrierEvents, Beating {
     // A session that is on its way hears of it when it is here.
     if (this.#state === "upgrading") this.#closed = [code, reason, clean];
     else this.#end();
+    this.#server.gone(this);
   }
 
   /** It has taken too long. */
@@ -95,7 +102,9 @@ export class Prober implements CarrierEvents, Beating {
   /** Its session goes on without it. */
   close(code: number, reason: string): void {
     if (this.#state === "over") return;
+    const isThere = this.#closed === undefined;
     this.#end();
+    if (isThere) this.#server.closing(this);
     this.#socket.close(code, reason);
   }
 
@@ -172,19 +181,26 @@ export class Prober implements CarrierEvents, Beating {
 }
 
 /** A WebSocket for a session that has one: it is closed as soon as it is open, and the session goes on. */
-export class Turned implements CarrierEvents {
+export class Turned implements CarrierEvents, Leftover {
+  readonly lingers = false;
+  readonly held = 0;
+  readonly #server: Pick<ProberContext, "closing" | "gone">;
   readonly #socket: Carrier;
 
-  constructor(socket: Carrier) {
+  constructor(server: Pick<ProberContext, "closing" | "gone">, socket: Carrier) {
+    this.#server = server;
     this.#socket = socket;
     socket.listen(this);
   }
 
   opened(): void {
+    this.#server.closing(this);
     this.#socket.close(ERRORS.conflict.close, "This session has a WebSocket.");
   }
 
   received(): void {}
 
-  closed(): void {}
+  closed(): void {
+    this.#server.gone(this);
+  }
 }

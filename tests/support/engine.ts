@@ -5,7 +5,14 @@
  */
 import type { CarrierEvents } from "../../lib/carrier.ts";
 import { ENGINE_CODECS } from "../../lib/codecs/engineio.ts";
-import type { EngineHost, EngineServer, EngineSettings, EngineSocket, Visit } from "../../lib/engineio/engine.ts";
+import type {
+  EngineHost,
+  EngineServer,
+  EngineSettings,
+  EngineSocket,
+  Leftover,
+  Visit,
+} from "../../lib/engineio/engine.ts";
 import type { MovedSession } from "../../lib/engineio/orders.ts";
 import { createEngineServer, type EngineOptions } from "../../lib/engineio/server.ts";
 import { GongError } from "../../lib/errors.ts";
@@ -103,6 +110,19 @@ export class EchoHost implements EngineHost<string> {
     const heard = new Heard(socket);
     heard.said.push(...moved.door as Data[]);
     this.sessions.push(heard);
+  }
+
+  /** WebSockets of no session that were told to close, and of those what is there yet. */
+  told = 0;
+  readonly leftovers = new Set<Leftover>();
+
+  closing(leftover: Leftover): void {
+    this.told++;
+    this.leftovers.add(leftover);
+  }
+
+  gone(leftover: Leftover): void {
+    this.leftovers.delete(leftover);
   }
 
   /** The session of this id, wherever it is, unless it is on its way. */

@@ -6,7 +6,7 @@
 import type { Grant } from "../../auth.ts";
 import type { Door } from "../../door.ts";
 import type { Visitor } from "../../edge/waiting.ts";
-import type { EngineHost, EngineSettings, EngineSocket, Visit } from "../../engineio/engine.ts";
+import type { EngineHost, EngineSettings, EngineSocket, Leftover, Visit } from "../../engineio/engine.ts";
 import type { MovedSession } from "../../engineio/orders.ts";
 import { GongError } from "../../errors.ts";
 import type { Session } from "../../session.ts";
@@ -100,6 +100,14 @@ export class SocketIoHost implements EngineHost<Who> {
     const { edge, doors } = this.#options;
     const door = doors.reopen(socket.protocol, state);
     edge.receive(session, { door, carrier: socket, arrived: (session) => door.reopened(session) });
+  }
+
+  closing(leftover: Leftover): void {
+    this.#options.edge.registry.closing(leftover);
+  }
+
+  gone(leftover: Leftover): void {
+    this.#options.edge.registry.gone(leftover);
   }
 
   #begin(socket: EngineSocket, { address, userAgent, wish, door }: Guest & { door: Door }, grant: Who): Session {
