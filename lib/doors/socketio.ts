@@ -24,6 +24,8 @@ export type { SocketIoSettings } from "./socketio/shared.ts";
 const OVERHEAD = 16_384;
 /** Events that wait while a room is being joined or left. */
 const WAITING = 256;
+/** And their bytes, with those of CONNECTs that wait: as much as may wait for a client by default. */
+const WAITING_BYTES = 2 ** 20;
 /** Questions that a client may leave unanswered. */
 const ASKED = 100;
 
@@ -47,6 +49,7 @@ export class SocketIoDoors {
       namespaces: config.maxSubscriptions,
       asked: ASKED,
       waiting: WAITING,
+      waitingBytes: WAITING_BYTES,
     };
     this.#shared = { config, offsets, codecs, pulse, limits };
   }

@@ -70,7 +70,7 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
   }
 
   begin(): void {
-    if (this.#options.protocol === 3) this.#connect("/", NO_AUTH);
+    if (this.#options.protocol === 3) this.#connect("/", NO_AUTH, 0);
   }
 
   received(data: Data): void {
@@ -79,12 +79,14 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
     if (!packet) return;
     const { protocol } = this.#options;
     const namespace = namespaceOf(packet, protocol);
-    if (packet.type === PacketType.CONNECT) return this.#connect(namespace, authOf(packet, protocol));
+    if (packet.type === PacketType.CONNECT) {
+      return this.#connect(namespace, authOf(packet, protocol), this.#reader.size);
+    }
     const socket = this.#sockets?.get(namespace);
     if (!socket) return this.#passOver(namespace, packet);
     switch (packet.type) {
       case PacketType.EVENT:
-        return (this.#events ??= new Events(this.#options, this)).take(socket, packet);
+        return (this.#events ??= new Events(this.#options, this)).take(socket, packet, this.#reader.size);
       case PacketType.ACK:
         return this.#answered(socket, packet);
       case PacketType.DISCONNECT:
@@ -203,8 +205,13 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
     return encodePacket(packet, this.#options.protocol);
   }
 
-  /** @throws {GongError} `bad_request` when it is connected there; `too_many` */
-  #connect(namespace: string, auth: Readonly<Record<string, unknown>>): void {
+  checkRoom(size: number): void {
+    const bytes = (this.#events?.bytes ?? 0) + (this.#connects?.bytes ?? 0);
+    if (bytes > 0 && bytes + size > this.#options.limits.waitingBytes) throw new GongError("rate_limited");
+  }
+
+  /** @throws {GongError} `bad_request` when it is connected there; `too_many`; `rate_limited` */
+  #connect(namespace: string, auth: Readonly<Record<string, unknown>>, size: number): void {
     const { protocol, handlers, limits } = this.#options;
     const pending = this.#connects?.find(namespace);
     const isConnected = this.#sockets?.has(namespace) ?? false;
@@ -217,9 +224,9 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
     if (count >= limits.namespaces) {
       throw new GongError("too_many", "There are too many namespaces on this connection.");
     }
-    (this.#connects ??= new Connects(handlers, this)).add(
-      new NamespaceSocket(this, this.#options.newId(), namespace, auth),
-    );
+    this.checkRoom(size);
+    const socket = new NamespaceSocket(this, this.#options.newId(), namespace, auth);
+    (this.#connects ??= new Connects(handlers, this)).add(socket, size);
   }
 
   #admit(socket: NamespaceSocket): void {

@@ -26,6 +26,9 @@ export class Connects {
   readonly #owner: ConnectsOwner;
   /** The first may be under way: it is busy then. */
   readonly #queue: NamespaceSocket[] = [];
+  /** Bytes of their packets. */
+  readonly #sizes = new Map<NamespaceSocket, number>();
+  #bytes = 0;
 
   constructor(handlers: Handlers, owner: ConnectsOwner) {
     this.#handlers = handlers;
@@ -36,13 +39,20 @@ export class Connects {
     return this.#queue.length;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** The one that connects to the namespace, and that nobody has given up. */
   find(namespace: string): NamespaceSocket | undefined {
     return this.#queue.find((socket) => socket.namespace === namespace && socket.standing === "connecting");
   }
 
-  add(socket: NamespaceSocket): void {
+  /** @param size of its packet, in bytes */
+  add(socket: NamespaceSocket, size: number): void {
     this.#queue.push(socket);
+    this.#sizes.set(socket, size);
+    this.#bytes += size;
     this.proceed();
   }
 
@@ -50,7 +60,10 @@ export class Connects {
   cancel(socket: NamespaceSocket, reason: string): void {
     socket.standing = "gone";
     socket.reason = reason;
-    if (!socket.isBusy) this.#queue.splice(this.#queue.indexOf(socket), 1);
+    if (!socket.isBusy) {
+      this.#queue.splice(this.#queue.indexOf(socket), 1);
+      this.#release(socket);
+    }
     this.#owner.eased();
   }
 
@@ -98,5 +111,11 @@ export class Connects {
   #shift(socket: NamespaceSocket): void {
     socket.isBusy = false;
     this.#queue.shift();
+    this.#release(socket);
+  }
+
+  #release(socket: NamespaceSocket): void {
+    this.#bytes -= this.#sizes.get(socket)!;
+    this.#sizes.delete(socket);
   }
 }

@@ -20,8 +20,11 @@ export interface ServerSocket {
   readonly id: string;
   /** E.g. `/chat1`. */
   readonly namespace: string;
-  /** What the client has said with CONNECT; an empty object when nothing. Never merged into anything. */
-  readonly auth: Readonly<Record<string, unknown>>;
+  /**
+   * What the client has said with CONNECT; an empty object when nothing. Never merged into anything. It stays as long as the
+   * socket, and moves with it: whoever has read it may put an empty one there.
+   */
+  auth: Readonly<Record<string, unknown>>;
   /** Kept by whoever uses the engine; plain values, as it moves with the connection. */
   data: unknown;
   /** Whether it is connected: CONNECT is answered, and neither side has ended it. */
@@ -95,6 +98,8 @@ export interface ConnectionLimits {
   readonly asked: number;
   /** Events that wait until one before them is handled. */
   readonly waiting: number;
+  /** Bytes of all packets that wait so, or until they may connect; of one alone there may be more. */
+  readonly waitingBytes: number;
 }
 
 /** One connection of a client: its namespaces, and what is under way in them. */

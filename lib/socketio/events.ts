@@ -16,6 +16,8 @@ export interface EventsOwner extends SocketOwner {
   drained(socket: NamespaceSocket): void;
   /** Less is under way than before. */
   eased(): void;
+  /** Whether a packet of so many bytes may wait. @throws {GongError} `rate_limited` */
+  checkRoom(size: number): void;
 }
 
 /** What is under way of one connection, and what waits for it. */
@@ -24,6 +26,7 @@ export class Events {
   readonly #owner: EventsOwner;
   #underWay = 0;
   #waiting = 0;
+  #bytes = 0;
 
   constructor(options: ConnectionOptions, owner: EventsOwner) {
     this.#options = options;
@@ -35,12 +38,19 @@ export class Events {
     return this.#underWay === 0 && this.#waiting === 0;
   }
 
+  /** Bytes of what waits. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Handles an event, now or in its turn. @throws {GongError} `rate_limited` */
-  take(socket: NamespaceSocket, packet: Packet): void {
+  take(socket: NamespaceSocket, packet: Packet, size: number): void {
     if (!socket.isBusy) return this.#handle(socket, packet);
     if (this.#waiting >= this.#options.limits.waiting) throw new GongError("rate_limited");
+    this.#owner.checkRoom(size);
     this.#waiting++;
-    (socket.waiting ??= []).push(packet);
+    this.#bytes += size;
+    (socket.waiting ??= []).push({ packet, size });
   }
 
   /** Has an acknowledgement handled at once: an event may wait for it. */
@@ -60,7 +70,7 @@ export class Events {
 
   /** What waits of this socket is not handled any more. */
   drop(socket: NamespaceSocket): void {
-    this.#waiting -= socket.waiting?.length ?? 0;
+    for (const { size } of socket.waiting ?? []) this.#release(size);
     socket.waiting = undefined;
   }
 
@@ -81,14 +91,20 @@ export class Events {
     socket.isBusy = false;
     this.#underWay--;
     while (!socket.isBusy && socket.waiting?.length) {
-      this.#waiting--;
-      this.#handle(socket, socket.waiting.shift()!);
+      const { packet, size } = socket.waiting.shift()!;
+      this.#release(size);
+      this.#handle(socket, packet);
     }
     if (!socket.isBusy) {
       socket.waiting = undefined;
       this.#owner.drained(socket);
     }
     this.#owner.eased();
+  }
+
+  #release(size: number): void {
+    this.#waiting--;
+    this.#bytes -= size;
   }
 
   #failed(socket: NamespaceSocket, error: unknown, answering?: Answering): void {

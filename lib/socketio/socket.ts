@@ -13,6 +13,12 @@ import type { Argument, Rooms, ServerSocket } from "./engine.ts";
  */
 export type Standing = "connecting" | "connected" | "leaving" | "gone";
 
+/** A packet, and what it has in bytes, with its attachments. */
+export interface Sized {
+  readonly packet: Packet;
+  readonly size: number;
+}
+
 /** What a socket needs of its connection. */
 export interface SocketOwner {
   readonly rooms: Rooms;
@@ -27,13 +33,13 @@ export interface SocketOwner {
 export class NamespaceSocket implements ServerSocket {
   id: string;
   readonly namespace: string;
-  readonly auth: Readonly<Record<string, unknown>>;
+  auth: Readonly<Record<string, unknown>>;
   data: unknown;
   standing: Standing = "connecting";
   /** A handler is under way whose end is waited for. */
   isBusy = false;
   /** Events that came meanwhile. */
-  waiting: Packet[] | undefined;
+  waiting: Sized[] | undefined;
   /** What was sent before CONNECT is answered. */
   early: (readonly Data[])[] | undefined;
   /** Why it is gone, of one whose `onConnect` is under way. */

@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { GongError } from "../../lib/errors.ts";
 import type { Ack } from "../../lib/socketio/engine.ts";
-import { Noted, Talk } from "./talk.ts";
+import type { Data } from "../../lib/types.ts";
+import { LIMITS, Noted, Talk } from "./talk.ts";
 
 /** Handlers whose events end when they are told to. */
 class Slow extends Noted {
@@ -109,6 +110,35 @@ Deno.test("events that wait are bounded, over all sockets of a connection", asyn
   talk.socket("/a").disconnect();
   talk.say('2["5"]', '2["6"]');
   assertEquals(assertThrows(() => talk.say('2["7"]'), GongError).code, "rate_limited");
+});
+
+Deno.test("what waits is bounded in bytes too, CONNECTs and attachments among it, but one packet may always", async () => {
+  const slow = new Slow();
+  const limits = { ...LIMITS, waiting: 100, waitingBytes: 100 };
+  const talk = new Talk(slow, { limits });
+  const isRefused = (...packets: Data[]) => {
+    assertEquals(assertThrows(() => talk.say(...packets), GongError).code, "rate_limited");
+  };
+  const large = "x".repeat(80);
+  talk.say("0", '2["under way"]', `2["a","${large.repeat(3)}"]`);
+  isRefused('2["b"]');
+  await slow.end();
+  talk.say('51-["b",{"_placeholder":true,"num":0}]', new Uint8Array(50));
+  isRefused(`2["c"]  ${" ".repeat(20)}`);
+  talk.say('2["c"]');
+  await slow.end();
+  await slow.end();
+  await slow.end();
+  const gate = Promise.withResolvers<void>();
+  const { promise } = gate;
+  slow.onConnect = () => promise;
+  talk.say(`0/a,{"a":"${large}"}`);
+  isRefused(`0/b,{"a":"${large}"}`);
+  gate.resolve();
+  await talk.connection.settled();
+  talk.say(`0/b,{"a":"${large}"}`);
+  await talk.connection.settled();
+  assertEquals([...talk.connection.sockets.keys()], ["/", "/a", "/b"]);
 });
 
 Deno.test("what a client said before its DISCONNECT is handled before that, and before its next CONNECT", async () => {

@@ -17,7 +17,13 @@ import type {
 } from "../../lib/socketio/engine.ts";
 import type { Data } from "../../lib/types.ts";
 
-export const LIMITS: ConnectionLimits = { maxMessage: 10_000, namespaces: 4, asked: 3, waiting: 3 };
+export const LIMITS: ConnectionLimits = {
+  maxMessage: 10_000,
+  namespaces: 4,
+  asked: 3,
+  waiting: 3,
+  waitingBytes: 10_000,
+};
 
 const NO_ROOMS: Rooms = {
   join: () => Promise.resolve(),

@@ -40,6 +40,8 @@ export class PacketReader {
   #begun: Data[] | undefined;
   #attachments = 0;
   #size = 0;
+  /** Bytes of the last packet that was whole, with its attachments. */
+  size = 0;
 
   constructor(limits: ReaderLimits) {
     this.#limits = limits;
@@ -72,7 +74,10 @@ export class PacketReader {
     const reviver = attachments === 0 ? reviverFor(text) : undefined;
     const decoder = new Decoder({ reviver: reviver as never, maxAttachments: MAX_ATTACHMENTS });
     const packet = decode(decoder, text);
-    if (packet) return packet;
+    if (packet) {
+      this.size = size;
+      return packet;
+    }
     this.#decoder = decoder;
     this.#begun = [text];
     this.#attachments = attachments;
@@ -87,6 +92,7 @@ export class PacketReader {
     const packet = decode(this.#decoder, bytes);
     if (!packet) return undefined;
     if (!hasEachOnce(packet.data, this.#attachments)) throw noPacket("an attachment without its one place");
+    this.size = this.#size;
     this.#forget();
     return packet;
   }

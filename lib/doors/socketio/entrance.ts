@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import { encodeCursor, MAX_CURSOR } from "../../codecs/cursor.ts";
 import type { DoorSession } from "../../door.ts";
 import { type ErrorCode, ERRORS, GongError } from "../../errors.ts";
+import { NO_AUTH } from "../../socketio/connecting.ts";
 import type { ConnectAnswer, ServerSocket } from "../../socketio/engine.ts";
 import type { Position, Start } from "../../types.ts";
 import type { Arrival, Begun } from "./arrival.ts";
@@ -52,6 +53,8 @@ export async function enter(namespaces: Entered, socket: ServerSocket): Promise<
   const { session } = namespaces;
   try {
     const wish = readConnect(socket.namespace, socket.auth);
+    // A secret may be in it, and what else is there would stay as long as the socket.
+    socket.auth = NO_AUTH;
     const { token, key, user } = wish.said;
     if ((token ?? key ?? user) !== undefined) await session.identify(wish.said);
     const entry = await comeBack(namespaces, socket, wish) ?? await begin(namespaces, wish);

@@ -1,0 +1,12 @@
+import { assertEquals } from "@std/assert";
+import type { PackedConnection } from "../../../lib/socketio/engine.ts";
+import { SocketIoPeer } from "../../support/socketio_stage.ts";
+import { Stage } from "../../support/stage.ts";
+
+Deno.test("what a client has said with CONNECT is not kept, and does not move with it", async () => {
+  await using stage = new Stage();
+  const peer = await SocketIoPeer.connect(stage.edge, "/", { rooms: ["a"], secret: "hush" });
+  await peer.enter("/chat1", { secret: "hush" });
+  const { sockets } = peer.client.session.door.pack!() as PackedConnection;
+  assertEquals(sockets.map(({ namespace, auth }) => [namespace, auth]), [["/", {}], ["/chat1", {}]]);
+});
