@@ -105,7 +105,10 @@ function forgive(cause: unknown): undefined {
 
 /** Each channel beside that of the namespace is as much work as a message. @throws {GongError} `rate_limited` */
 function arrive(namespaces: Entered, starts: ReadonlyMap<string, Start | undefined>): Arrival {
-  if (starts.size > 1) namespaces.session.count(starts.size - 1);
+  const { session, shared: { config: { messageRate } } } = namespaces;
+  // CONNECT was one of a burst: who has said nothing else is let in.
+  const most = messageRate * 2 - 1;
+  if (starts.size > 1) session.count(Math.min(starts.size - 1, most));
   return namespaces.arrive(starts);
 }
 

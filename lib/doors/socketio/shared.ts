@@ -13,6 +13,7 @@ export type SocketIoSettings = Pick<
   Config,
   | "maxMessage"
   | "maxSubscriptions"
+  | "messageRate"
   | "connectTimeout"
   | "recovery"
   | "eventJoin"

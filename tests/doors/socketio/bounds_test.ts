@@ -10,3 +10,9 @@ Deno.test("what a client has said with CONNECT is not kept, and does not move wi
   const { sockets } = peer.client.session.door.pack!() as PackedConnection;
   assertEquals(sockets.map(({ namespace, auth }) => [namespace, auth]), [["/", {}], ["/chat1", {}]]);
 });
+
+Deno.test("as many rooms as there may be are joined with CONNECT, however low the rate of messages is", async () => {
+  await using stage = new Stage({ config: { messageRate: 2 } });
+  const peer = await SocketIoPeer.connect(stage.edge, "/", { rooms: ["a", "b", "c", "d", "e"] });
+  assertEquals(peer.client.session.channels.length, 6);
+});
