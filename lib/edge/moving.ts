@@ -71,8 +71,7 @@ export class Moving {
     };
     this.#given.add(session);
     left(session);
-    registry.leave(session, "moved");
-    registry.gone(session);
+    registry.give(session);
     log.debug("session.moved", { session: id, door: door.name, address });
     return { session: packed, door: state };
   }

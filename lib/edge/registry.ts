@@ -113,6 +113,14 @@ export class Registry {
     this.#closing.set(session, performance.now());
   }
 
+  /** It goes on with another edge, and is not counted anew there. */
+  give(session: Session): void {
+    if (!this.#remove(session)) return;
+    this.#countDoor(session, -1);
+    this.#metrics.count("gong_sessions_moved_total", {});
+    this.gone(session);
+  }
+
   /** Its socket was told to close: it should go from now on. */
   closing(leaving: Leaving): void {
     this.#closing.delete(leaving);

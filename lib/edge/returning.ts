@@ -44,7 +44,8 @@ export class Returning {
       return undefined;
     }
     registry.rename(session, found.session);
-    log.info("session.recovered", { session: found.session, was: id });
+    const { options: { address }, user } = session;
+    log.info("session.recovered", { session: found.session, was: id, address, ...user === undefined ? {} : { user } });
     return found.state;
   }
 

@@ -28,6 +28,11 @@ export const METRICS = Object.freeze({
   gong_sessions: metric("gauge", "sum", "Clients connected now.", "door"),
   gong_sessions_opened_total: metric("counter", "sum", "Clients that connected.", "door"),
   gong_sessions_closed_total: metric("counter", "sum", "Clients that left or were closed.", "reason"),
+  gong_sessions_moved_total: metric(
+    "counter",
+    "sum",
+    "Clients of Socket.IO whose WebSocket was accepted by another isolate than their polls, and that went on there.",
+  ),
   gong_users: metric("gauge", "max", "Distinct users connected now."),
   gong_present: metric("gauge", "max", "Sessions on channels with presence, once a channel."),
   gong_refused_total: metric("counter", "sum", "Requests and handshakes refused.", "reason"),

@@ -77,7 +77,7 @@ export interface SessionLimits {
 }
 
 /**
- * Why a session ended: `client` closed it, its peer `vanished`, it has `moved` to another isolate, its client has
- * `recovered` it with another connection, or a code of the table in `errors.ts`.
+ * Why a session ended: `client` closed it, its peer `vanished`, its client has `recovered` it with another connection, or a
+ * code of the table in `errors.ts`.
  */
-export type CloseReason = "client" | "vanished" | "moved" | "recovered" | ErrorCode;
+export type CloseReason = "client" | "vanished" | "recovered" | ErrorCode;

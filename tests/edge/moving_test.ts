@@ -75,7 +75,8 @@ Deno.test("a session that moves says nothing: no word to its client, no other us
   assertEquals([client.session.may("subscribe", "room"), client.session.may("publish", "room")], [true, false]);
   assertEquals(client.session.may("subscribe", "$user/43"), false);
   assertEquals(await stage.figure("gong_sessions_opened_total", { door: "json" }), 2);
-  assertEquals(await stage.figure("gong_sessions_closed_total", { reason: "moved" }), 3);
+  assertEquals(await stage.figure("gong_sessions_closed_total"), 0);
+  assertEquals(await stage.figure("gong_sessions_moved_total"), 3);
   assertEquals(await stage.figure("gong_sessions", { door: "json" }), 2);
   assertEquals(stage.hub.directory.places.size, 1);
   client.socket.vanish();
