@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { startGong } from "../support/gong.ts";
 import { publish } from "../support/publish.ts";
 import { seeded } from "../support/random.ts";
+import { TcpProxy } from "../support/tcp_proxy.ts";
 import { until } from "../support/until.ts";
 import { NAMESPACE, ROOMS, Visitor } from "./socketio/visitor.ts";
 import { figure, statsOf } from "./soak.ts";
@@ -43,7 +44,12 @@ export async function proveSocketIo(options: SocketIoOptions = {}): Promise<stri
   const { clients = 200, duration = 60, isolates = 4, seed = Date.now() } = options;
   await using gong = await startGong(["--isolates", String(isolates), ...LIMITS]);
   const random = seeded(seed);
-  const visitors = Array.from({ length: clients }, (_, number) => new Visitor(gong, number, random));
+  await using proxy = new TcpProxy(gong);
+  // Some of those that only poll, and some of the others, come over a network that is cut now and then.
+  const visitors = Array.from({ length: clients }, (_, number) => {
+    const isCut = number % 10 < 2;
+    return new Visitor(isCut ? proxy : gong, number, random, isCut);
+  });
   const lasts = new Map([["all", 0], ...Array.from({ length: ROOMS }, (_, n): [string, number] => [`room${n}`, 0])]);
   try {
     await until(
@@ -60,6 +66,7 @@ export async function proveSocketIo(options: SocketIoOptions = {}): Promise<stri
         { channel: `${CHANNEL}/${room}`, event: room, data: [lasts.get(room)] },
       ]);
       await delay(PACE);
+      if (turn % 15 === 14) proxy.cut();
     }
     await Promise.all(visitors.map((visitor) => visitor.rest()));
     let heard = 0;
