@@ -227,3 +227,27 @@ Deno.test("Fanout.deliver() agrees with the plainest way of doing it", () => {
     assertEquals(delivered, expected);
   }
 });
+
+Deno.test("Fanout.deliver() stamps each frame that the codec's address makes, and each publication is counted once", () => {
+  const fanout = new Fanout({ outbox: 1000, position });
+  const stamped: string[] = [];
+  const codec: Codec = {
+    ...countingCodec(),
+    name: "stamped",
+    address: (encoded, { offset }) => offset === 2 ? [] : [encoded, Uint8Array.of(offset)],
+    stamp(frame, cursor) {
+      stamped.push(cursor);
+      return typeof frame === "string" ? `${frame} ${cursor}` : frame;
+    },
+  };
+  const [one, other, quiet] = ["one", "other", "quiet"].map((id) => new Listener(id, codec, id !== "quiet"));
+  for (const listener of [one!, other!, quiet!]) fanout.place(listener.session, ["a", "b"]);
+  const outcome = fanout.deliver(publications("a1", "b1@quiet", "a2"));
+  const [bytes] = [Uint8Array.of(1)];
+  const frames = ["a1 a@e:1,b@e:0", bytes, "b1 a@e:1,b@e:1", bytes];
+  assertEquals([one!.frames, other!.frames], [frames, frames]);
+  assert(one!.parcels[0] === other!.parcels[0], "made once for both");
+  assertEquals(quiet!.frames, frames.slice(0, 2), "without its own");
+  assertEquals(stamped.length, 4, "stamped once for all");
+  assertEquals(outcome, { delivered: 3 + 3 + 2, dropped: 0 });
+});

@@ -5,23 +5,31 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { MAX_CURSOR, parseCursor } from "../../codecs/cursor.ts";
 import type { Position } from "../../types.ts";
 
 /** Characters of a signature: 128 bits in base64url. */
 const SIGNATURE = 22;
 
-/** Signs cursors, and knows them again. Whoever has the same seal knows them too. */
+/**
+ * Signs cursors, and knows them again. Whoever has the same seal knows them too.
+ *
+ * The signature is that of RFC 2104 in all but that its two keys, of a block of SHA-256 each, are not of one: made of texts
+ * alone, it takes 5 µs, and one of `createHmac` 14; it is made for each event and each set of those who hear it.
+ */
 export class Offsets {
-  readonly #key: Uint8Array;
+  readonly #inner: string;
+  readonly #outer: string;
 
   /** @param seal a secret of all edges, which outlives them */
   constructor(seal: Uint8Array) {
-    this.#key = createHmac("sha256", seal).update("socket.io offset").digest();
+    const derive = (label: string) => createHmac("sha256", seal).update(`gong socket.io offset ${label}`).digest("hex");
+    this.#inner = derive("inner");
+    this.#outer = derive("outer");
   }
 
-  /** The cursor with a signature behind it, which takes some 10 µs; empty for one that nobody could read. */
+  /** The cursor with a signature behind it; empty for one that nobody could read. */
   sign(cursor: string): string {
     // Each channel has one `@`, and at least five letters.
     if (cursor.length > MAX_CURSOR * 5 && cursor.split("@").length > MAX_CURSOR + 1) return "";
@@ -41,6 +49,6 @@ export class Offsets {
   }
 
   #signature(cursor: string): string {
-    return createHmac("sha256", this.#key).update(cursor).digest("base64url").slice(0, SIGNATURE);
+    return hash("sha256", this.#outer + hash("sha256", this.#inner + cursor), "base64url").slice(0, SIGNATURE);
   }
 }
