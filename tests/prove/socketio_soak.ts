@@ -80,7 +80,9 @@ export async function proveSocketIo(options: SocketIoOptions = {}): Promise<stri
     const faults = gong.output().split("\n").filter((line) => /"internal"|\.fault"|Uncaught|TypeError/.test(line));
     assertEquals(faults, []);
     const sum = (of: (visitor: Visitor) => number) => visitors.reduce((sum, visitor) => sum + of(visitor), 0);
-    return `${clients} clients connected ${sum(({ connections }) => connections)} times, ${
+    const [connections, unread] = [sum(({ connections }) => connections), sum(({ unread }) => unread)];
+    assert(unread <= connections / 50, `${unread} of ${connections} handshakes came to nothing`);
+    return `${clients} clients connected ${connections} times (${unread} handshakes unread), ${
       sum(({ upgrades }) => upgrades)
     } ` +
       `upgrades, ${moved.moved ?? 0} to another of ${isolates} isolates; ${heard} events once and in order, ` +

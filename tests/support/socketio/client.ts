@@ -42,6 +42,8 @@ export interface SocketOptions {
   readonly beside?: SocketClient;
   /** Whether every event ends with where one stands. Default: whatever the version gets from a server that recovers. */
   readonly offsets?: boolean;
+  /** How long a handshake may take, in milliseconds. Default 20,000. */
+  readonly timeout?: number;
   /** Does not wait until it is connected. */
   readonly later?: boolean;
 }
@@ -70,6 +72,7 @@ export class SocketClient implements AsyncDisposable {
       ...(transports === undefined ? {} : { transports: [...transports] }),
       // Version 2 has it there.
       ...(library.protocol === 3 ? { query } : { query: { ...query } }),
+      timeout: options.timeout ?? 20_000,
       reconnectionDelay: 20,
       reconnectionDelayMax: 200,
       ...(headers === undefined ? {} : { extraHeaders: headers }),

@@ -23,6 +23,7 @@ export interface LibraryEngine {
   readonly id: string;
   readonly transport: { readonly name: string };
   readonly upgrading: boolean;
+  readonly readyState: string;
   on(event: string, listener: (...args: Any[]) => void): void;
   close(): void;
 }
