@@ -82,11 +82,15 @@ export async function proveSocketIo(options: SocketIoOptions = {}): Promise<stri
     const sum = (of: (visitor: Visitor) => number) => visitors.reduce((sum, visitor) => sum + of(visitor), 0);
     const [connections, unread] = [sum(({ connections }) => connections), sum(({ unread }) => unread)];
     assert(unread <= connections / 50, `${unread} of ${connections} handshakes came to nothing`);
-    return `${clients} clients connected ${connections} times (${unread} handshakes unread), ${
-      sum(({ upgrades }) => upgrades)
-    } ` +
-      `upgrades, ${moved.moved ?? 0} to another of ${isolates} isolates; ${heard} events once and in order, ` +
-      `none unknown (seed ${seed})`;
+    const counts = [
+      `${clients} clients connected ${connections} times`,
+      `${sum(({ upgrades }) => upgrades)} upgrades`,
+      `${moved.moved ?? 0} of them to another of ${isolates} isolates`,
+      `${heard} events once and in order`,
+      `${unread} handshakes unread`,
+      "none unknown",
+    ];
+    return `${counts.join(", ")} (seed ${seed})`;
   } finally {
     await Promise.allSettled(visitors.map((visitor) => visitor.close()));
   }

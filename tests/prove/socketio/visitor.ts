@@ -31,6 +31,8 @@ export class Visitor {
    * the end of their connections, as a proxy in between sees; the library asks again.
    */
   unread = 0;
+  /** Events that came too late for a connection that the client had ended. */
+  unheard = 0;
   /** What went wrong. */
   readonly failures: string[] = [];
   #said = 0;
@@ -65,6 +67,7 @@ export class Visitor {
       if (error.message === "timeout") this.unread++;
       else this.#note("error", error);
     });
+    this.client.socket.on("disconnect", () => void setImmediate(() => this.#forgetUnheard()));
     this.#running = [this.#come(), this.#talk()];
   }
 
@@ -119,18 +122,21 @@ export class Visitor {
     }
   }
 
+  /**
+   * What the library had read when its connection ended, and not handed on yet, it keeps for the next one, though it says
+   * there that it has not heard it.
+   */
+  #forgetUnheard(): void {
+    const { receiveBuffer } = this.client.socket as unknown as { receiveBuffer: unknown[] };
+    this.unheard += receiveBuffer.splice(0).length;
+  }
+
   /** By a word to the server where it polls, and by the end of its WebSocket where it has one. */
   async #end(): Promise<void> {
     const { engine } = this.client.manager;
-    // What the library has just read it hands on a moment later. Ended in between, or by waiting for an upgrade, which it
-    // does by itself, it keeps that, and has it again from the server when it is back.
+    // That it waits for an upgrade by itself is no matter of the server.
     await until(() => !engine.upgrading || engine.readyState !== "open", () => "it upgrades for ever", 60_000);
-    await new Promise<void>((resolve) => {
-      setImmediate(() => {
-        engine.close();
-        resolve();
-      });
-    });
+    engine.close();
   }
 
   async #talk(): Promise<void> {
@@ -155,10 +161,12 @@ export class Visitor {
 
   // deno-lint-ignore no-explicit-any
   #note(what: string, error: any): void {
-    const { status, responseText } = error?.context ?? {};
+    // Of a poll, or of a WebSocket.
+    const { status, responseText, code, reason } = error?.context ?? {};
     // Cut off, as those are who come over the proxy.
     if (/^(?:transport (?:error|close)|error|upgrade)$/.test(what) && this.#isCut && !status) return;
-    this.failures.push(`${what}: ${error?.message ?? error} ${status ?? ""} ${responseText ?? ""}`.trim());
+    const told = [error?.message ?? error?.description ?? error, status, responseText, code, reason];
+    this.failures.push(`${what}: ${told.filter((part) => part !== undefined && part !== "").join(" ")}`);
     assert(this.failures.length < 100, this.failures.join("; "));
   }
 }
