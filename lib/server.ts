@@ -12,6 +12,7 @@ import { findHttpDoor, type HttpHandler, METHODS, type Peer, push, type Speech, 
 import { createSocketIo, SOCKET_IO_PATH } from "./doors/socketio/server.ts";
 import { StompDoors } from "./doors/stomp.ts";
 import type { Edge } from "./edge.ts";
+import { EngineFault, toRefusal } from "./engineio/answers.ts";
 import { GongError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -73,9 +74,10 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
     // At info the log would be flooded too.
     log.debug("request.flood", { address, code: error.code, status: error.status });
     if (request.headers.has("upgrade")) return plainProblem(error);
+    if (!(target instanceof URL)) return problem(error);
+    const isSocketIo = trim(target.pathname) === SOCKET_IO_PATH;
     // Its page has to be able to read when to come back.
-    const origin = target instanceof URL ? auth.allowedOrigin(request, target) : undefined;
-    return allowOrigin(request, problem(error), origin);
+    return allowOrigin(request, isSocketIo ? toRefusal(error) : problem(error), auth.allowedOrigin(request, target));
   }
 
   async function route(request: Request, url: URL, address: string): Promise<Response> {
@@ -108,7 +110,7 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
     const { code, status } = error;
     metrics.count("gong_refused_total", { reason: code });
     if (code === "internal") log.error("request.fault", { address, error: describe(error.cause) });
-    else if (door !== undefined) log.info("handshake.refused", { door, address, code, status });
+    else if (door !== undefined) log.info("handshake.refused", { door, address, code, status, ...reasonOf(error) });
     else log.info("request.refused", { address, code, status });
   }
 
@@ -141,6 +143,11 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
       return plainProblem(error);
     }
   };
+}
+
+/** One of five texts, by which a client of an older version is told from one that has come too late. */
+function reasonOf(error: GongError): { readonly reason?: string } {
+  return error instanceof EngineFault ? { reason: error.message } : {};
 }
 
 /** The URL of the request, or why it has none. */

@@ -16,6 +16,8 @@ const FAULTS = {
   version: { code: 5, message: "Unsupported protocol version", kind: "bad_request" },
 } as const satisfies Record<string, { code: number; message: string; kind: ErrorCode }>;
 
+/** Status of all of them. */
+const FAULT = 400;
 /** `code` of those whom nobody lets in. */
 const FORBIDDEN = 4;
 /** Methods that there are, as preflights are told. */
@@ -33,6 +35,10 @@ export class EngineFault extends GongError {
     super(FAULTS[fault].kind, FAULTS[fault].message);
     this.fault = fault;
   }
+
+  override get status(): number {
+    return FAULT;
+  }
 }
 
 export const OK: EngineAnswer = Object.freeze({ status: 200, body: "ok" });
@@ -44,12 +50,9 @@ export function payloadAnswer(body: Data): EngineAnswer {
 /** The refusal as the protocol has it. */
 export function refusalAnswer(error: GongError): EngineAnswer {
   const refusal = refusalOf(error);
-  if (error instanceof EngineFault) {
-    const { code, message } = FAULTS[error.fault];
-    return { status: 400, body: JSON.stringify({ code, message }), refusal };
-  }
   const { status, message } = error;
-  const code = status === 401 || status === 403 ? FORBIDDEN : FAULTS.request.code;
+  const other = status === 401 || status === 403 ? FORBIDDEN : FAULTS.request.code;
+  const code = error instanceof EngineFault ? FAULTS[error.fault].code : other;
   return { status, body: JSON.stringify({ code, message }), refusal };
 }
 

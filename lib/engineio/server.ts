@@ -40,7 +40,7 @@ export interface EngineOptions<W> {
   readonly host: EngineHost<W>;
   readonly whereabouts: Whereabouts;
   /** A client was refused something; of what a session was refused, nobody says from where it came. */
-  readonly refused?: (code: ErrorCode, address?: string) => void;
+  readonly refused?: (error: GongError, address?: string) => void;
   /** How long a body may take, in seconds. Default 10. */
   readonly bodyTimeout?: number;
   /** What all bodies that are being read may hold. Default: no bound. */
@@ -62,7 +62,7 @@ class Server<W> implements EngineServer, SessionContext {
   readonly turn: Turn;
   readonly #host: EngineHost<W>;
   readonly #whereabouts: Whereabouts;
-  readonly #refused: (code: ErrorCode, address?: string) => void;
+  readonly #refused: (error: GongError, address?: string) => void;
   readonly #bodies: BodyLimits;
   readonly #sessions = new Map<string, EngineSession>();
   /** WebSockets that are not a session's yet, by its id. */
@@ -165,7 +165,7 @@ class Server<W> implements EngineServer, SessionContext {
   }
 
   refused(code: ErrorCode): void {
-    this.#refused(code);
+    this.#refused(new GongError(code));
   }
 
   closing(leftover: Leftover): void {
@@ -406,7 +406,7 @@ class Server<W> implements EngineServer, SessionContext {
 
   #refuse(request: Request, url: URL, cause: unknown, { address }: EnginePeer): Response {
     const error = GongError.from(cause);
-    this.#refused(error.code, address);
+    this.#refused(error, address);
     return this.#finish(request, url, toRefusal(error));
   }
 }

@@ -190,7 +190,7 @@ export function openStage(options: StageOptions = {}): Stage {
           return structuredClone(moved);
         },
       },
-      refused: (code) => refusals.push(code),
+      refused: ({ code }) => refusals.push(code),
       ...options,
       settings: { ...SETTINGS, ...options.settings },
     });

@@ -5,7 +5,7 @@
  */
 import { createEngineServer } from "../../engineio/server.ts";
 import type { EngineServer } from "../../engineio/engine.ts";
-import { GongError } from "../../errors.ts";
+import type { GongError } from "../../errors.ts";
 import { ByteBudget } from "../../http/body.ts";
 import type { DoorOptions } from "../begin.ts";
 import { SocketIoDoors } from "../socketio.ts";
@@ -33,9 +33,9 @@ export function createSocketIo({ seal, ...options }: SocketIoServerOptions): Eng
   const engine = createEngineServer({
     ...{ settings, host, whereabouts: edge.whereabouts, bodyTimeout: config.bodyTimeout },
     bodyBudget: new ByteBudget(Math.max(BODIES, settings.maxPayload * 4)),
-    refused: (code, address) => {
-      if (address !== undefined) refused(new GongError(code), address);
-      else edge.countRefusal(code);
+    refused: (error, address) => {
+      if (address !== undefined) refused(error, address);
+      else edge.countRefusal(error.code);
     },
   });
   edge.engine = engine;
