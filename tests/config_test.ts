@@ -242,6 +242,20 @@ Deno.test("resolveConfig() wants an outbox that holds a message", () => {
   assertEquals(load({ args: ["--max-message", "2MiB", "--outbox", "2MiB"] }).outbox, 2 ** 21);
 });
 
+Deno.test("resolveConfig() wants three different names of events, or none, and leaves the server its own", () => {
+  const none = ["--event-join=", "--event-leave=", "--event-to="];
+  const { eventJoin, eventLeave, eventTo } = load({ args: none });
+  assertEquals([eventJoin, eventLeave, eventTo], ["", "", ""]);
+  assertEquals(load({ args: ["--event-join", "leave", "--event-leave", "join"] }).eventJoin, "leave");
+  for (const [flag, name] of [["--event-join", "leave"], ["--event-join", "to"], ["--event-leave", "to"]] as const) {
+    assertEquals(refusal({ args: [flag, name] }), `${flag}: of the events of rooms two are ${name}`);
+  }
+  for (const name of ["$join", "a\tb", "a".repeat(65)]) {
+    assertStringIncludes(refusal({ args: ["--event-to", name] }), "--event-to");
+  }
+  assertEquals(load({ args: ["--event-to", "a".repeat(64)] }).eventTo.length, 64);
+});
+
 Deno.test("resolveConfig() wants certificate and key together, and readable PEM files", () => {
   assertStringIncludes(refusal({ args: ["--cert", "cert.pem"], files: FILES }), "--cert: TLS needs --key too");
   assertStringIncludes(refusal({ env: { GONG_KEY: "key.pem" }, files: FILES }), "GONG_KEY: TLS needs --cert too");

@@ -20,6 +20,8 @@ export type Draft = { -readonly [K in keyof Config]: Config[K] };
 
 // Shorter ones can be guessed; in `dev` keys protect nothing.
 const SHORTEST_SECRET = 16;
+/** Events that must not have the same name. */
+const PAIRS = [["eventJoin", "eventLeave"], ["eventTo", "eventJoin"], ["eventLeave", "eventTo"]] as const;
 
 /**
  * Fills in what depends on other settings or on the machine, and freezes.
@@ -49,6 +51,11 @@ export function finishConfig(draft: Draft, machine: Machine, where: (key: keyof 
       "outbox",
       "a message of --max-message would close every session that hears it; it has to be at least as large",
     );
+  }
+  for (const [key, other] of PAIRS) {
+    if (draft[key] === "" || draft[key] !== draft[other]) continue;
+    // One of them at least was given.
+    refuse(where(key) === key ? other : key, `of the events of rooms two are ${draft[key]}`);
   }
   checkKeys(draft, (reason) => refuse("apiKey", reason));
   return freeze(draft);

@@ -173,9 +173,9 @@ export function toCookieName(text: string): string {
   throw new SyntaxError("expected the name of a cookie, e.g. gong-token");
 }
 
-/** The name of an event, or nothing. */
+/** The name of an event, or nothing. Those with `$` in front are the server's. */
 export function toEventName(text: string): string {
-  if (/^[^\p{Cc}$]?[^\p{Cc}]{0,63}$/u.test(text)) return text;
+  if (/^(?!\$)[^\p{Cc}]{0,64}$/u.test(text)) return text;
   throw new SyntaxError("expected the name of an event, e.g. join, or nothing");
 }
 

@@ -14,7 +14,7 @@ export interface EngineSettings {
   readonly pingInterval: number;
   /** How long a ping may go unanswered. */
   readonly pingTimeout: number;
-  /** How long a WebSocket may take from its probe to its upgrade. */
+  /** How long a WebSocket may take from its handshake to its upgrade. */
   readonly upgradeTimeout: number;
   /** What a POST or a frame may have; told in the handshake. */
   readonly maxPayload: number;

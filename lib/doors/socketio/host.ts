@@ -14,7 +14,7 @@ import { beginSession, type DoorOptions, userAgentOf } from "../begin.ts";
 import { readSelf, type Wish } from "../query.ts";
 import type { SocketIoDoors } from "../socketio.ts";
 
-/** How long a WebSocket may take from its probe to its upgrade, in milliseconds. */
+/** How long a WebSocket may take from its handshake to its upgrade, in milliseconds. */
 const UPGRADE_TIMEOUT = 10_000;
 /** What a POST or a frame may have beside a message in base64, in bytes. */
 const ROOM = 16_384;
