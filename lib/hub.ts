@@ -153,7 +153,7 @@ export class Hub {
     const { guard } = this.#roster;
     const recoveries = this.#recoveries = new Recoveries({
       ...{ log: options.log, broker: this.#broker, turn: this.#turn },
-      ...{ seconds: config.recovery, most: 2 * config.maxConnections },
+      ...{ seconds: config.recovery, most: 2 * config.maxConnections, mostOfAddress: 4 * config.maxPerAddress },
       isThere: (session) => guard.get(places.edgeOf(session), session) !== undefined,
     });
     const supersede = (session: string) => directory.supersede(session);

@@ -24,6 +24,8 @@ export interface RecoveriesOptions {
   readonly seconds: number;
   /** How many there may be. */
   readonly most: number;
+  /** And of one address, which has as large a part of the bytes. Default: all. */
+  readonly mostOfAddress?: number;
   /** Whether the session is there. */
   readonly isThere: (session: string) => boolean;
   /** Milliseconds since 1970. Default `Date.now`. */
@@ -40,10 +42,13 @@ export interface Recovery {
   readonly state: string;
 }
 
+const NOTHING: Readonly<Share> = { count: 0, bytes: 0 };
 const PREFIX = "recovery/";
 /** Bytes of one, and of all of them. */
 const MOST_OF_ONE = 16 * 2 ** 10;
 const MOST_BYTES = 64 * 2 ** 20;
+/** What an address may always have, in bytes. */
+const LEAST_SHARE = 2 ** 20;
 /** How long those that are due may wait so that several go at once, in milliseconds; those that did not fit in, shortly. */
 const GRAIN = 1000;
 const SHORTLY = 10;
@@ -55,6 +60,8 @@ interface Entry {
   readonly key: string;
   readonly value: string;
   readonly session: string;
+  /** Whence it came; of what is from before a restart nobody knows. */
+  readonly address: string | undefined;
   /** When it goes, in milliseconds since 1970; undefined as long as its session is there. */
   due: number | undefined;
 }
@@ -64,9 +71,20 @@ interface Wake {
   readonly due: number;
 }
 
-/** A change that waits for the end of the turn. */
-interface Change extends RecordChange {
+/** What one address has of them. */
+interface Share {
+  count: number;
+  bytes: number;
+}
+
+/** What is to be changed: without an address, what needs no room. */
+interface Wish extends RecordChange {
   readonly session: string;
+  readonly address?: string | undefined;
+}
+
+/** A change that waits for the end of the turn. */
+interface Change extends Wish {
   readonly done: PromiseWithResolvers<void>;
 }
 
@@ -79,6 +97,7 @@ export class Recoveries {
   readonly #now: () => number;
   readonly #entries = new Map<string, Entry>();
   readonly #bySession = new Multimap<string, Entry>();
+  readonly #byAddress = new Map<string, Share>();
   readonly #wakes = new Deadlines<Wake>(({ entry, due }) => this.#isDue(entry, due));
   #changes: Change[] = [];
   #last: Promise<void>;
@@ -104,14 +123,15 @@ export class Recoveries {
   /**
    * Keeps it in the place of what was there. Resolves when it is stored.
    *
+   * @param address of the client: nobody may take the room of all others
    * @throws {GongError} `overloaded` when it cannot be
    */
-  async remember(pid: string, recovery: Recovery): Promise<void> {
+  async remember(pid: string, recovery: Recovery, address?: string): Promise<void> {
     const value = JSON.stringify(recovery);
     if (this.#options.seconds === 0 || this.#closed || byteLength(value) > MOST_OF_ONE) {
       throw new GongError("overloaded");
     }
-    await this.#change({ key: keyOf(pid), value, session: recovery.session });
+    await this.#change({ key: keyOf(pid), value, session: recovery.session, address });
   }
 
   /** What is kept, as soon as what was said of it before is stored. */
@@ -151,7 +171,7 @@ export class Recoveries {
     await this.#last;
   }
 
-  #change(change: RecordChange & { readonly session: string }): Promise<void> {
+  #change(change: Wish): Promise<void> {
     const done = Promise.withResolvers<void>();
     if (this.#changes.push({ ...change, done }) === 1) this.#options.turn.end(() => this.#flush());
     return done.promise;
@@ -176,9 +196,9 @@ export class Recoveries {
       for (const { done } of changes) done.reject(refusal);
       return;
     }
-    for (const { key, value, session, done } of changes) {
+    for (const { key, value, session, address, done } of changes) {
       this.#drop(key);
-      if (value !== undefined) this.#put(key, value, session);
+      if (value !== undefined) this.#put(key, value, session, address);
       done.resolve();
     }
   }
@@ -187,12 +207,17 @@ export class Recoveries {
   #bound(changes: readonly Change[]): Change[] {
     let [count, bytes] = [this.#entries.size, this.#bytes];
     const sizes = new Map<string, number>();
-    return changes.filter(({ key, value = "", done }) => {
+    const shares = new Map<string, Share>();
+    return changes.filter(({ key, value = "", address, done }) => {
       const before = sizes.get(key) ?? sizeOf(this.#entries.get(key)?.value);
       const more = sizeOf(value) - before;
       const isNew = before === 0 && more > 0;
       if (more > 0 && bytes + more > MOST_BYTES || isNew && count >= this.#options.most) {
         done.reject(new GongError("overloaded", "Too many connections are remembered."));
+        return false;
+      }
+      if (more > 0 && !this.#hasShare(address, this.#entries.get(key), { count: isNew ? 1 : 0, bytes: more }, shares)) {
+        done.reject(new GongError("overloaded", "Too many connections of this address are remembered."));
         return false;
       }
       sizes.set(key, before + more);
@@ -202,8 +227,37 @@ export class Recoveries {
     });
   }
 
-  #put(key: string, value: string, session: string): void {
-    const entry: Entry = { key, value, session, due: undefined };
+  /**
+   * Takes it from what the address may have, if it is there.
+   *
+   * @param taken by changes of the same turn
+   */
+  #hasShare(address: string | undefined, old: Entry | undefined, more: Share, taken: Map<string, Share>): boolean {
+    const { most, mostOfAddress = most } = this.#options;
+    if (address === undefined || mostOfAddress >= most) return true;
+    const has = taken.get(address) ?? { ...this.#byAddress.get(address) ?? NOTHING };
+    // What was another's is its own from now on.
+    const isOthers = old !== undefined && old.address !== address;
+    const count = has.count + (isOthers ? 1 : more.count);
+    const bytes = has.bytes + more.bytes + (isOthers ? sizeOf(old.value) : 0);
+    const mostBytes = Math.max(LEAST_SHARE, MOST_BYTES / most * mostOfAddress);
+    if (count > mostOfAddress || bytes > mostBytes) return false;
+    taken.set(address, { count, bytes });
+    return true;
+  }
+
+  #account(address: string | undefined, count: 1 | -1, bytes: number): void {
+    if (address === undefined) return;
+    const share = this.#byAddress.get(address) ?? { ...NOTHING };
+    share.count += count;
+    share.bytes += bytes;
+    if (share.count > 0) this.#byAddress.set(address, share);
+    else this.#byAddress.delete(address);
+  }
+
+  #put(key: string, value: string, session: string, address: string | undefined): void {
+    const entry: Entry = { key, value, session, address, due: undefined };
+    this.#account(address, 1, sizeOf(value));
     this.#entries.set(key, entry);
     this.#bySession.add(session, entry);
     this.#bytes += sizeOf(value);
@@ -216,6 +270,7 @@ export class Recoveries {
     if (!entry) return;
     this.#entries.delete(key);
     this.#bySession.delete(entry.session, entry);
+    this.#account(entry.address, -1, -sizeOf(entry.value));
     this.#bytes -= sizeOf(entry.value);
   }
 
@@ -258,7 +313,7 @@ export class Recoveries {
     const { broker, seconds, most } = this.#options;
     for (const [key, value] of await broker.records(PREFIX)) {
       const session = sessionOf(value);
-      if (session !== undefined && this.#entries.size < most) this.#put(key, value, session);
+      if (session !== undefined && this.#entries.size < most) this.#put(key, value, session, undefined);
       if (session === undefined || seconds === 0 || !this.#entries.has(key)) {
         this.#change({ key, session: "" }).catch(() => {});
       }

@@ -37,8 +37,8 @@ export class Returns {
     const { recoveries, guard } = this.#options;
     const known = guard.get(edge, session);
     if (!known) throw new GongError("not_found");
-    const { user } = known;
-    await recoveries.remember(pid, { session, ...(user === undefined ? {} : { user }), state });
+    const { user, address } = known;
+    await recoveries.remember(pid, { session, ...(user === undefined ? {} : { user }), state }, address);
   }
 
   /** As {@linkcode HubMethods.recall}. @throws {GongError} `overloaded` when the session that has it cannot be ended */

@@ -21,7 +21,7 @@ class World implements AsyncDisposable {
   recoveries: Recoveries;
   #timers: { readonly at: number; readonly action: () => void }[] = [];
 
-  constructor(readonly most = 100) {
+  constructor(readonly most = 100, readonly mostOfAddress = most) {
     this.recoveries = this.open();
   }
 
@@ -35,7 +35,7 @@ class World implements AsyncDisposable {
           return this.isFull ? Promise.reject(new GongError("overloaded")) : this.broker.record(changes);
         },
       },
-      ...{ log: this.log, turn: new Turn(), seconds, most: this.most },
+      ...{ log: this.log, turn: new Turn(), seconds, most: this.most, mostOfAddress: this.mostOfAddress },
       isThere: (session) => this.there.has(session),
       now: () => this.now,
       timer: (wait, action) => {
@@ -46,8 +46,8 @@ class World implements AsyncDisposable {
     });
   }
 
-  async remember(pid: string, session: string, state = "{}", user?: string): Promise<void> {
-    await this.recoveries.remember(pid, { session, state, ...(user === undefined ? {} : { user }) });
+  async remember(pid: string, session: string, state = "{}", user?: string, address?: string): Promise<void> {
+    await this.recoveries.remember(pid, { session, state, ...(user === undefined ? {} : { user }) }, address);
   }
 
   /** Lets the time pass, timer by timer. */
@@ -174,4 +174,33 @@ Deno.test("Recoveries take at most 64 MiB", async () => {
   const taken = results.filter(({ status }) => status === "fulfilled").length;
   assert(taken > 4000 && taken < 4300, `${taken}`);
   assert(world.recoveries.bytes <= 64 * 2 ** 20);
+});
+
+Deno.test("Recoveries.remember() leaves room for the clients of other addresses", async () => {
+  await using world = new World(10, 3);
+  const remember = (pid: string, address: string) => world.remember(pid, "1-a", "{}", undefined, address);
+  const isTaken = (pid: string, address: string) => remember(pid, address).then(() => true, () => false);
+  world.there.add("1-a");
+  const results = await Promise.all(["1", "2", "3", "4", "5"].map((pid) => isTaken(pid, "::a")));
+  assertEquals(results, [true, true, true, false, false]);
+  assertEquals([await isTaken("6", "::a"), await isTaken("1", "::a"), await isTaken("7", "::b")], [false, true, true]);
+  // Who comes back from elsewhere counts there from then on, and is not refused for that.
+  assertEquals([await isTaken("1", "::b"), await isTaken("6", "::a"), await isTaken("8", "::b")], [true, true, true]);
+  assertEquals([await isTaken("2", "::b"), await isTaken("9", "::a")], [true, true]);
+  world.recoveries.forget("9");
+  await world.recoveries.find("9");
+  assertEquals([await isTaken("9", "::a"), world.recoveries.size], [true, 7]);
+});
+
+Deno.test("Recoveries.remember() bounds the bytes of an address too, and gives them back", async () => {
+  await using world = new World(10_000, 1000);
+  const state = "x".repeat(16_000);
+  const remember = (n: number) => world.remember(String(n), "1-a", state, undefined, "::a").then(() => 1, () => 0);
+  const taken = async () =>
+    (await Promise.all(Array.from({ length: 500 }, (_, n) => remember(n)))).reduce((a, b) => a + b, 0);
+  const count = await taken();
+  assert(count > 400 && count < 420, `${count}`);
+  for (let n = 0; n < count; n++) world.recoveries.forget(String(n));
+  await world.recoveries.find("0");
+  assertEquals([world.recoveries.size, await taken()], [0, count]);
 });
