@@ -208,10 +208,10 @@ export class EngineSession implements EngineSocket, CarrierEvents, Beating {
     this.#checkPolls();
     try {
       if (this.#state === "open") {
-        for (const packet of this.codec.decodePayload(payload)) {
-          if (this.#state !== "open") break;
+        this.codec.decodePayload(payload, (packet) => {
           this.#take(packet);
-        }
+          return this.#isSaying;
+        });
       }
       return OK;
     } catch (caught) {
@@ -306,6 +306,11 @@ export class EngineSession implements EngineSocket, CarrierEvents, Beating {
     const latest = this.#heard + (this.protocol === 4 ? pingTimeout : pingInterval + pingTimeout);
     if (latest > now) return heartbeat.plan(this, latest);
     this.#drop(ERRORS.stalled.close, "ping timeout", "ping timeout");
+  }
+
+  /** Whether what its client says counts: a packet before may have ended it. */
+  get #isSaying(): boolean {
+    return this.#state === "open";
   }
 
   get #isProbed(): boolean {

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { ENGINE_CODECS, type Packet } from "../../lib/codecs/engineio.ts";
+import { ENGINE_CODECS, type EngineCodec, type Packet } from "../../lib/codecs/engineio.ts";
 import { GongError } from "../../lib/errors.ts";
 import type { Data } from "../../lib/types.ts";
 
@@ -63,6 +63,13 @@ Deno.test("encodePayload() of 3 writes lengths in characters, and bytes as base6
   assertEquals(new Uint8Array(three.encodePayload(frames, false) as Uint8Array), bytes);
 });
 
+/** All packets of a payload. */
+function decodeAll(codec: EngineCodec, payload: Data): Packet[] {
+  const packets: Packet[] = [];
+  codec.decodePayload(payload, (packet) => packets.push(packet) > 0);
+  return packets;
+}
+
 Deno.test("decodePayload() reads what encodePayload() has written", () => {
   const packets: Packet[] = [
     { type: "message", data: "a€😀" },
@@ -73,7 +80,7 @@ Deno.test("decodePayload() reads what encodePayload() has written", () => {
   ];
   for (const codec of [three, four]) {
     const frames = packets.map(({ type, data }) => type === "ping" ? "2" : codec.encodeMessage(data!));
-    for (const asText of [true, false]) assertEquals(codec.decodePayload(codec.encodePayload(frames, asText)), packets);
+    for (const asText of [true, false]) assertEquals(decodeAll(codec, codec.encodePayload(frames, asText)), packets);
   }
 });
 
@@ -82,28 +89,50 @@ Deno.test("decodePayload() of 3 refuses bytes that end at any place but between 
   const ends = new Set([9, 17, whole.length]);
   for (let length = 0; length <= whole.length; length++) {
     const part = whole.subarray(0, length);
-    if (ends.has(length)) three.decodePayload(part);
-    else assertThrows(() => three.decodePayload(part), GongError);
+    if (ends.has(length)) decodeAll(three, part);
+    else assertThrows(() => decodeAll(three, part), GongError);
   }
 });
 
 Deno.test("decodePayload() refuses what is no payload", () => {
   for (const payload of ["", "a", "4a\x1e", "\x1e4a", "4a\x1e\x1e4b"]) {
-    assertThrows(() => four.decodePayload(payload), GongError, "no packet");
+    assertThrows(() => decodeAll(four, payload), GongError, "no packet");
   }
-  assertThrows(() => four.decodePayload(BYTES), GongError, "no packet");
+  assertThrows(() => decodeAll(four, BYTES), GongError, "no packet");
   for (const payload of ["", "a", "1", "1:", "2:4", ":4", "-1:4", "1:4x", "0:", "1e:4", "NaN:4", "Infinity:4"]) {
-    assertThrows(() => three.decodePayload(payload), GongError, "no packet");
+    assertThrows(() => decodeAll(three, payload), GongError, "no packet");
   }
 });
 
 Deno.test("decodePayload() bounds the packets, of both forms", () => {
   const many = 65_537;
-  assertEquals(four.decodePayload("2\x1e".repeat(many - 2) + "2").length, many - 1);
-  assertThrows(() => four.decodePayload("2\x1e".repeat(many - 1) + "2"), GongError, "at most");
-  assertEquals(three.decodePayload("1:2".repeat(many - 1)).length, many - 1);
-  assertThrows(() => three.decodePayload("1:2".repeat(many)), GongError, "at most");
+  assertEquals(decodeAll(four, "2\x1e".repeat(many - 2) + "2").length, many - 1);
+  assertThrows(() => decodeAll(four, "2\x1e".repeat(many - 1) + "2"), GongError, "at most");
+  assertEquals(decodeAll(three, "1:2".repeat(many - 1)).length, many - 1);
+  assertThrows(() => decodeAll(three, "1:2".repeat(many)), GongError, "at most");
   const bytes = new Uint8Array(many * 4);
   for (let at = 0; at < bytes.length; at += 4) bytes.set([0, 1, 255, 50], at);
-  assertThrows(() => three.decodePayload(bytes), GongError, "at most");
+  assertThrows(() => decodeAll(three, bytes), GongError, "at most");
 });
+
+Deno.test("decodePayload() decodes no packet behind one that is not to be gone on from", () => {
+  for (const [codec, payload] of [[four, "4a\x1e4b\x1e4c"], [three, "2:4a2:4b2:4c"]] as const) {
+    for (const end of [() => false, fail]) {
+      const taken: unknown[] = [];
+      const decode = () => codec.decodePayload(payload, ({ data }) => taken.push(data) < 2 || end());
+      if (end === fail) assertThrows(decode, RangeError, "enough");
+      else decode();
+      assertEquals(taken, ["a", "b"]);
+    }
+  }
+});
+
+Deno.test("decodePayload() of 4 takes nothing of a payload with anything that is no packet", () => {
+  for (const payload of ["4a\x1e7", "4a\x1e", "4a\x1eabc"]) {
+    assertThrows(() => four.decodePayload(payload, () => fail()), GongError, "no packet");
+  }
+});
+
+function fail(): never {
+  throw new RangeError("enough");
+}

@@ -29,8 +29,13 @@ export interface EngineCodec {
    * @param asText bytes are to be base64
    */
   encodePayload(frames: readonly Data[], asText: boolean): Data;
-  /** What a POST has brought, at least one packet. @throws {GongError} `bad_request`, also for too many */
-  decodePayload(payload: Data): Packet[];
+  /**
+   * What a POST has brought, at least one packet: each is taken before the next one is decoded, as long as `take` says so.
+   * Bytes cost microseconds each, and are two letters of a payload: who may not say them is not to have thousands decoded.
+   *
+   * @throws {GongError} `bad_request`, also for too many; what `take` throws
+   */
+  decodePayload(payload: Data, take: (packet: Packet) => boolean): void;
 }
 
 export function badPacket(): GongError {

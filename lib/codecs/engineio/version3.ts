@@ -37,17 +37,25 @@ export const version3: EngineCodec = {
     return payload;
   },
 
-  decodePayload(payload: Data): Packet[] {
+  decodePayload(payload: Data, take: (packet: Packet) => boolean): void {
     if (typeof payload !== "string") checkLengths(payload);
-    const packets: Packet[] = [];
-    let isWhole = true;
+    let count = 0;
+    let goesOn = true;
+    let fault: unknown;
     parser.decodePayload(typeof payload === "string" ? payload : view(payload), (packet) => {
-      isWhole &&= packet.type !== "error" && packets.length < MOST_PACKETS;
-      if (isWhole) packets.push(checkPacket(packet));
-      return isWhole;
+      // Of bytes it calls for all of them, whatever it is told.
+      if (!goesOn) return false;
+      try {
+        if (++count > MOST_PACKETS) throw tooManyPackets();
+        goesOn = take(checkPacket(packet));
+      } catch (error) {
+        fault = error;
+        goesOn = false;
+      }
+      return goesOn;
     });
-    if (isWhole && packets.length > 0) return packets;
-    throw packets.length >= MOST_PACKETS ? tooManyPackets() : badPacket();
+    if (fault !== undefined) throw fault;
+    if (count === 0) throw badPacket();
   },
 };
 

@@ -4,7 +4,7 @@
  * @see https://github.com/socketio/engine.io-protocol
  * @module
  */
-import { decodePacket, decodePayload, encodePayload } from "engine.io-parser";
+import { decodePacket, encodePayload } from "engine.io-parser";
 import type { Data } from "../../types.ts";
 import { badPacket, checkPacket, type EngineCodec, MOST_PACKETS, type Packet, tooManyPackets } from "./packet.ts";
 
@@ -30,16 +30,18 @@ export const version4: EngineCodec = {
     return payload;
   },
 
-  decodePayload(payload: Data): Packet[] {
+  decodePayload(payload: Data, take: (packet: Packet) => boolean): void {
     if (typeof payload !== "string") throw badPacket();
-    if (!hasAtMost(payload, MOST_PACKETS)) throw tooManyPackets();
-    return decodePayload(payload, "arraybuffer").map(checkPacket);
+    const frames = payload.split(SEPARATOR, MOST_PACKETS + 1);
+    if (frames.length > MOST_PACKETS) throw tooManyPackets();
+    if (!frames.every(hasType)) throw badPacket();
+    for (const frame of frames) if (!take(version4.decodeFrame(frame))) return;
   },
 };
 
-/** Whether there are so many packets or fewer: asked before any is made. */
-function hasAtMost(payload: string, most: number): boolean {
-  let count = 1;
-  for (let at = payload.indexOf(SEPARATOR); at >= 0 && count <= most; at = payload.indexOf(SEPARATOR, at + 1)) count++;
-  return count <= most;
+/** Of packets, and of bytes in base64. */
+const TYPES = "0123456b";
+
+function hasType(frame: string): boolean {
+  return frame !== "" && TYPES.includes(frame[0]!);
 }
