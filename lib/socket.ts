@@ -22,7 +22,7 @@ const LONGEST = 1000;
 
 /** How a handshake is answered. */
 export interface UpgradeOptions {
-  /** Seconds of silence before a ping; after as long again without an answer the connection is closed. */
+  /** Seconds of silence before a ping; after as long again without an answer the connection is closed. 0: never. */
   readonly ping: number;
   /** The subprotocol, one that the client offers. Default: none. */
   readonly protocol?: string | undefined;
@@ -39,7 +39,7 @@ export class Socket implements Carrier {
   private constructor(ws: WebSocket) {
     this.#ws = ws;
     ws.binaryType = "arraybuffer";
-    ws.addEventListener("open", this);
+    ws.addEventListener("open", this, { once: true });
     ws.addEventListener("message", this);
     ws.addEventListener("close", this);
   }

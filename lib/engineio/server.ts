@@ -415,8 +415,8 @@ const SWITCHING = 101;
 /** Close codes (RFC 6455 section 7.4.1). */
 const NORMAL = 1000;
 const GOING_AWAY = 1001;
-/** Seconds: the heartbeat finds a silent peer much sooner. */
-const IDLE = 120;
+/** The heartbeat finds silent peers: the engine below keeps no timer for each, nor the request that it began with. */
+const NO_PING = 0;
 
 /** Calls `leave` when its client goes away before it is answered. After that, Deno 2.6 aborts every request. */
 async function untilAborted<T>(signal: AbortSignal, leave: () => void, answer: () => Promise<T>): Promise<T> {
@@ -430,7 +430,7 @@ async function untilAborted<T>(signal: AbortSignal, leave: () => void, answer: (
 
 function upgrade(request: Request): { socket: Socket; response: Response } {
   try {
-    return Socket.upgrade(request, { ping: IDLE });
+    return Socket.upgrade(request, { ping: NO_PING });
   } catch (cause) {
     throw new GongError("bad_request", "The handshake could not be completed.", { cause });
   }
