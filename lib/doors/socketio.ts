@@ -16,7 +16,7 @@ import { membershipOf } from "./socketio/membership.ts";
 import { Namespaces } from "./socketio/namespaces.ts";
 import { Offsets } from "./socketio/offset.ts";
 import type { Shared, SocketIoSettings } from "./socketio/shared.ts";
-import { Pulse, type Ticking } from "./stomp/pulse.ts";
+import { Pulse, type Ticking } from "./pulse.ts";
 
 export type { SocketIoSettings } from "./socketio/shared.ts";
 

@@ -17,7 +17,7 @@ import { chooseVersion, readCredentials } from "./stomp/connect.ts";
 import { encodeError } from "./stomp/error.ts";
 import { Conversation, type Headers } from "./stomp/conversation.ts";
 import { REPLY, SIGNAL } from "./stomp/destinations.ts";
-import { Pulse, type Ticking } from "./stomp/pulse.ts";
+import { Pulse, type Ticking } from "./pulse.ts";
 
 /** Headers of a frame, and bytes of each line, so that a token has room, and of all of them. */
 const HEADERS = 64;

@@ -5,7 +5,7 @@
  */
 import type { StompVersion } from "../../lib/codecs/stomp.ts";
 import { StompDoors } from "../../lib/doors/stomp.ts";
-import { Pulse, TICK } from "../../lib/doors/stomp/pulse.ts";
+import { Pulse, TICK } from "../../lib/doors/pulse.ts";
 import type { Data } from "../../lib/types.ts";
 import { parseFrames, type ServerFrame } from "./doors/stomp.ts";
 import type { Client, ConnectOptions, StageEdge } from "./stage.ts";

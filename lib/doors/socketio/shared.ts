@@ -4,7 +4,7 @@
  * @module
  */
 import type { Config } from "../../config.ts";
-import type { Pulse } from "../stomp/pulse.ts";
+import type { Pulse } from "../pulse.ts";
 import type { Codecs } from "./codec.ts";
 import type { Offsets } from "./offset.ts";
 

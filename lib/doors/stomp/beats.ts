@@ -4,7 +4,7 @@
  * @module
  */
 import { GongError } from "../../errors.ts";
-import { TICK } from "./pulse.ts";
+import { TICK } from "../pulse.ts";
 
 /** What the server can do, in milliseconds: most that ask for a second or less do so to find out whether it works. */
 const SHORTEST = 1000;

@@ -1,10 +1,9 @@
 /**
- * The clock of all STOMP connections of an edge: one timer, whoever has something that is due.
+ * The clock of all connections of a door on an edge: one timer, whoever has something that is due.
  *
  * @module
  */
-
-import { Lookout } from "../../lookout.ts";
+import { Lookout } from "../lookout.ts";
 
 /** Somebody who is told how late it is. */
 export interface Ticking {
