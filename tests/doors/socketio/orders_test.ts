@@ -71,3 +71,18 @@ Deno.test("the operator's last word is DISCONNECT of each namespace, and of a se
     assertEquals(peer.left.map(({ type }) => type), Array(count).fill(1), code);
   }
 });
+
+Deno.test("a room that the operator has put a socket in is there again when its client comes back", async () => {
+  await using stage = new Stage();
+  const peer = new SocketIoPeer(stage.edge);
+  const first = await peer.enter();
+  assertEquals(await stage.edge.hub.subscribeSessions({ session: peer.client.id }, "broadcast/r"), 1);
+  await until(() => peer.client.session.channels.includes("broadcast/r"));
+  // What is remembered is remembered when what is asked for later is answered.
+  await peer.ask("leave", "none");
+  peer.drop();
+  await stage.publish("broadcast/r", "missed");
+  const back = new SocketIoPeer(stage.edge);
+  assertEquals((await back.enter("/", { pid: first.pid })).recovered, true);
+  assertEquals([await back.event(), back.left], [["message", "missed"], []]);
+});

@@ -101,6 +101,20 @@ Deno.test("a room that was left and joined again is heard from then on", async (
   assertEquals([now.recovered, await back.event(), back.left], [true, ["message", "missed"], []]);
 });
 
+Deno.test("to join a room again does not pass over what has not arrived of it", async () => {
+  await using stage = new Stage();
+  const peer = new SocketIoPeer(stage.edge);
+  const first = await peer.enter("/", { rooms: ["r"] });
+  const { offset } = (await stage.publish("broadcast/r", "on its way"))[0] as { offset: number };
+  await peer.event();
+  assertEquals((await peer.ask("join", "r")).offset, offset);
+  peer.drop();
+  // The event had not arrived.
+  const back = new SocketIoPeer(stage.edge);
+  assertEquals((await back.enter("/", { pid: first.pid })).recovered, true);
+  assertEquals([await back.event(), back.left], [["message", "on its way"], []]);
+});
+
 Deno.test("what a client has said itself is not taken for its place", async () => {
   await using stage = new Stage();
   const peer = new SocketIoPeer(stage.edge);
