@@ -73,11 +73,12 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
     metrics.count("gong_refused_total", { reason: error.code });
     // At info the log would be flooded too.
     log.debug("request.flood", { address, code: error.code, status: error.status });
-    if (request.headers.has("upgrade")) return plainProblem(error);
-    if (!(target instanceof URL)) return problem(error);
-    const isSocketIo = trim(target.pathname) === SOCKET_IO_PATH;
+    const isUrl = target instanceof URL;
+    const isSocketIo = isUrl && trim(target.pathname) === SOCKET_IO_PATH;
+    if (request.headers.has("upgrade") && !isSocketIo) return plainProblem(error);
     // Its page has to be able to read when to come back.
-    return allowOrigin(request, isSocketIo ? toRefusal(error) : problem(error), auth.allowedOrigin(request, target));
+    const origin = isUrl ? auth.allowedOrigin(request, target) : undefined;
+    return allowOrigin(request, isSocketIo ? toRefusal(error) : problem(error), origin);
   }
 
   async function route(request: Request, url: URL, address: string): Promise<Response> {
