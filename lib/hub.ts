@@ -8,18 +8,17 @@ import { Announcer } from "./hub/announcer.ts";
 import { openBroker } from "./brokers/mod.ts";
 import { Budget } from "./budget.ts";
 import { BusSender, bytesPerTurn } from "./bus.ts";
-import { sizeOf } from "./bytes.ts";
 import { Channels } from "./hub/channels.ts";
 import { compilePresence } from "./channel_rules.ts";
 import type { Config } from "./config.ts";
 import { Directory } from "./hub/directory.ts";
-import { GongError } from "./errors.ts";
 import { presenceChannel, userChannel } from "./reserved.ts";
 import { Intake } from "./hub/intake.ts";
+import { createPost, INTERNAL } from "./hub/posts.ts";
 import { Queues } from "./hub/queues.ts";
 import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
-import { type Chosen, creditAfter, type EdgeMethods, type HubMethods } from "./methods.ts";
+import type { Chosen, EdgeMethods, HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
 import { Recent } from "./hub/recent.ts";
 import { Recoveries } from "./hub/recoveries.ts";
@@ -57,9 +56,6 @@ export interface HubOptions {
 /** Ended admin logins that an edge which starts later is told of. */
 const MAX_REVOKED = 10_000;
 
-/** For what a broker has said nothing of. */
-const INTERNAL = { error: new GongError("internal").toRefusal() };
-
 /** The hub: one a server. */
 export class Hub {
   readonly directory: Directory;
@@ -75,8 +71,7 @@ export class Hub {
   readonly #relays: Relays;
   readonly #recoveries: Recoveries;
   readonly #returns: Returns;
-  /** Bytes posted by an edge's sessions and dealt with until it is told so. */
-  readonly #creditAfter: number;
+  readonly #busLag: number;
   /** Bytes of everything that is kept for a while. */
   readonly #budget: Budget;
   readonly #published: { value: number };
@@ -140,7 +135,7 @@ export class Hub {
       batch: bytesPerTurn(config.outbox),
       remind: (edge, last) => this.directory.tell(edge, "remind", last),
     });
-    this.#creditAfter = creditAfter(config.busLag);
+    this.#busLag = config.busLag;
     this.#published = options.metrics.counter("gong_published_total");
     this.#replayed = options.metrics.counter("gong_bus_replayed_total");
     this.#channels = new Channels({
@@ -247,7 +242,7 @@ export class Hub {
         events?.ready(edge);
       },
       failed: (reason) => events?.failed(edge, reason),
-      post: this.#poster(edge),
+      post: createPost(edge, { intake: this.#intake, directory, busLag: this.#busLag }),
       publish: async (order) => {
         const results = await this.#submissions.publish(order);
         this.#traces.settled(order.drafts, results);
@@ -321,26 +316,6 @@ export class Hub {
       },
       revoke: (login) => this.#revoke(login),
       exhausted: (bytes) => events?.exhausted(edge, bytes),
-    };
-  }
-
-  /** Publishes what the edge's sessions post, and says now and then how much of it is dealt with. */
-  #poster(edge: number): HubMethods["post"] {
-    const { directory } = this;
-    let owed = 0;
-    return async (draft) => {
-      const [result = INTERNAL] = await this.#intake.publish([draft]);
-      if ("error" in result) {
-        // It may have moved since.
-        directory.tell(directory.places.edgeOf(draft.from!), "refused", {
-          session: draft.from!,
-          refusal: result.error,
-        });
-      }
-      owed += sizeOf(draft);
-      if (owed < this.#creditAfter) return;
-      directory.tell(edge, "credit", owed);
-      owed = 0;
     };
   }
 
