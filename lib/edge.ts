@@ -328,20 +328,13 @@ export class Edge implements SessionHost<Session> {
       },
       sessions: ({ limit, after }) => ({ sessions: registry.page(limit, after), total: registry.size }),
       session: (id) => registry.get(id)?.info(this.#options.number),
-      closeSession: ({ id, code, reason }) => {
-        const session = registry.get(id);
-        session?.closeWith(code, reason, "forbidden");
-        return session !== undefined;
-      },
+      closeSession: (order) => this.#orders.close(order),
       signal: (order) => this.#orders.signal(order),
       answer: ({ reply, signal }) => this.messaging.answered(reply, signal),
       disconnect: (order) => this.#orders.disconnect(order),
       subscribeSessions: (order) => this.#orders.subscribe(order),
       unsubscribeSessions: (order) => this.#orders.unsubscribe(order),
-      refused: ({ session: id, refusal }) => {
-        const session = registry.get(id);
-        session?.door.refused(session, GongError.fromRefusal(refusal));
-      },
+      refused: (order) => this.#orders.refused(order),
       assign: (order) => this.#consumers.assign(order),
       engine: (order) => this.engine?.serve(order) ?? Promise.reject(new GongError("not_found")),
       abandonPoll: (id) => this.engine?.abandon(id),

@@ -200,14 +200,14 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   async publish(draft: Draft): Promise<Position & { readonly repeated?: true }> {
     checkMayPublish(this, draft.channel);
-    const result = await this.#host.publish(this.sign(draft));
+    const result = await this.#host.publish(signDraft(this, draft));
     if ("error" in result) throw GongError.fromRefusal(result.error);
     return result;
   }
 
   post(draft: Draft): void {
     checkMayPublish(this, draft.channel);
-    this.#host.post(this, this.sign(draft));
+    this.#host.post(this, signDraft(this, draft));
   }
 
   submit(drafts: readonly Draft[], settled?: readonly ConsumerSettling[]): Promise<readonly Position[]> {
@@ -216,11 +216,6 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   consume(queue: string, options: ConsumeOptions): Consumer {
     return this.#host.consume(this, queue, options);
-  }
-
-  /** Says whose it is, whatever it says itself. */
-  sign(draft: Draft): Draft {
-    return signDraft(this, draft);
   }
 
   subscribe(channel: string, start?: Start, answer?: SubscribeAnswer): void {

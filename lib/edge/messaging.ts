@@ -11,6 +11,7 @@ import type { Link } from "../link.ts";
 import type { HubMethods } from "../methods.ts";
 import { sessionName, userChannel } from "../reserved.ts";
 import type { Session } from "../session.ts";
+import { signDraft } from "../session/says.ts";
 import type { Asked, Position, Signal } from "../types.ts";
 import { Questions } from "./questions.ts";
 import type { Underway } from "./underway.ts";
@@ -93,7 +94,7 @@ export class Messaging {
   /** To all of them or to none, so that whoever is refused may simply try again. */
   async #publish(session: Session, users: readonly string[], content: Content): Promise<Sent> {
     const { link, underway } = this.#options;
-    const drafts = users.map((user) => session.sign({ ...content, channel: userChannel(user) }));
+    const drafts = users.map((user) => signDraft(session, { ...content, channel: userChannel(user) }));
     const bytes = drafts.reduce((sum, draft) => sum + sizeOf(draft), 0);
     const atomic = drafts.length > 1;
     const results = await underway.during(bytes, () => link.request("publish", { drafts, atomic }));

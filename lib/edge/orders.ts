@@ -1,5 +1,5 @@
 /**
- * What the operator has done with sessions of an edge, whatever their rights.
+ * What the hub has done with sessions of an edge, mostly for the operator, and whatever their rights.
  *
  * @module
  */
@@ -15,7 +15,7 @@ type Order<M extends keyof EdgeMethods> = Parameters<EdgeMethods[M]>[0];
 /** Nobody has asked: who has no room for the channel goes on without it. */
 const NOBODY_ASKED: SubscribeAnswer = { subscribed() {}, refused() {} };
 
-/** The operator's orders on one edge. */
+/** Orders on one edge. */
 export class Orders {
   readonly #registry: Registry;
   readonly #subscriptions: Subscriptions;
@@ -37,6 +37,19 @@ export class Orders {
     const session = this.#registry.get(id);
     session?.supersede();
     return session !== undefined;
+  }
+
+  /** Ends one. Returns whether it was there. */
+  close({ id, code, reason }: Order<"closeSession">): boolean {
+    const session = this.#registry.get(id);
+    session?.closeWith(code, reason, "forbidden");
+    return session !== undefined;
+  }
+
+  /** What it had posted was not taken. */
+  refused({ session: id, refusal }: Order<"refused">): void {
+    const session = this.#registry.get(id);
+    session?.door.refused(session, GongError.fromRefusal(refusal));
   }
 
   disconnect({ sessions, reason }: Order<"disconnect">): number {

@@ -11,6 +11,7 @@ import type { Link } from "../link.ts";
 import type { ConsumerSettling, HubMethods } from "../methods.ts";
 import { isQueue, queueOf, userOf } from "../reserved.ts";
 import type { Session } from "../session.ts";
+import { signDraft } from "../session/says.ts";
 import type { Draft, Position } from "../types.ts";
 import type { Underway } from "./underway.ts";
 
@@ -37,7 +38,7 @@ export class Submissions {
   ): Promise<readonly Position[]> {
     for (const { channel } of drafts) this.#check(session, channel);
     const { link, underway } = this.#options;
-    const signed = drafts.map((draft) => session.sign(draft));
+    const signed = drafts.map((draft) => signDraft(session, draft));
     const bytes = signed.reduce((sum, draft) => sum + sizeOf(draft), 0);
     const order = { drafts: signed, atomic: drafts.length > 1 || settled.length > 0 };
     const results = await underway.during(bytes, () => {
