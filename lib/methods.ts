@@ -5,7 +5,7 @@
  */
 import type { Replay } from "./bus.ts";
 import type { PackedHistory } from "./codecs/page.ts";
-import type { EngineAnswer, EngineOrder, MovedSession } from "./engineio/orders.ts";
+import type { EndedSession, EngineAnswer, EngineOrder, MovedSession } from "./engineio/orders.ts";
 import { GongError } from "./errors.ts";
 import type {
   Draft,
@@ -66,7 +66,7 @@ export interface EdgeMethods {
   /** Who polled is gone, by the order's id. */
   abandonPoll(id: string): void;
   /** Hands a session of Engine.IO over: as soon as it is answered, it is here no more. */
-  give(sid: string): Promise<MovedSession>;
+  give(sid: string): Promise<MovedSession | EndedSession>;
   /** Ends a session whose client goes on with another, and answers when it is no more; whether there was one. */
   supersede(session: string): boolean;
   /** So many more bytes of what was posted are dealt with. */
@@ -180,7 +180,7 @@ export interface HubMethods {
    *
    * @throws {GongError} `not_found` when it is not there any more
    */
-  take(order: { edge: number; sid: string }): Promise<MovedSession>;
+  take(order: { edge: number; sid: string }): Promise<MovedSession | EndedSession>;
   /**
    * Keeps what a connection that drops goes on with, under its secret `pid`: from now on as long as the session is there,
    * and for `--recovery` after it. Answers when it is stored.

@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Whereabouts } from "../engineio/engine.ts";
-import type { EngineAnswer, EngineOrder, MovedSession } from "../engineio/orders.ts";
+import type { EndedSession, EngineAnswer, EngineOrder, MovedSession } from "../engineio/orders.ts";
 import type { Link } from "../link.ts";
 import type { HubMethods } from "../methods.ts";
 import type { Expected } from "./expected.ts";
@@ -69,7 +69,7 @@ export class EdgeWhereabouts implements Whereabouts {
     }
   }
 
-  take(edge: number, sid: string): Promise<MovedSession> {
+  take(edge: number, sid: string): Promise<MovedSession | EndedSession> {
     const { link, expected } = this.#options;
     return expected.during(() => link.request("take", { edge, sid }));
   }

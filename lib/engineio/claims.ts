@@ -7,7 +7,7 @@ import type { Carrier } from "../carrier.ts";
 import { GongError } from "../errors.ts";
 import { EngineFault } from "./answers.ts";
 import type { Whereabouts } from "./engine.ts";
-import type { MovedSession } from "./orders.ts";
+import type { EndedSession, MovedSession } from "./orders.ts";
 import type { EngineSession } from "./session.ts";
 import type { Claim, Successor } from "./upgrade.ts";
 
@@ -62,10 +62,12 @@ export class RemoteClaim implements Claim {
     whereabouts.ask(edge, { kind: "probe", sid, id, off: true }).catch(() => {});
   }
 
-  async upgrade(socket: Carrier): Promise<Successor> {
+  async upgrade(socket: Carrier): Promise<Successor | EndedSession> {
     const { edge, sid, whereabouts, receive } = this.#options;
     const moved = await whereabouts.take(edge, sid);
     if (moved.engine.sid !== sid) throw new GongError("internal");
-    return receive(moved, socket);
+    if (!("ended" in moved)) return receive(moved, socket);
+    for (const frame of moved.engine.frames) socket.send(frame);
+    return moved;
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Carrier } from "../carrier.ts";
-import type { EngineAnswer, EngineOrder, EngineProtocol, MovedEngine, MovedSession } from "./orders.ts";
+import type { EndedSession, EngineAnswer, EngineOrder, EngineProtocol, MovedEngine, MovedSession } from "./orders.ts";
 
 export type TransportName = "polling" | "websocket";
 
@@ -90,7 +90,7 @@ export interface Whereabouts {
   /** Has another edge answer. @throws {GongError} `not_found`: the edge is gone; `overloaded` */
   ask(edge: number, order: EngineOrder, signal?: AbortSignal): Promise<EngineAnswer>;
   /** Takes a session over. @throws {GongError} `not_found` */
-  take(edge: number, sid: string): Promise<MovedSession>;
+  take(edge: number, sid: string): Promise<MovedSession | EndedSession>;
 }
 
 /** What an Engine.IO server offers to the isolate that it is in. */
@@ -101,7 +101,7 @@ export interface EngineServer {
   serve(order: EngineOrder): Promise<EngineAnswer>;
   abandon(id: string): void;
   /** Hands a session over, which was probed. @throws {GongError} `not_found` */
-  give(sid: string): Promise<MovedSession>;
+  give(sid: string): Promise<MovedSession | EndedSession>;
   /** Sessions that are here. */
   readonly size: number;
   close(): void;

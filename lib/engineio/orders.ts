@@ -74,6 +74,12 @@ export interface MovedSession {
   readonly door: unknown;
 }
 
+/** A session that was ended while it was asked for: what its client is still to be told, and how it is closed. */
+export interface EndedSession {
+  readonly engine: MovedEngine;
+  readonly ended: { readonly code: number; readonly reason: string };
+}
+
 /** Everything of a session but its carrier and its door. */
 export interface PackedSession {
   readonly id: string;

@@ -29,7 +29,7 @@ import { Probers } from "./probers.ts";
 import type { EngineHost, EnginePeer, EngineServer, EngineSettings, Leftover, Visit, Whereabouts } from "./engine.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Moved } from "./moved.ts";
-import type { EngineAnswer, EngineOrder, EngineProtocol, MovedSession, PollOrder } from "./orders.ts";
+import type { EndedSession, EngineAnswer, EngineOrder, EngineProtocol, MovedSession, PollOrder } from "./orders.ts";
 import { type BodyLimits, isText, readPayload } from "./payload.ts";
 import { EngineSession, type SessionContext } from "./session.ts";
 import { type Claim, Prober, Turned } from "./upgrade.ts";
@@ -133,7 +133,7 @@ class Server<W> implements EngineServer, SessionContext {
     session?.abandoned();
   }
 
-  async give(sid: string): Promise<MovedSession> {
+  async give(sid: string): Promise<MovedSession | EndedSession> {
     const session = this.#sessions.get(sid);
     if (!session?.beginMove()) throw new GongError("not_found");
     try {
@@ -143,6 +143,8 @@ class Server<W> implements EngineServer, SessionContext {
       this.#moved.add(sid);
       return { engine: { sid, protocol: session.protocol, frames }, ...rest };
     } catch (error) {
+      const last = session.lastWords();
+      if (last) return { engine: { sid, protocol: session.protocol, frames: last.frames }, ended: last.farewell };
       session.lost();
       throw error;
     }

@@ -221,6 +221,15 @@ export class EngineSession implements EngineSocket, CarrierEvents, Beating {
     }
   }
 
+  /** What its client is still to get, of one that was closed on its way to another edge; nothing is left of it then. */
+  lastWords(): { readonly frames: readonly Data[]; readonly farewell: Farewell } | undefined {
+    const farewell = this.#farewell;
+    if (!this.#polling || !farewell || this.#state !== "closing") return undefined;
+    const frames = this.#polling.take();
+    this.#finish(farewell.code, farewell.reason, true);
+    return { frames, farewell };
+  }
+
   /** Who polled is gone. */
   abandoned(): void {
     if (this.#polling && !this.#isMoving) this.#finish(GONE, "transport error", false);

@@ -9,6 +9,7 @@ import { type ErrorCode, ERRORS, GongError } from "../errors.ts";
 import type { Data } from "../types.ts";
 import type { Leftover } from "./engine.ts";
 import type { Beating, Heartbeat } from "./heartbeat.ts";
+import type { EndedSession } from "./orders.ts";
 
 const PROBE = "2probe";
 const PROBED = "3probe";
@@ -30,7 +31,7 @@ export interface Claim {
    *
    * @throws {GongError} when it is not there any more
    */
-  upgrade(socket: Carrier): Successor | Promise<Successor>;
+  upgrade(socket: Carrier): Successor | Promise<Successor | EndedSession>;
 }
 
 /** What a {@linkcode Prober} needs of its server. */
@@ -127,7 +128,10 @@ export class Prober implements CarrierEvents, Beating, Leftover {
   #upgrade(): void {
     this.#state = "upgrading";
     this.#server.heartbeat.cancel(this);
-    this.#wait(this.#claim.upgrade(this.#socket), (successor) => this.#hand(successor));
+    this.#wait<Successor | EndedSession>(this.#claim.upgrade(this.#socket), (successor) => {
+      if ("ended" in successor) this.close(successor.ended.code, successor.ended.reason);
+      else this.#hand(successor);
+    });
   }
 
   /** The WebSocket is the session's. */

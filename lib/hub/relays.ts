@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { EngineAnswer, MovedSession } from "../engineio/orders.ts";
+import type { EndedSession, EngineAnswer, MovedSession } from "../engineio/orders.ts";
 import { GongError } from "../errors.ts";
 import { within } from "../link.ts";
 import type { HubMethods } from "../methods.ts";
@@ -52,11 +52,12 @@ export class Relays {
    * As {@linkcode HubMethods.take}. From the instant of the owner's answer the session is counted with the edge that asks;
    * where nobody is left to get it, it is no more.
    */
-  async take(taker: number, { edge, sid }: Order<"take">): Promise<MovedSession> {
+  async take(taker: number, { edge, sid }: Order<"take">): Promise<MovedSession | EndedSession> {
     const { directory, move, release, patience = OF_MOVE } = this.#options;
     let isLate = false;
     // With the answer itself, before anything that its edge says later.
     const taken = directory.request(edge, "give", sid).then((moved) => {
+      if ("ended" in moved) return moved;
       const { id } = moved.session;
       if (isLate || !directory.has(taker)) release(edge, id);
       else if (!move(edge, taker, id)) throw new GongError("not_found", "The session is not counted.");

@@ -4,7 +4,7 @@ import { json } from "../../lib/doors/json.ts";
 import { GongError } from "../../lib/errors.ts";
 import { compareIds } from "../../lib/methods.ts";
 import { settle } from "../support/delayed_paths.ts";
-import { Mover } from "../support/moving.ts";
+import { asMoved, Mover } from "../support/moving.ts";
 import { numbered, Stage, type StageEdge, type StageOptions } from "../support/stage.ts";
 import { endingIn, signToken, TOKEN_SECRET } from "../support/tokens.ts";
 import { until } from "../support/until.ts";
@@ -145,7 +145,7 @@ Deno.test("Edge.give() waits until its door has settled and every subscription i
   await settle();
   assertEquals([isGiven, client.session.hasLeft], [false, false]);
   gate.resolve();
-  const moved = await given;
+  const moved = asMoved(await given);
   assertEquals(moved.session.positions.map(([channel, { offset }]) => [channel, offset]), [["a", 1], ["b", 0]]);
   assertEquals(client.session.hasLeft, true);
   client.arrive(two, moved);

@@ -1,3 +1,4 @@
+import { GongError } from "../../lib/errors.ts";
 import { assert, assertEquals } from "@std/assert";
 import { Heartbeat, LOOK } from "../../lib/engineio/heartbeat.ts";
 import { openStage, SETTINGS, type Stage } from "../support/engine.ts";
@@ -241,3 +242,21 @@ for (const { where, edges, choose } of PLACES) {
     await until(() => heard.ended !== undefined);
   });
 }
+
+Deno.test("close() of a session on its way to another edge reaches its client, behind what was said before", async () => {
+  await using stage = openStage(PLACES.find(({ edges }) => edges > 1)!);
+  const client = await Poller.open(stage.url);
+  const { last: heard } = stage.host;
+  stage.host.giving = () => {
+    heard.say("last");
+    heard.socket.close(4403, "go");
+    throw new GongError("not_found");
+  };
+  const wire = await probe(client);
+  wire.send("5");
+  assertEquals(await wire.next(), "4last");
+  assertEquals(await wire.end(), { code: 4403, reason: "go" });
+  await until(() => heard.ended !== undefined);
+  assertEquals(heard.ended, { code: 4403, reason: "go", clean: true });
+  assertEquals(sizes(stage).every((size) => size === 0), true);
+});

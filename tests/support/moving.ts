@@ -5,10 +5,16 @@
  */
 import type { Door } from "../../lib/door.ts";
 import { json } from "../../lib/doors/json.ts";
-import type { MovedSession } from "../../lib/engineio/orders.ts";
+import type { EndedSession, MovedSession } from "../../lib/engineio/orders.ts";
 import { GongError } from "../../lib/errors.ts";
 import type { Session } from "../../lib/session.ts";
 import { type Client, FakeSocket, type StageEdge } from "./stage.ts";
+
+/** Of one that has not ended on its way. */
+export function asMoved(given: MovedSession | EndedSession): MovedSession {
+  if ("ended" in given) throw new Error(`it has ended: ${given.ended.reason}`);
+  return given;
+}
 
 /** A client that goes from edge to edge, with a socket on each. */
 export class Mover {
@@ -30,7 +36,7 @@ export class Mover {
 
   /** Goes on with a socket of that edge. */
   async move(to: StageEdge): Promise<void> {
-    const moved = await to.edge.whereabouts.take(this.edge.number, "sid");
+    const moved = asMoved(await to.edge.whereabouts.take(this.edge.number, "sid"));
     this.arrive(to, moved);
   }
 

@@ -7,6 +7,7 @@ import { Decoder, Encoder, type Packet, PacketType } from "socket.io-parser";
 import { SocketIoDoors } from "../../lib/doors/socketio.ts";
 import type { EngineProtocol } from "../../lib/engineio/orders.ts";
 import type { Data } from "../../lib/types.ts";
+import { asMoved } from "./moving.ts";
 import { type Client, type ConnectOptions, FakeSocket, type StageEdge } from "./stage.ts";
 import { Clock } from "./stomp_stage.ts";
 
@@ -168,7 +169,7 @@ export class SocketIoPeer {
       abandon: () => {},
       give: async () => ({ engine: { sid: "sid", protocol, frames: [] }, ...await from.edge.give(session) }),
     };
-    const moved = await to.edge.whereabouts.take(from.number, "sid");
+    const moved = asMoved(await to.edge.whereabouts.take(from.number, "sid"));
     this.#readAll();
     const socket = new FakeSocket();
     const door = this.#doors.reopen(protocol, moved.door);
