@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { SocketIoPeer } from "../../support/socketio_stage.ts";
 import { Stage } from "../../support/stage.ts";
 import { until } from "../../support/until.ts";
@@ -85,4 +85,13 @@ Deno.test("a room that the operator has put a socket in is there again when its 
   const back = new SocketIoPeer(stage.edge);
   assertEquals((await back.enter("/", { pid: first.pid })).recovered, true);
   assertEquals([await back.event(), back.left], [["message", "missed"], []]);
+});
+
+Deno.test("a CONNECT that is refused takes nothing away that the session heard before", async () => {
+  await using stage = new Stage({ config: { maxSubscriptions: 3 } });
+  const peer = await SocketIoPeer.connect(stage.edge);
+  assertEquals(await stage.edge.hub.subscribeSessions({ session: peer.client.id }, "other"), 1);
+  await until(() => peer.client.session.channels.includes("other"));
+  await assertRejects(() => peer.enter("/other", { rooms: ["a", "b"] }), Error, "At most 3");
+  assertEquals(peer.client.session.channels, ["broadcast", "other"]);
 });
