@@ -24,7 +24,8 @@ export function panelOf(page: Page, number: 1 | 2): Panel {
     place,
     state: root.getByRole("status"),
     field: root.getByLabel(`Message to ${place}`),
-    lines: root.getByRole("log").locator("li"),
+    // By its role each look at hundreds of lines takes long.
+    lines: page.locator(`#chat${number} .console > li`),
     button: (name) => root.getByRole("button", { name, exact: true }),
   };
 }

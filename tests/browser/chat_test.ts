@@ -72,6 +72,7 @@ for (const { query, transport, asks } of CHOICES) {
 
     const times = await here1.lines.locator("time").allTextContents();
     for (const time of times) assertMatch(time, TIME);
+    assertEquals(await one.getByRole("log", { name: "/chat1" }).locator("li").count(), 3);
     assertEquals(times, times.toSorted().toReversed(), "the newest is first");
   });
 
@@ -169,7 +170,7 @@ suite.test("the chat page shows what back-ends and strangers publish as text, an
   assertEquals(await silent.lines.count(), 1);
 
   await publish(gong, Array.from({ length: 520 }, (_, at) => ({ channel: "chat1", data: `text ${at}` })));
-  await until(async () => (await linesOf(panel))[0] === "text 519");
+  await says(panel.lines.first().locator("> span"), "text 519");
   assertEquals(await panel.lines.count(), 500);
 });
 
