@@ -36,7 +36,10 @@ export function readEvent(channel: string, event: unknown, args: readonly unknow
  * @throws {GongError} `too_large`
  */
 export function readAnswer([value = null]: readonly unknown[], maxMessage: number): Content {
-  if (typeof value === "string") return sized({ data: value, contentType: "text/plain" }, maxMessage);
+  if (typeof value === "string") {
+    if (!value.isWellFormed()) throw new GongError("bad_request", "The answer is not well-formed Unicode.");
+    return sized({ data: value, contentType: "text/plain" }, maxMessage);
+  }
   const { data, contentType } = toMessage("message", [value]);
   // Of one item, in its brackets.
   return sized({ data: typeof data === "string" ? data.slice(1, -1) : data, contentType }, maxMessage);

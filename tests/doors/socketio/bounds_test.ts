@@ -1,4 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
+import { readAnswer } from "../../../lib/doors/socketio/events.ts";
+import { GongError } from "../../../lib/errors.ts";
 import type { PackedConnection } from "../../../lib/socketio/engine.ts";
 import { SocketIoPeer } from "../../support/socketio_stage.ts";
 import { Stage } from "../../support/stage.ts";
@@ -15,4 +17,11 @@ Deno.test("as many rooms as there may be are joined with CONNECT, however low th
   await using stage = new Stage({ config: { messageRate: 2 } });
   const peer = await SocketIoPeer.connect(stage.edge, "/", { rooms: ["a", "b", "c", "d", "e"] });
   assertEquals(peer.client.session.channels.length, 6);
+});
+
+Deno.test("readAnswer() refuses text that is half a character, which no wire can carry", () => {
+  assertEquals(assertThrows(() => readAnswer(["\ud800"], 100), GongError).code, "bad_request");
+  assertEquals(readAnswer(["\ud83d\ude00"], 100).data, "\u{1f600}");
+  // As JSON it is escaped.
+  assertEquals(readAnswer([["\ud800"]], 100).data, '["\\ud800"]');
 });
