@@ -27,9 +27,9 @@ export class LocalClaim implements Claim {
     this.#session.unprobe(id);
   }
 
-  upgrade(socket: Carrier): Successor {
+  upgrade(socket: Carrier, hand: (successor: Successor) => void): undefined {
     if (!this.#session.upgrade(socket)) throw new EngineFault("request");
-    return this.#session;
+    hand(this.#session);
   }
 }
 
@@ -62,12 +62,15 @@ export class RemoteClaim implements Claim {
     whereabouts.ask(edge, { kind: "probe", sid, id, off: true }).catch(() => {});
   }
 
-  async upgrade(socket: Carrier): Promise<Successor | EndedSession> {
+  async upgrade(socket: Carrier, hand: (successor: Successor) => void): Promise<EndedSession | undefined> {
     const { edge, sid, whereabouts, receive } = this.#options;
     const moved = await whereabouts.take(edge, sid);
     if (moved.engine.sid !== sid) throw new GongError("internal");
-    if (!("ended" in moved)) return receive(moved, socket);
-    for (const frame of moved.engine.frames) socket.send(frame);
-    return moved;
+    if ("ended" in moved) {
+      for (const frame of moved.engine.frames) socket.send(frame);
+      return moved;
+    }
+    hand(receive(moved, socket));
+    return undefined;
   }
 }

@@ -27,11 +27,16 @@ export interface Claim {
   /** Nobody wants that any more. */
   unprobe(id: string): void;
   /**
-   * Goes on with it on this WebSocket, to which it listens from now on.
+   * Goes on with it on this WebSocket, to which it listens from then on; in the very step in which it begins to, `hand` is
+   * called: it gives what came meanwhile, which nothing that comes later may overtake. Of one that has ended meanwhile, what
+   * was left to be said is sent, and it is told how to close.
    *
    * @throws {GongError} when it is not there any more
    */
-  upgrade(socket: Carrier): Successor | Promise<Successor | EndedSession>;
+  upgrade(
+    socket: Carrier,
+    hand: (successor: Successor) => void,
+  ): undefined | Promise<EndedSession | undefined>;
 }
 
 /** What a {@linkcode Prober} needs of its server. */
@@ -128,14 +133,15 @@ export class Prober implements CarrierEvents, Beating, Leftover {
   #upgrade(): void {
     this.#state = "upgrading";
     this.#server.heartbeat.cancel(this);
-    this.#wait<Successor | EndedSession>(this.#claim.upgrade(this.#socket), (successor) => {
-      if ("ended" in successor) this.close(successor.ended.code, successor.ended.reason);
-      else this.#hand(successor);
+    const hand = (successor: Successor) => this.#hand(successor);
+    this.#wait(this.#claim.upgrade(this.#socket, hand), (last) => {
+      if (last) this.close(last.ended.code, last.ended.reason);
     });
   }
 
   /** The WebSocket is the session's. */
   #hand(successor: Successor): void {
+    if (this.#state === "over") return;
     this.#state = "over";
     this.#over();
     for (const frame of this.#held) successor.received(frame);
