@@ -69,6 +69,8 @@ export class Visitor {
     });
     this.client.socket.on("disconnect", () => void setImmediate(() => this.#forgetUnheard()));
     this.#running = [this.#come(), this.#talk()];
+    // Told when it is to rest.
+    for (const running of this.#running) running.catch(() => {});
   }
 
   /** Times that it was connected. */
@@ -156,7 +158,9 @@ export class Visitor {
   }
 
   #describe(): string {
-    return `it does not come back: ${this.client.ends.at(-1)}; ${JSON.stringify(this.client.refusals.at(-1))}`;
+    return `it does not come back: ${this.client.ends.at(-1)}; ${
+      JSON.stringify(this.client.refusals.at(-1))
+    }; ${this.failures}`;
   }
 
   // deno-lint-ignore no-explicit-any
