@@ -104,7 +104,7 @@ export class Visitor {
     }
     // What was under way when a connection ended may have been lost on its way there, but nothing comes twice or late.
     const own = this.#heardOf(this.#own);
-    assertEquals(own, [...new Set(own)].toSorted((a, b) => a - b), `what ${this.#own} has said`);
+    assertEquals(own, [...new Set(own)].toSorted((a, b) => a - b), `what ${this.#own} has said: ${this.#twice()}`);
     return heard.length;
   }
 
@@ -151,6 +151,14 @@ export class Visitor {
         else this.#acknowledged.add(number);
       });
     }
+  }
+
+  /** What was heard again, and where it stood each time. */
+  #twice(): string {
+    const own = this.client.heard.filter(({ event }) => event === this.#own);
+    const isTwice = own.filter(({ args: [number] }, index) => own.findIndex(({ args }) => args[0] === number) !== index);
+    const twice = own.filter(({ args: [number] }) => isTwice.some(({ args }) => args[0] === number));
+    return JSON.stringify(twice);
   }
 
   #heardOf(name: string): number[] {
