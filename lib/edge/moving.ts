@@ -93,7 +93,7 @@ export class Moving {
     // Nobody else says so. What was queued goes first.
     session.opened();
     if (imposed.length > 0) session.imposed = new Set(imposed);
-    for (const [channel, position] of positions) delivery.subscriptions.resume(session, channel, position, after);
+    delivery.subscriptions.resume(session, positions, after);
     return session;
   }
 

@@ -64,14 +64,21 @@ export class Subscriptions implements JoiningHost {
   }
 
   /**
-   * A session that comes from another edge goes on hearing the channel, without a word, unless something is lost: the
-   * other edge had given it everything up to the position, of what the bus had brought up to the batch of number `after`.
+   * A session that comes from another edge goes on hearing the channels, without a word, unless something is lost: the
+   * other edge had given it everything up to the positions, of what the bus had brought up to the batch of number `after`.
    */
-  resume(session: Session, channel: string, position: Position, after: number): void {
+  resume(session: Session, positions: Iterable<readonly [channel: string, position: Position]>, after: number): void {
     if (session.hasLeft) return;
-    const joining = new Joining(this, session, { channel, position, after, answer: undefined, isTold: true });
-    session.subscribing = session.subscribing.concat(joining);
-    joining.cancel = this.#options.hosting.join(channel, position, joining, { after });
+    const joinings = Array.from(positions, ([channel, position]) => {
+      return new Joining(this, session, { channel, position, after, answer: undefined, isTold: true });
+    });
+    // All before the first is in force: what it hears from then on is told with where it stands in the others.
+    session.subscribing = session.subscribing.concat(joinings);
+    for (const joining of joinings) {
+      if (!session.subscribing.includes(joining)) continue;
+      const { channel, position } = joining;
+      joining.cancel = this.#options.hosting.join(channel, position, joining, { after });
+    }
   }
 
   /** Number of a batch of the bus: what the session was not given, in all that it hears or is about to, came after that. */
