@@ -80,14 +80,14 @@ export async function proveSocketIo(options: SocketIoOptions = {}): Promise<stri
     const faults = gong.output().split("\n").filter((line) => /"internal"|\.fault"|Uncaught|TypeError/.test(line));
     assertEquals(faults, []);
     const sum = (of: (visitor: Visitor) => number) => visitors.reduce((sum, visitor) => sum + of(visitor), 0);
-    const [connections, unread] = [sum(({ connections }) => connections), sum(({ unread }) => unread)];
-    assert(unread <= connections / 50, `${unread} of ${connections} handshakes came to nothing`);
+    const [connections, stalled] = [sum(({ connections }) => connections), sum(({ stalled }) => stalled)];
+    assert(stalled <= connections / 50, `${stalled} of ${connections} connections ended in silence`);
     const counts = [
       `${clients} clients connected ${connections} times`,
       `${sum(({ upgrades }) => upgrades)} upgrades`,
       `${moved} of them to another of ${isolates} isolates`,
       `${heard} events once and in order`,
-      `${unread} handshakes unread`,
+      `${stalled} ended in silence`,
       "none unknown",
     ];
     return `${counts.join(", ")} (seed ${seed})`;
