@@ -175,11 +175,10 @@ export class Visitor {
   #note(what: string, error: any): void {
     // Of a poll, or of a WebSocket.
     const { status, responseText, code, reason } = error?.context ?? {};
-    if (!status && code === undefined) {
-      // Cut off, as those are who come over the proxy.
-      if (!this.#isCut) this.stalled++;
-      return;
-    }
+    const isSilent = !status && code === undefined;
+    // Cut off, as those are who come over the proxy.
+    if (this.#isCut && (isSilent || code === 1006)) return;
+    if (isSilent) return void this.stalled++;
     const told = [error?.message ?? error?.description ?? error, status, responseText, code, reason];
     this.failures.push(`${what}: ${told.filter((part) => part !== undefined && part !== "").join(" ")}`);
     assert(this.failures.length < 100, this.failures.join("; "));
