@@ -84,17 +84,8 @@ function urlHost(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
 
-/**
- * Megabytes for what is new in the heap of an edge; V8 would take 48. What a handshake leaves behind is collected sooner
- * with less: of 10,000 idle connections each takes 5 KB less, at the same CPU. With half of it, it is kept for longer.
- */
-const YOUNG = 6;
-
 function createEdgeWorker(workerData: WorkerData): Worker {
-  return new Worker(new URL("./worker.ts", import.meta.url), {
-    workerData,
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG },
-  });
+  return new Worker(new URL("./worker.ts", import.meta.url), { workerData });
 }
 
 class Supervisor {

@@ -143,7 +143,8 @@ async function letIn(
     checkIsThere(session);
   } catch (error) {
     arrival.undo();
-    if (membership.pid !== undefined) session.forget(membership.pid);
+    // Nobody was told of it. One by which the client has come back is still its own.
+    if (membership.pid !== undefined && !recovered) session.forget(membership.pid);
     throw error;
   }
   namespaces.admit(socket, arrival);

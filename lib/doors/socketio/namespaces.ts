@@ -160,6 +160,8 @@ export class Namespaces implements Handlers, Rooms, Entered {
       const { namespace } = socket;
       await this.session.remember(pid, encodeState({ namespace, user: this.session.user, since }));
     } catch (error) {
+      // One that is no more has no say: its client may be back already.
+      if (this.session.hasLeft) return;
       this.session.countRefusal(GongError.from(error).code);
       membership.pid = undefined;
       this.session.forget(pid);

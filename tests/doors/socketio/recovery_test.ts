@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Connected, SocketIoPeer } from "../../support/socketio_stage.ts";
 import { numbered, Stage, type StageEdge } from "../../support/stage.ts";
@@ -209,6 +210,27 @@ Deno.test("who comes back while much is published gets each event once and in or
     assertEquals(own, all);
   }
   assertEquals(peer.left, []);
+});
+
+Deno.test("a connection that ends while it comes back takes nothing from the next", async () => {
+  await using stage = new Stage({ edges: 2 });
+  const peer = new SocketIoPeer(stage.edge);
+  const first = await peer.enter();
+  await stage.publish("broadcast", "heard");
+  await peer.event();
+  peer.drop();
+  for (let turns = 0; turns < 24; turns++) {
+    const dying = new SocketIoPeer(stage.edges[turns % 2]!);
+    dying.enter("/", place(peer, first)).catch(() => {});
+    for (let turn = 0; turn < turns / 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+    if (turns % 3 > 0) dying.drop();
+    await stage.publish("broadcast", `missed ${turns}`);
+    const { back, now } = await comeBack(stage.edge, peer, first);
+    assertEquals([turns, now.sid, now.pid, now.recovered], [turns, first.sid, first.pid, true]);
+    const events = await back.events(turns + 1);
+    assertEquals(events, Array.from({ length: turns + 1 }, (_, number) => ["message", `missed ${number}`]));
+    back.drop();
+  }
 });
 
 Deno.test("two namespaces come back each by itself, with one id", async () => {
