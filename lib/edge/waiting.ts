@@ -10,6 +10,7 @@ import type { Carrier, CarrierEvents } from "../carrier.ts";
 import type { Door } from "../door.ts";
 import { ERRORS, GongError } from "../errors.ts";
 import type { Session } from "../session.ts";
+import { Tally } from "../tally.ts";
 import type { Data } from "../types.ts";
 import type { Leaving, Registry } from "./registry.ts";
 
@@ -46,7 +47,7 @@ export class WaitingRoom {
   /** Of what all of them say. */
   readonly budget: Budget;
   readonly #waiting = new Set<Waiting>();
-  readonly #byAddress = new Map<string, number>();
+  readonly #byAddress = new Tally<string>();
 
   constructor(registry: Registry, limits: WaitingLimits) {
     this.registry = registry;
@@ -63,7 +64,7 @@ export class WaitingRoom {
     if (this.#waiting.size >= MOST) {
       throw new GongError("overloaded", "Too many tokens are being checked.", { retryAfter: 1 });
     }
-    if (this.#of(address) >= MOST_OF_ONE) {
+    if (this.#byAddress.of(address) >= MOST_OF_ONE) {
       throw new GongError("too_many", "Too many tokens from this address are being checked.", { retryAfter: 1 });
     }
   }
@@ -72,25 +73,19 @@ export class WaitingRoom {
   admit(visitor: Visitor, who: Promise<Grant>): void {
     const waiting = new Waiting(this, visitor);
     this.#waiting.add(waiting);
-    this.#byAddress.set(visitor.address, this.#of(visitor.address) + 1);
+    this.#byAddress.add(visitor.address);
     who.then((grant) => waiting.begin(grant), (error) => waiting.refuse(error));
   }
 
   /** It waits no more. */
   forget(waiting: Waiting, address: string): void {
     this.#waiting.delete(waiting);
-    const left = this.#of(address) - 1;
-    if (left > 0) this.#byAddress.set(address, left);
-    else this.#byAddress.delete(address);
+    this.#byAddress.delete(address);
   }
 
   /** Refuses them all: the edge is about to end. */
   close(): void {
     for (const waiting of [...this.#waiting]) waiting.refuse(new GongError("going_away"));
-  }
-
-  #of(address: string): number {
-    return this.#byAddress.get(address) ?? 0;
   }
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { GongError } from "../errors.ts";
+import { Tally } from "../tally.ts";
 import type { Prober } from "./upgrade.ts";
 
 /** So many at once, and of one address. */
@@ -13,7 +14,7 @@ const MOST_OF_ONE = 1000;
 /** All of them, one a session. */
 export class Probers {
   readonly #bySid = new Map<string, Prober>();
-  readonly #byAddress = new Map<string, number>();
+  readonly #byAddress = new Tally<string>();
 
   has(sid: string): boolean {
     return this.#bySid.has(sid);
@@ -30,24 +31,17 @@ export class Probers {
   /** @throws {GongError} `overloaded` when there are as many as may be, `too_many` of the address */
   check(address: string): void {
     if (this.#bySid.size >= MOST) throw new GongError("overloaded", "Too many connections are being upgraded.");
-    if (this.#of(address) >= MOST_OF_ONE) {
+    if (this.#byAddress.of(address) >= MOST_OF_ONE) {
       throw new GongError("too_many", "Too many connections from this address are being upgraded.");
     }
   }
 
   add(sid: string, address: string, prober: Prober): void {
     this.#bySid.set(sid, prober);
-    this.#byAddress.set(address, this.#of(address) + 1);
+    this.#byAddress.add(address);
   }
 
   delete(sid: string, address: string): void {
-    if (!this.#bySid.delete(sid)) return;
-    const left = this.#of(address) - 1;
-    if (left > 0) this.#byAddress.set(address, left);
-    else this.#byAddress.delete(address);
-  }
-
-  #of(address: string): number {
-    return this.#byAddress.get(address) ?? 0;
+    if (this.#bySid.delete(sid)) this.#byAddress.delete(address);
   }
 }

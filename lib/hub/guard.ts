@@ -5,6 +5,7 @@
  */
 import { fullError } from "../methods.ts";
 import { TokenBuckets } from "../rates.ts";
+import { Tally } from "../tally.ts";
 import type { Admitted } from "./admitted.ts";
 
 /** Bounds of a {@linkcode Guard}. */
@@ -31,7 +32,7 @@ export class Guard {
   readonly #options: GuardOptions;
   readonly #now: () => number;
   readonly #failures: TokenBuckets;
-  readonly #byAddress = new Map<string, number>();
+  readonly #byAddress = new Tally<string>();
   /** The sessions, by edge and id. */
   readonly #byEdge = new Map<number, Map<string, Admitted>>();
   readonly #blocked = new Map<string, number>();
@@ -59,7 +60,7 @@ export class Guard {
     if (this.isFull(address)) throw fullError(address);
     const session = { id, address, user: undefined, info: undefined, place: undefined };
     this.#put(edge, session);
-    this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
+    this.#byAddress.add(address);
     this.#total++;
     this.#tell(address, 0);
     return session;
@@ -106,7 +107,7 @@ export class Guard {
   /** Whether there is no room for another session of this address, or, without one, of anybody. */
   isFull(address?: string): boolean {
     if (address === undefined) return this.#total >= this.#options.maxConnections;
-    return (this.#byAddress.get(address) ?? 0) >= this.#options.maxPerAddress;
+    return this.#byAddress.of(address) >= this.#options.maxPerAddress;
   }
 
   /** The addresses without room for another session. */
@@ -131,9 +132,7 @@ export class Guard {
   }
 
   #lower(address: string): void {
-    const left = this.#byAddress.get(address)! - 1;
-    if (left > 0) this.#byAddress.set(address, left);
-    else this.#byAddress.delete(address);
+    this.#byAddress.delete(address);
     this.#total--;
     this.#tell(address, 1);
   }
@@ -142,7 +141,7 @@ export class Guard {
   #tell(address: string, gone: 0 | 1): void {
     const { onFull, maxConnections, maxPerAddress } = this.#options;
     if (this.#total + gone === maxConnections) onFull?.(gone === 0);
-    if ((this.#byAddress.get(address) ?? 0) + gone === maxPerAddress) onFull?.(gone === 0, address);
+    if (this.#byAddress.of(address) + gone === maxPerAddress) onFull?.(gone === 0, address);
   }
 
   /** The addresses that are blocked now, and until when. */

@@ -11,6 +11,7 @@ export const LAYERS: readonly string[] = [
   "lib/errors.ts",
   "lib/bytes.ts",
   "lib/multimap.ts",
+  "lib/tally.ts",
   "lib/budget.ts",
   "lib/flags.ts",
   "lib/units.ts",
