@@ -7,6 +7,7 @@
  * @module
  */
 import type { Carrier, CarrierEvents } from "./carrier.ts";
+import { GongError } from "./errors.ts";
 import type { Outlet } from "./outbox.ts";
 import type { Data } from "./types.ts";
 
@@ -47,10 +48,10 @@ export class Socket implements Carrier {
   /**
    * Answers a request that passed `checkUpgrade` of `handshake.ts`. {@linkcode listen} has to follow at once.
    *
-   * @throws {TypeError} for a handshake that is none
+   * @throws {GongError} `bad_request` for a handshake that is none
    */
   static upgrade(request: Request, { ping, protocol }: UpgradeOptions): { socket: Socket; response: Response } {
-    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: ping * 2 });
+    const { socket, response } = upgrade(request, ping * 2);
     // Deno's own option `protocol` looks for it between ", " and throws where a list has no spaces (2.6.10, 2.9.6).
     if (protocol !== undefined) response.headers.set("sec-websocket-protocol", protocol);
     return { socket: new Socket(socket), response };
@@ -111,6 +112,14 @@ export class Socket implements Carrier {
         return this.#events?.closed(code, reason, wasClean);
       }
     }
+  }
+}
+
+function upgrade(request: Request, idleTimeout: number): Deno.WebSocketUpgrade {
+  try {
+    return Deno.upgradeWebSocket(request, { idleTimeout });
+  } catch (cause) {
+    throw new GongError("bad_request", "The handshake could not be completed.", { cause });
   }
 }
 

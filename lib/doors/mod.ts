@@ -8,7 +8,7 @@ import type { Carrier } from "../carrier.ts";
 import type { Door } from "../door.ts";
 import { GongError } from "../errors.ts";
 import { checkUpgrade } from "../http/handshake.ts";
-import { Socket, type UpgradeOptions } from "../socket.ts";
+import { Socket } from "../socket.ts";
 import type { Visitor } from "../edge/waiting.ts";
 import type { Session } from "../session.ts";
 import { beginSession, type DoorOptions, userAgentOf, type Visit } from "./begin.ts";
@@ -65,13 +65,13 @@ export function push(request: Request, url: URL, { address, path, speech }: Call
   if (who instanceof Promise) {
     edge.checkRoom(address);
     edge.waiting.check(address);
-    const { socket: carrier, response } = upgrade(request, engine);
+    const { socket: carrier, response } = Socket.upgrade(request, engine);
     edge.waiting.admit(new Guest(options, { door, address, path, userAgent, wish, carrier }), who);
     return response;
   }
   const granted = grantWish(auth, who, wish, { most: config.maxSubscriptions });
   edge.checkRoom(address);
-  const { socket: carrier, response } = upgrade(request, engine);
+  const { socket: carrier, response } = Socket.upgrade(request, engine);
   beginSession(edge, { door, address, userAgent, carrier, grant: who, wish: granted });
   return response;
 }
@@ -125,12 +125,4 @@ export type HttpHandler = (
 export function findHttpDoor(path: string): HttpHandler | undefined {
   const door = PATHS.get(path);
   return door && ((...args) => answer(door, ...args));
-}
-
-function upgrade(request: Request, options: UpgradeOptions): { socket: Socket; response: Response } {
-  try {
-    return Socket.upgrade(request, options);
-  } catch (cause) {
-    throw new GongError("bad_request", "The handshake could not be completed.", { cause });
-  }
 }

@@ -232,7 +232,7 @@ class Server<W> implements EngineServer, SessionContext {
     // Whoever has no room for it says so before anything is answered.
     this.#host.connect(session, visit, who);
     try {
-      const { socket, response } = upgrade(visit.request);
+      const { socket, response } = Socket.upgrade(visit.request, { ping: NO_PING });
       this.#sessions.set(session.sid, session);
       session.attach(socket);
       return response;
@@ -251,7 +251,7 @@ class Server<W> implements EngineServer, SessionContext {
     checkUpgrade(request);
     const isTaken = isHere && session?.transport !== "polling" || this.#probers.has(sid);
     if (!isTaken) this.#probers.check(address);
-    const { socket, response } = upgrade(request);
+    const { socket, response } = Socket.upgrade(request, { ping: NO_PING });
     if (isTaken) new Turned(this, socket);
     else {
       const claim = session ? new LocalClaim(session) : this.#claimOf(owner as number, sid);
@@ -427,13 +427,5 @@ async function untilAborted<T>(signal: AbortSignal, leave: () => void, answer: (
     return await answer();
   } finally {
     signal.removeEventListener("abort", leave);
-  }
-}
-
-function upgrade(request: Request): { socket: Socket; response: Response } {
-  try {
-    return Socket.upgrade(request, { ping: NO_PING });
-  } catch (cause) {
-    throw new GongError("bad_request", "The handshake could not be completed.", { cause });
   }
 }
