@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { encodePacket, PacketType } from "../codecs/socketio.ts";
+import { encodePacket } from "../codecs/socketio.ts";
 import type { Codec, Door, DoorSession, Ending } from "../door.ts";
 import type { EngineProtocol } from "../engineio/orders.ts";
 import { GongError } from "../errors.ts";
+import { refusalPacket } from "../socketio/connecting.ts";
 import { createConnection, reopenConnection } from "../socketio/connection.ts";
 import type { Connection, ConnectionLimits, ConnectionOptions, PackedConnection } from "../socketio/engine.ts";
 import type { Data, Position, Signal } from "../types.ts";
@@ -181,7 +182,7 @@ class SocketIoDoor implements ReopenedDoor, Ticking, ConnectionOptions {
     }
     if (sockets.size > 0) return this.#connection.goodbye();
     // Without a socket of its own a client would come again and again.
-    return encodePacket({ type: PacketType.CONNECT_ERROR, nsp: "/", data: { message, data: { code } } }, this.protocol);
+    return encodePacket(refusalPacket("/", { code, message }), this.protocol);
   }
 
   left(): void {

@@ -6,6 +6,7 @@
 import { type Packet, PacketType } from "../codecs/socketio.ts";
 import type { EngineProtocol } from "../engineio/orders.ts";
 import type { GongError } from "../errors.ts";
+import type { Refusal } from "../types.ts";
 import type { ConnectAnswer } from "./engine.ts";
 import type { NamespaceSocket } from "./socket.ts";
 
@@ -36,7 +37,7 @@ export function connectPacket(
 }
 
 /** CONNECT_ERROR, which is ERROR in version 2. */
-export function refusalPacket(namespace: string, { code, message }: GongError): Packet {
+export function refusalPacket(namespace: string, { code, message }: Pick<Refusal, "code" | "message">): Packet {
   return { type: PacketType.CONNECT_ERROR, nsp: namespace, data: { message, data: { code } } };
 }
 

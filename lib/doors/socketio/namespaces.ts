@@ -5,10 +5,11 @@
  */
 import { setImmediate } from "node:timers";
 import { MAX_CURSOR, parsePosition } from "../../codecs/cursor.ts";
-import { channelOf, encodePacket, PacketType, placeOf } from "../../codecs/socketio.ts";
+import { channelOf, encodePacket, placeOf } from "../../codecs/socketio.ts";
 import type { Codec, DoorSession } from "../../door.ts";
 import type { EngineProtocol } from "../../engineio/orders.ts";
 import { GongError } from "../../errors.ts";
+import { failurePacket } from "../../socketio/connecting.ts";
 import type { Ack, Argument, ConnectAnswer, Connection, Handlers, Rooms, ServerSocket } from "../../socketio/engine.ts";
 import type { Position, Start } from "../../types.ts";
 import { Arrival } from "./arrival.ts";
@@ -273,9 +274,10 @@ export class Namespaces implements Handlers, Rooms, Entered {
   }
 
   /** Tells that something was not done. */
-  complain(socket: ServerSocket, { code, message }: GongError): void {
+  complain(socket: ServerSocket, error: GongError): void {
+    const { code, message } = error;
     if (this.protocol === 4) return this.say(socket, "$error", { code, message });
-    const packet = { type: PacketType.CONNECT_ERROR, nsp: socket.namespace, data: { code, message } };
+    const packet = failurePacket(socket.namespace, error, this.protocol);
     for (const frame of encodePacket(packet, this.protocol)) this.session.write(frame);
   }
 
