@@ -102,8 +102,9 @@ export class Audience<L extends Listener> {
     if (listener.outbox.held > this.#used + this.#slack || !this.#apart.delete(listener)) return;
     listener.seat = this.#seated.push(listener) - 1;
     this.#outlets.push(listener.outlet);
-    listener.outbox.hold(-this.#used, -this.#frames);
-    listener.account(-this.#bytes, -this.#publications);
+    // Not `-x`: with -0 each number that it is added to is an object of its own from then on.
+    listener.outbox.hold(0 - this.#used, 0 - this.#frames);
+    listener.account(0 - this.#bytes, 0 - this.#publications);
   }
 
   /** What has been sent to those with seats, since the beginning. */

@@ -27,7 +27,7 @@ import { userChannel } from "./reserved.ts";
 import type { CloseReason, SessionHost } from "./session/host.ts";
 import { RoomQueue } from "./session/room.ts";
 import { checkMayPublish, checkSize, signDraft } from "./session/says.ts";
-import type { PendingSubscription, SessionOptions } from "./session/options.ts";
+import { NONE_PENDING, type PendingSubscription, type SessionOptions } from "./session/options.ts";
 import type { Asked, Data, Draft, PageRequest, Position, PresencePage, SessionInfo, Start } from "./types.ts";
 
 /** One client. */
@@ -517,4 +517,3 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 const NORMAL = 1000;
 const NOTHING = Object.freeze({ bytes: 0, publications: 0 });
 const NONE: readonly string[] = Object.freeze([]);
-const NONE_PENDING: readonly PendingSubscription[] = Object.freeze([]);

@@ -22,6 +22,7 @@ const MAX_FORMERLY = 8;
 const SESSION_ID = /^[\w-]{1,64}$/;
 /** Of most sessions, which begin with what comes now. */
 const NOWHERE: ReadonlyMap<string, Position> = new Map();
+const NOBODY: readonly string[] = [];
 
 /** What a client wants to hear, and from where on. */
 export interface Wish {
@@ -152,6 +153,7 @@ function readWhole(query: URLSearchParams, name: string, most: number): number {
 
 function readFormerly(query: URLSearchParams): readonly string[] {
   const ids = query.getAll("session");
+  if (ids.length === 0) return NOBODY;
   if (ids.length <= MAX_FORMERLY && ids.every((id) => SESSION_ID.test(id))) return ids;
   throw wrong("session", `\`session\` has to be the id of a session, at most ${MAX_FORMERLY} of them.`);
 }

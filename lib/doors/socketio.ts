@@ -13,7 +13,7 @@ import type { Connection, ConnectionLimits, ConnectionOptions, PackedConnection 
 import type { Data, Position, Signal } from "../types.ts";
 import { Codecs } from "./socketio/codec.ts";
 import { signalArgs } from "./socketio/events.ts";
-import { membershipOf } from "./socketio/membership.ts";
+import { membershipOf, packMemberships, unpackMemberships } from "./socketio/membership.ts";
 import { Namespaces } from "./socketio/namespaces.ts";
 import { Offsets } from "./socketio/offset.ts";
 import type { Shared, SocketIoSettings } from "./socketio/shared.ts";
@@ -90,7 +90,7 @@ class SocketIoDoor implements ReopenedDoor, Ticking, ConnectionOptions {
   ) {
     this.#shared = shared;
     this.#namespaces = new Namespaces(shared, protocol);
-    this.#connection = packed ? reopenConnection(this, packed) : createConnection(this);
+    this.#connection = packed ? reopenConnection(this, unpackMemberships(packed)) : createConnection(this);
     this.#namespaces.connection = this.#connection;
     if (packed) this.#namespaces.restore();
   }
@@ -198,7 +198,7 @@ class SocketIoDoor implements ReopenedDoor, Ticking, ConnectionOptions {
 
   pack(): PackedConnection {
     this.#shared.pulse.delete(this);
-    return this.#connection.pack();
+    return packMemberships(this.#connection.pack());
   }
 
   tick(now: number): boolean {

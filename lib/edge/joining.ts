@@ -9,7 +9,7 @@ import type { Codec, SubscribeAnswer } from "../door.ts";
 import { GongError } from "../errors.ts";
 import { fitsInto, handedCost } from "../outbox.ts";
 import type { Session } from "../session.ts";
-import type { PendingSubscription } from "../session/options.ts";
+import { NONE_PENDING, type PendingSubscription } from "../session/options.ts";
 import type { PageLimit, Position, Publication } from "../types.ts";
 import type { Joiner } from "./hosting.ts";
 import { packFrames, packStamped, stampOne } from "./packing.ts";
@@ -195,7 +195,8 @@ export class Joining implements Joiner, PendingSubscription {
 
   #forget(): void {
     const { session } = this;
-    session.subscribing = session.subscribing.filter((joining) => joining !== this);
+    const others = session.subscribing.filter((joining) => joining !== this);
+    session.subscribing = others.length === 0 ? NONE_PENDING : others;
     this.#host.told();
   }
 }

@@ -8,6 +8,7 @@ import type { Outcome, Parcel } from "../audience.ts";
 import { encodeCursor } from "../codecs/cursor.ts";
 import { GongError } from "../errors.ts";
 import type { Session } from "../session.ts";
+import { NONE_PENDING } from "../session/options.ts";
 import type { History, Position, Publication, Start } from "../types.ts";
 import type { Fanout } from "./fanout.ts";
 import type { Hosting } from "./hosting.ts";
@@ -138,7 +139,7 @@ export class Subscriptions implements JoiningHost {
   endAll(session: Session): void {
     const { hosting, fanout } = this.#options;
     const { subscribing } = session;
-    session.subscribing = [];
+    session.subscribing = NONE_PENDING;
     for (const joining of subscribing) joining.cancel();
     for (const channel of fanout.remove(session)) hosting.releaseUnheard(channel);
   }

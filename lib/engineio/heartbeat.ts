@@ -19,7 +19,7 @@ export interface Beating {
 
 /** What a test replaces. */
 export interface HeartbeatOptions {
-  /** Milliseconds; only differences count. Default `performance.now`. */
+  /** Milliseconds; only differences count. Default: whole ones, which take no memory where they are kept. */
   readonly now?: () => number;
   /** What has it look. Default: `startTimer`. */
   readonly timer?: Timer;
@@ -44,7 +44,7 @@ export class Heartbeat {
   #judged = 0;
   #isLooking = false;
 
-  constructor({ now = () => performance.now(), timer = startTimer }: HeartbeatOptions = {}) {
+  constructor({ now = () => Math.floor(performance.now()), timer = startTimer }: HeartbeatOptions = {}) {
     this.now = now;
     this.#startTimer = timer;
   }

@@ -37,8 +37,9 @@ export class Returns {
     const { recoveries, guard } = this.#options;
     const known = guard.get(edge, session);
     if (!known) throw new GongError("not_found");
-    const { user, address } = known;
-    await recoveries.remember(pid, { session, ...(user === undefined ? {} : { user }), state }, address);
+    // Its own id, not the text that came with the order, which would stay.
+    const { id, user, address } = known;
+    await recoveries.remember(pid, { session: id, ...(user === undefined ? {} : { user }), state }, address);
   }
 
   /** As {@linkcode HubMethods.recall}. @throws {GongError} `overloaded` when the session that has it cannot be ended */

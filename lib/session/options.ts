@@ -45,3 +45,6 @@ export interface PendingSubscription {
   /** It comes to nothing, and who asked is told. */
   end(): void;
 }
+
+/** Of every session of which none is under way. */
+export const NONE_PENDING: readonly PendingSubscription[] = Object.freeze([]);

@@ -5,6 +5,7 @@
  */
 import { encodePacket, type Packet, PacketReader, PacketType } from "../codecs/socketio.ts";
 import { GongError } from "../errors.ts";
+import { FewMap, type ReadonlyFewMap } from "../few_map.ts";
 import type { Data } from "../types.ts";
 import { Asked } from "./asked.ts";
 import { authOf, connectPacket, namespaceOf, NO_AUTH } from "./connecting.ts";
@@ -33,7 +34,6 @@ export function reopenConnection(options: ConnectionOptions, packed: PackedConne
   return connection;
 }
 
-const NO_SOCKETS: ReadonlyMap<string, ServerSocket> = new Map();
 const CLIENT_LEFT = "client namespace disconnect";
 const SERVER_ENDED = "server namespace disconnect";
 
@@ -41,7 +41,7 @@ const SERVER_ENDED = "server namespace disconnect";
 class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
   readonly #options: ConnectionOptions;
   readonly #reader: PacketReader;
-  #sockets: Map<string, NamespaceSocket> | undefined;
+  readonly #sockets = new FewMap<string, NamespaceSocket>();
   /** As long as anybody connects. */
   #connects: Connects | undefined;
   /** Those that have left, and whose events wait. */
@@ -61,8 +61,8 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
     this.#reader = new PacketReader(options.limits);
   }
 
-  get sockets(): ReadonlyMap<string, ServerSocket> {
-    return this.#sockets ?? NO_SOCKETS;
+  get sockets(): ReadonlyFewMap<string, ServerSocket> {
+    return this.#sockets;
   }
 
   get rooms(): Rooms {
@@ -82,7 +82,7 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
     if (packet.type === PacketType.CONNECT) {
       return this.#connect(namespace, authOf(packet, protocol), this.#reader.size);
     }
-    const socket = this.#sockets?.get(namespace);
+    const socket = this.#sockets.get(namespace);
     if (!socket) return this.#passOver(namespace, packet);
     switch (packet.type) {
       case PacketType.EVENT:
@@ -101,12 +101,12 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
     this.#isOver = true;
     this.#connects?.cancelAll(reason);
     for (const socket of this.#leaving?.values() ?? []) this.#end(socket, CLIENT_LEFT);
-    for (const socket of this.#sockets?.values() ?? []) this.#end(socket, reason);
+    for (const socket of this.#sockets.values()) this.#end(socket, reason);
     this.eased();
   }
 
   goodbye(): readonly Data[] {
-    return Array.from(this.#sockets?.keys() ?? [], (namespace) => this.#encode(disconnectPacket(namespace))).flat();
+    return Array.from(this.#sockets.keys(), (namespace) => this.#encode(disconnectPacket(namespace))).flat();
   }
 
   settled(): Promise<void> {
@@ -116,7 +116,7 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
 
   pack(): PackedConnection {
     this.#isOver = true;
-    const sockets = Array.from(this.#sockets?.values() ?? [], (socket) => {
+    const sockets = Array.from(this.#sockets.values(), (socket) => {
       const { id, namespace, auth, data } = socket;
       socket.standing = "gone";
       this.#events?.drop(socket);
@@ -151,7 +151,7 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
 
   disconnect(socket: NamespaceSocket, close: boolean): void {
     if (this.#isOver || !socket.isConnected) return;
-    for (const each of close ? [...this.#sockets!.values()] : [socket]) {
+    for (const each of close ? [...this.#sockets.values()] : [socket]) {
       this.send(each, disconnectPacket(each.namespace));
       this.#remember(each.namespace);
       this.#end(each, SERVER_ENDED);
@@ -214,13 +214,13 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
   #connect(namespace: string, auth: Readonly<Record<string, unknown>>, size: number): void {
     const { protocol, handlers, limits } = this.#options;
     const pending = this.#connects?.find(namespace);
-    const isConnected = this.#sockets?.has(namespace) ?? false;
+    const isConnected = this.#sockets.has(namespace);
     // Some clients of version 2 say so, although they need not.
     if (protocol === 3 && namespace === "/" && (pending || isConnected)) return;
     if (isConnected) throw new GongError("bad_request", "The namespace is connected already.");
     // A client that has given up its CONNECT says nothing of that, and begins anew.
     if (pending) this.#connects!.cancel(pending, CLIENT_LEFT);
-    const count = (this.#sockets?.size ?? 0) + (this.#leaving?.size ?? 0) + (this.#connects?.size ?? 0);
+    const count = this.#sockets.size + (this.#leaving?.size ?? 0) + (this.#connects?.size ?? 0);
     if (count >= limits.namespaces) {
       throw new GongError("too_many", "There are too many namespaces on this connection.");
     }
@@ -231,7 +231,7 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
 
   #admit(socket: NamespaceSocket): void {
     socket.standing = "connected";
-    (this.#sockets ??= new Map()).set(socket.namespace, socket);
+    this.#sockets.set(socket.namespace, socket);
   }
 
   /** @throws {GongError} `bad_request` for what nobody says who knows where it is connected */
@@ -259,7 +259,7 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
 
   /** The client has left, and what it said before is still to be handled. */
   #hold(socket: NamespaceSocket): void {
-    this.#sockets!.delete(socket.namespace);
+    this.#sockets.delete(socket.namespace);
     this.#asked?.forget(socket.namespace);
     socket.standing = "leaving";
     (this.#leaving ??= new Map()).set(socket.namespace, socket);
@@ -269,7 +269,7 @@ class SocketConnection implements Connection, ConnectsOwner, EventsOwner {
     const { namespace } = socket;
     if (socket.standing === "leaving") this.#leaving!.delete(namespace);
     else {
-      this.#sockets!.delete(namespace);
+      this.#sockets.delete(namespace);
       this.#asked?.forget(namespace);
     }
     socket.standing = "gone";

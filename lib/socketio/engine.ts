@@ -6,6 +6,7 @@
  * @module
  */
 import type { EngineProtocol } from "../engineio/orders.ts";
+import type { ReadonlyFewMap } from "../few_map.ts";
 import type { Data } from "../types.ts";
 
 /** An argument of an event: JSON, with bytes (`Uint8Array`) anywhere in it. */
@@ -105,7 +106,7 @@ export interface ConnectionLimits {
 /** One connection of a client: its namespaces, and what is under way in them. */
 export interface Connection {
   /** The client's sockets by namespace, in the order of their connecting, only those that are connected. */
-  readonly sockets: ReadonlyMap<string, ServerSocket>;
+  readonly sockets: ReadonlyFewMap<string, ServerSocket>;
   /** A new connection of Socket.IO 2 begins: `/` connects without a word of the client. Of the others nothing happens. */
   begin(): void;
   /**

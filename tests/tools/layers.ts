@@ -10,6 +10,7 @@ export const LAYERS: readonly string[] = [
   "lib/types.ts",
   "lib/errors.ts",
   "lib/bytes.ts",
+  "lib/few_map.ts",
   "lib/multimap.ts",
   "lib/tally.ts",
   "lib/budget.ts",

@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import { encodeCursor, MAX_CURSOR } from "../../codecs/cursor.ts";
 import type { DoorSession } from "../../door.ts";
 import { type ErrorCode, ERRORS, GongError } from "../../errors.ts";
+import { FewMap } from "../../few_map.ts";
 import { NO_AUTH } from "../../socketio/connecting.ts";
 import type { ConnectAnswer, ServerSocket } from "../../socketio/engine.ts";
 import type { Position, Start } from "../../types.ts";
@@ -129,7 +130,7 @@ async function letIn(
   { arrival, begun, pid, recovered }: Entry,
 ): Promise<ConnectAnswer> {
   const { session, home } = namespaces;
-  const membership: Membership = { pid, since: new Map() };
+  const membership: Membership = { pid, since: new FewMap() };
   socket.data = membership;
   for (const [channel, { position }] of begun) {
     // Whose user it is may be known only by now.

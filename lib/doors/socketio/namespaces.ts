@@ -138,7 +138,10 @@ export class Namespaces implements Handlers, Rooms, Entered {
     const arrival = new Arrival(this.session, starts);
     const arrivals = this.#arrivals ??= new Set();
     arrivals.add(arrival);
-    arrival.over.then(() => arrivals.delete(arrival));
+    arrival.over.then(() => {
+      arrivals.delete(arrival);
+      if (arrivals.size === 0 && this.#arrivals === arrivals) this.#arrivals = undefined;
+    });
     return arrival;
   }
 
@@ -227,7 +230,7 @@ export class Namespaces implements Handlers, Rooms, Entered {
     for (;;) {
       await this.connection.settled();
       if (this.#underway > 0) await new Promise<void>((resolve) => (this.#idle ??= []).push(resolve));
-      else if (this.#arrivals?.size) await Promise.all(Array.from(this.#arrivals, ({ over }) => over));
+      else if (this.#arrivals) await Promise.all(Array.from(this.#arrivals, ({ over }) => over));
       else return;
     }
   }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ReadonlyFewMap } from "../../few_map.ts";
 import type { Position, Start } from "../../types.ts";
 
 /** What is remembered of one namespace. */
@@ -12,7 +13,7 @@ export interface State {
   /** Whose it was. */
   readonly user: string | undefined;
   /** The channels that are heard there, and from where on: the namespace's own, its rooms, maybe the user's. */
-  readonly since: ReadonlyMap<string, Position>;
+  readonly since: ReadonlyFewMap<string, Position>;
 }
 
 /** How the text is written. Another server may have written it. */
