@@ -5,7 +5,7 @@ import { figuresOfProcess } from "../support/load.ts";
 
 /** A server under measurement. */
 export interface Peer extends AsyncDisposable {
-  readonly name: "loop" | "nchan" | "socket.io" | "Gong";
+  readonly name: "loop" | "bare" | "nchan" | "socket.io" | "Gong";
   /** What is connected to. */
   readonly url: string;
   /** What it has used. */
@@ -17,6 +17,9 @@ type ReadFigures = ReturnType<typeof figuresOfProcess>;
 /** Of Gong's doors. */
 const PATHS = { push: "/push", "socket.io": "/socket.io/", http: "" } as const;
 
+/** Has Deno collect the garbage of all isolates, and give back what is free, at SIGUSR2. */
+const COLLECTING = { DENO_USR2_MEMORY_TRIM: "1" };
+
 /** Memory counts as settled when it was the same so many times, each so many milliseconds after the other. */
 const SETTLED = { times: 3, pause: 500 };
 
@@ -25,6 +28,13 @@ export function startLoop(): Promise<Peer> {
   const script = new URL("./loop.ts", import.meta.url).pathname;
   const command = [Deno.execPath(), "run", "--no-config", "--allow-net", "--no-prompt", script, "25"];
   return startChild("loop", command, { path: "/push" });
+}
+
+/** A server of Socket.IO that keeps nothing: what a connection takes by Deno alone. */
+export function startBareSocketio({ collects }: { collects: boolean }): Promise<Peer> {
+  const script = new URL("./socketio/bare.ts", import.meta.url).pathname;
+  const command = [Deno.execPath(), "run", "--no-config", "--allow-net", "--no-prompt", script];
+  return startChild("bare", command, { path: PATHS["socket.io"], env: collects ? COLLECTING : {}, collects });
 }
 
 /** How a {@linkcode startChild} is started. */
@@ -71,7 +81,7 @@ export async function startServer(
   { door = "push", dir, collects = false }: { door?: keyof typeof PATHS; dir?: string; collects?: boolean } = {},
 ): Promise<Peer> {
   const gong = await startGong(["--log-level", "warning", ...args], {
-    env: collects ? { DENO_USR2_MEMORY_TRIM: "1" } : {},
+    env: collects ? COLLECTING : {},
     ...(dir === undefined ? {} : { dir }),
   });
   const figures = figuresOfProcess(gong.pid);

@@ -5,7 +5,8 @@
  * @module
  */
 import { type LoadOptions, type Report, runLoad } from "../support/load.ts";
-import { type Peer, startServer } from "./peers.ts";
+import { median } from "../support/median.ts";
+import { type Peer, startBareSocketio, startServer } from "./peers.ts";
 import { alternate, faultsOfLoad, ratioOf, type Result, type Row, type Tell } from "./row.ts";
 import { missingNode, startSocketio, VERSION } from "./socketio/peer.ts";
 
@@ -68,14 +69,18 @@ async function measureIdle({ settings }: Row, collects: boolean, rounds: number,
     await using peer = await start();
     return await runOn(peer, IDLE);
   }
-  return judge(
-    await alternate(rounds, tell, {
-      beside: () => measure(() => startSocketio({ collects })),
-      gong: () => measure(() => startServer(settings, { door: "socket.io", collects })),
-      faults: faultsOfLoad,
-      figure: ({ server }) => server?.memoryPerConnection ?? NaN,
-    }),
-  );
+  const figure = ({ server }: Report) => server?.memoryPerConnection ?? NaN;
+  const bare: number[] = [];
+  const results = await alternate(rounds, tell, {
+    async beside() {
+      bare.push(figure(await measure(() => startBareSocketio({ collects }))));
+      return await measure(() => startSocketio({ collects }));
+    },
+    gong: () => measure(() => startServer(settings, { door: "socket.io", collects })),
+    faults: faultsOfLoad,
+    figure,
+  });
+  return { ...judge(results), table: `a Deno server that keeps nothing but its WebSockets: ${median(bare)}` };
 }
 
 function judge(results: Omit<Result, "comparison" | "passed">): Result {
