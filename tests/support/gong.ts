@@ -67,7 +67,7 @@ export interface Finished {
 function program(dir: string, options: GongOptions): string[] {
   if (options.entry) return [Deno.execPath(), "run", "-A", "--config", `${ROOT}deno.json`, `${ROOT}${options.entry}`];
   const binary = Deno.env.get("GONG_BINARY");
-  // The permissions of deno.json, where reading also means the working directory: in the binary `.` is just that.
+  // As the task `start` does it; reading also means the working directory, which in the binary is just `.`.
   const source = [
     "run",
     "--quiet",
@@ -75,6 +75,7 @@ function program(dir: string, options: GongOptions): string[] {
     `--allow-read=${ROOT},${dir}`,
     `--allow-write=${dir}`,
     "--no-prompt",
+    "--v8-flags=--max-semi-space-size=8",
     "--config",
     `${ROOT}deno.json`,
   ];
