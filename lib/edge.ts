@@ -337,7 +337,7 @@ export class Edge implements SessionHost<Session> {
       refused: (order) => this.#orders.refused(order),
       assign: (order) => this.#consumers.assign(order),
       engine: (order) => this.engine?.serve(order) ?? Promise.reject(new GongError("not_found")),
-      abandonPoll: (id) => this.engine?.abandon(id),
+      abandonPoll: (sid) => this.engine?.abandon(sid),
       give: (sid) => this.engine?.give(sid) ?? Promise.reject(new GongError("not_found")),
       supersede: (id) => this.#orders.supersede(id),
       credit: (bytes) => this.#underway.remove(bytes),

@@ -63,8 +63,8 @@ export interface EdgeMethods {
   assign(order: { consumer: string; messages: readonly QueuedMessage[] }): void;
   /** Of a session of Engine.IO that this edge owns. */
   engine(order: EngineOrder): Promise<EngineAnswer>;
-  /** Who polled is gone, by the order's id. */
-  abandonPoll(id: string): void;
+  /** Who polled a session of Engine.IO that this edge owns is gone. */
+  abandonPoll(sid: string): void;
   /** Hands a session of Engine.IO over: as soon as it is answered, it is here no more. */
   give(sid: string): Promise<MovedSession | EndedSession>;
   /** Ends a session whose client goes on with another, and answers when it is no more; whether there was one. */
@@ -174,7 +174,7 @@ export interface HubMethods {
   release(id: string): void;
   /** Has the owner of a session of Engine.IO answer. @throws {GongError} `not_found` when there is no such edge */
   engine(order: { edge: number; order: EngineOrder }): Promise<EngineAnswer>;
-  abandonPoll(order: { edge: number; id: string }): void;
+  abandonPoll(order: { edge: number; sid: string }): void;
   /**
    * Has the owner hand the session over to the edge that asks: from the answer on it is counted there.
    *

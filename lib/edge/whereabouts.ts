@@ -54,19 +54,12 @@ export class EdgeWhereabouts implements Whereabouts {
     return owner === this.#options.number ? "here" : owner;
   }
 
-  async ask(edge: number, order: EngineOrder, signal?: AbortSignal): Promise<EngineAnswer> {
-    const { link } = this.#options;
-    // Who is told has to know of the order first.
-    const answer = link.request("engine", { edge, order });
-    if (!signal || order.kind === "post" || order.kind === "fail") return await answer;
-    const abandon = () => link.notify("abandonPoll", { edge, id: order.id });
-    if (signal.aborted) abandon();
-    else signal.addEventListener("abort", abandon);
-    try {
-      return await answer;
-    } finally {
-      signal.removeEventListener("abort", abandon);
-    }
+  ask(edge: number, order: EngineOrder): Promise<EngineAnswer> {
+    return this.#options.link.request("engine", { edge, order });
+  }
+
+  abandon(edge: number, sid: string): void {
+    this.#options.link.notify("abandonPoll", { edge, sid });
   }
 
   take(edge: number, sid: string): Promise<MovedSession | EndedSession> {

@@ -88,7 +88,9 @@ export interface Whereabouts {
   /** Number of the edge that owns the session, `here`, or undefined when nobody here has made the id. In constant time. */
   ownerOf(sid: string): number | "here" | undefined;
   /** Has another edge answer. @throws {GongError} `not_found`: the edge is gone; `overloaded` */
-  ask(edge: number, order: EngineOrder, signal?: AbortSignal): Promise<EngineAnswer>;
+  ask(edge: number, order: EngineOrder): Promise<EngineAnswer>;
+  /** Tells another edge that a client which polls a session of its is gone. */
+  abandon(edge: number, sid: string): void;
   /** Takes a session over. @throws {GongError} `not_found` */
   take(edge: number, sid: string): Promise<MovedSession | EndedSession>;
 }
@@ -99,7 +101,8 @@ export interface EngineServer {
   handle(request: Request, url: URL, peer: EnginePeer): Response | Promise<Response>;
   /** Answers another edge. */
   serve(order: EngineOrder): Promise<EngineAnswer>;
-  abandon(id: string): void;
+  /** Who polled this session by another edge is gone. */
+  abandon(sid: string): void;
   /** Hands a session over, which was probed. @throws {GongError} `not_found` */
   give(sid: string): Promise<MovedSession | EndedSession>;
   /** Sessions that are here. */
@@ -110,7 +113,7 @@ export interface EngineServer {
 /** Who asks, and how it will go. */
 export interface EnginePeer {
   readonly address: string;
-  /** Settled when the answer was sent to its end, or cannot be. */
+  /** Settled when the answer was handed over to be sent, or cannot be. */
   completed(): Promise<void>;
 }
 

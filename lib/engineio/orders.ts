@@ -14,8 +14,6 @@ export type EngineProtocol = 3 | 4;
 export interface PollOrder {
   readonly kind: "poll";
   readonly sid: string;
-  /** Of the request, unique over all edges: by it the owner is told that the client is gone. */
-  readonly id: string;
   /** The client takes no bytes: they are to be base64 (only 3 has payloads of bytes). */
   readonly asText: boolean;
 }

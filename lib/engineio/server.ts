@@ -29,7 +29,7 @@ import { Probers } from "./probers.ts";
 import type { EngineHost, EnginePeer, EngineServer, EngineSettings, Leftover, Visit, Whereabouts } from "./engine.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Moved } from "./moved.ts";
-import type { EndedSession, EngineAnswer, EngineOrder, EngineProtocol, MovedSession, PollOrder } from "./orders.ts";
+import type { EndedSession, EngineAnswer, EngineOrder, EngineProtocol, MovedSession } from "./orders.ts";
 import { type BodyLimits, isText, readPayload } from "./payload.ts";
 import { EngineSession, type SessionContext } from "./session.ts";
 import { type Claim, Prober, Turned } from "./upgrade.ts";
@@ -69,10 +69,8 @@ class Server<W> implements EngineServer, SessionContext {
   readonly #probers = new Probers();
   /** Sessions of which a POST is being read, by their ids. */
   readonly #posting = new Set<string>();
-  /** Sessions whose GET came by another edge, by its id. */
-  readonly #relayed = new Map<string, EngineSession>();
   readonly #moved: Moved;
-  /** What ids of requests begin with. */
+  /** What ids of WebSockets begin with. */
   readonly #name = crypto.randomUUID();
   #count = 0;
   #isClosed = false;
@@ -111,7 +109,7 @@ class Server<W> implements EngineServer, SessionContext {
       const session = this.#find(order.sid);
       switch (order.kind) {
         case "poll":
-          return await this.#servePoll(session, order);
+          return await session.poll(order.asText);
         case "post":
           return session.say(order.body);
         case "probe":
@@ -127,10 +125,8 @@ class Server<W> implements EngineServer, SessionContext {
     }
   }
 
-  abandon(id: string): void {
-    const session = this.#relayed.get(id);
-    this.#relayed.delete(id);
-    session?.abandoned();
+  abandon(sid: string): void {
+    this.#sessions.get(sid)?.abandoned();
   }
 
   async give(sid: string): Promise<MovedSession | EndedSession> {
@@ -208,11 +204,13 @@ class Server<W> implements EngineServer, SessionContext {
 
   #beginPolling(visit: Visit): Response | Promise<Response> {
     const asText = isText(visit.url.searchParams);
+    // Deno tells of an abort from when it was first asked for it.
+    const { signal } = visit.request;
     const who = this.#host.identify(visit);
     if (!(who instanceof Promise)) return this.#openPolling(visit, who, asText);
     return who.then((known) => {
       // Whoever left while it was found out who he is gets no session.
-      if (visit.request.signal.aborted) throw new GongError("bad_request");
+      if (signal.aborted) throw new GongError("bad_request");
       return this.#openPolling(visit, known, asText);
     });
   }
@@ -296,23 +294,26 @@ class Server<W> implements EngineServer, SessionContext {
     if (method === "POST") return this.#post(request, sid, session ?? edge as number);
     if (method !== "GET") throw new EngineFault("request");
     const asText = isText(query);
-    if (session) return this.#poll(request, session, asText, peer);
-    return this.#relayPoll(request, edge as number, sid, asText);
+    if (session) {
+      return this.#poll(request, peer, async () => unrefused(await session.poll(asText)), () => session.abandoned());
+    }
+    const ask = () => this.#ask(edge as number, { kind: "poll", sid, asText });
+    return this.#poll(request, peer, ask, () => this.#whereabouts.abandon(edge as number, sid));
   }
 
-  async #poll(request: Request, session: EngineSession, asText: boolean, peer: EnginePeer): Promise<Response> {
-    const leave = () => session.abandoned();
-    const answer = unrefused(await untilAborted(request.signal, leave, () => session.poll(asText)));
-    // What has not arrived is not sent again. An abort before the answer was handed over means nothing in Deno 2.6.
-    peer.completed().then(() => request.signal.addEventListener("abort", leave), leave);
+  /** Calls `leave` when its client is gone before the whole answer was handed to its connection: it is not sent again. */
+  async #poll(
+    { signal }: Request,
+    peer: EnginePeer,
+    ask: () => Promise<EngineAnswer>,
+    leave: () => void,
+  ): Promise<Response> {
+    signal.addEventListener("abort", leave);
+    const answer = await ask().finally(() => signal.removeEventListener("abort", leave));
+    // Deno 2.6, and a compiled program, abort every request that is answered. An abort that comes after that says that the
+    // answer could not be written.
+    peer.completed().then(() => signal.addEventListener("abort", leave), leave);
     return toResponse(answer);
-  }
-
-  async #relayPoll(request: Request, edge: number, sid: string, asText: boolean): Promise<Response> {
-    const order = { kind: "poll", sid, id: this.#newId(), asText } as const;
-    const gone = new AbortController();
-    const ask = () => this.#ask(edge, order, gone.signal);
-    return toResponse(await untilAborted(request.signal, () => gone.abort(), ask));
   }
 
   async #post(request: Request, sid: string, where: EngineSession | number): Promise<Response> {
@@ -363,21 +364,11 @@ class Server<W> implements EngineServer, SessionContext {
   }
 
   /** An edge that is gone took its sessions along. @throws {GongError} what the session's edge refuses */
-  async #ask(edge: number, order: EngineOrder, signal?: AbortSignal): Promise<EngineAnswer> {
+  async #ask(edge: number, order: EngineOrder): Promise<EngineAnswer> {
     try {
-      return unrefused(await this.#whereabouts.ask(edge, order, signal));
+      return unrefused(await this.#whereabouts.ask(edge, order));
     } catch (error) {
       throw error instanceof GongError && error.code === "not_found" ? new EngineFault("sid") : error;
-    }
-  }
-
-  async #servePoll(session: EngineSession, { id, asText }: PollOrder): Promise<EngineAnswer> {
-    const answer = session.poll(asText);
-    this.#relayed.set(id, session);
-    try {
-      return await answer;
-    } finally {
-      this.#relayed.delete(id);
     }
   }
 
@@ -419,13 +410,3 @@ const NORMAL = 1000;
 const GOING_AWAY = 1001;
 /** The heartbeat finds silent peers: the engine below keeps no timer for each, nor the request that it began with. */
 const NO_PING = 0;
-
-/** Calls `leave` when its client goes away before it is answered. After that, Deno 2.6 aborts every request. */
-async function untilAborted<T>(signal: AbortSignal, leave: () => void, answer: () => Promise<T>): Promise<T> {
-  signal.addEventListener("abort", leave);
-  try {
-    return await answer();
-  } finally {
-    signal.removeEventListener("abort", leave);
-  }
-}

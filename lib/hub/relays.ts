@@ -44,8 +44,8 @@ export class Relays {
     }
   }
 
-  abandonPoll({ edge, id }: Order<"abandonPoll">): void {
-    this.#options.directory.tell(edge, "abandonPoll", id);
+  abandonPoll({ edge, sid }: Order<"abandonPoll">): void {
+    this.#options.directory.tell(edge, "abandonPoll", sid);
   }
 
   /**

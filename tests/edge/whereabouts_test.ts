@@ -36,7 +36,7 @@ Deno.test("EdgeWhereabouts.ownerOf() knows no id that is not whole, or of anothe
   }
 });
 
-Deno.test("EdgeWhereabouts.ask() has the owner answer, and tells it that the client of a poll is gone", async () => {
+Deno.test("EdgeWhereabouts.ask() has the owner answer, abandon() tells it that the client of a poll is gone", async () => {
   await using stage = new Stage({ edges: 2 });
   const [one, two] = stage.edges as [typeof stage.edge, typeof stage.edge];
   const told: string[] = [];
@@ -46,18 +46,17 @@ Deno.test("EdgeWhereabouts.ask() has the owner answer, and tells it that the cli
       told.push(`${order.kind} ${order.sid}`);
       return answer.promise;
     },
-    abandon: (id) => {
-      told.push(`abandon ${id}`);
+    abandon: (sid) => {
+      told.push(`abandon ${sid}`);
       answer.resolve({ status: 200, body: "6" });
     },
     give: () => Promise.reject(new Error("nobody asks")),
   };
-  const abort = new AbortController();
   const { whereabouts } = one.edge;
-  const asked = whereabouts.ask(2, { kind: "poll", sid: "s", id: "1.1", asText: true }, abort.signal);
-  abort.abort();
+  const asked = whereabouts.ask(2, { kind: "poll", sid: "s", asText: true });
+  whereabouts.abandon(2, "s");
   assertEquals(await asked, { status: 200, body: "6" });
-  assertEquals(told, ["poll s", "abandon 1.1"]);
+  assertEquals(told, ["poll s", "abandon s"]);
   const gone = await assertRejects(() => whereabouts.ask(9, { kind: "post", sid: "s", body: "x" }), GongError);
   assertEquals(gone.code, "not_found");
 });
@@ -74,7 +73,7 @@ Deno.test("EdgeWhereabouts.ask() rejects a poll with `not_found` when its owner 
     abandon() {},
     give: () => Promise.reject(new Error("nobody asks")),
   };
-  const order = { kind: "poll", sid: "s", id: "1.1", asText: true } as const;
+  const order = { kind: "poll", sid: "s", asText: true } as const;
   const poll = assertRejects(() => one.edge.whereabouts.ask(2, order), GongError);
   await asked.promise;
   stage.hub.detach(2);

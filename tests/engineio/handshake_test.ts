@@ -149,6 +149,32 @@ Deno.test("handle() waits for identify() and refuses whom it refuses", async () 
   assertEquals((await ask(stage.url, { EIO: "4", transport: "polling" })).status, 200);
 });
 
+/** As Deno's are: of an abort they tell whoever asked for their signal before. */
+class LazyRequest extends Request {
+  #told: AbortController | undefined;
+
+  override get signal(): AbortSignal {
+    return (this.#told ??= new AbortController()).signal;
+  }
+
+  leave(): void {
+    this.#told?.abort();
+  }
+}
+
+Deno.test("handle() begins no session for whom identify() finds gone", async () => {
+  await using stage = openStage();
+  const known = Promise.withResolvers<string>();
+  stage.host.identify = () => known.promise;
+  const request = new LazyRequest(`${stage.url}?EIO=4&transport=polling`);
+  const peer = { address: "127.0.0.1", completed: () => Promise.resolve() };
+  const answer = stage.servers[0]!.handle(request, new URL(request.url), peer);
+  request.leave();
+  known.resolve("somebody");
+  assertEquals((await answer).status, 400);
+  assertEquals(stage.host.sessions, []);
+});
+
 Deno.test("handle() upgrades at once, and connect() is given the promise of who comes", async () => {
   await using stage = openStage();
   stage.host.identify = () => new Promise(() => {});

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { ENGINE_CODECS } from "../../lib/codecs/engineio.ts";
 import { Heartbeat } from "../../lib/engineio/heartbeat.ts";
 import { GongError } from "../../lib/errors.ts";
-import { openStage } from "../support/engine.ts";
+import { openStage, type StageOptions } from "../support/engine.ts";
 import { ask, Poller } from "../support/engine_client.ts";
 import { RawConnection } from "../support/raw.ts";
 import { until } from "../support/until.ts";
@@ -186,23 +186,46 @@ Deno.test("a GET that its client aborts ends the session", async () => {
   assertEquals((await client.poll()).status, 400);
 });
 
+/** By the session's own edge, and by another one. */
+const WAYS: readonly (readonly [string, StageOptions])[] = [
+  ["", {}],
+  [" by another edge", { edges: 2, choose: ({ url }) => url.includes("sid=") ? 1 : 0 }],
+];
 // Deno 2.6 does not tell it from one that does.
 const isTold = !Deno.version.deno.startsWith("2.6");
 
-Deno.test({ name: "an answer that does not arrive ends the session", ignore: !isTold }, async () => {
-  await using stage = openStage();
-  const client = await Poller.open(stage.url);
-  const slow = await RawConnection.open(Number(new URL(stage.url).port));
-  await stage.asked(() =>
-    slow.write(`GET /engine.io/?${new URLSearchParams(client.query)} HTTP/1.1\r\nhost: a\r\n\r\n`)
-  );
-  // More than both systems take.
-  stage.host.last.say("x".repeat(32 * 2 ** 20));
-  await until(() => stage.host.last.socket.pending === 0);
-  slow.close();
-  await until(() => stage.host.last.ended !== undefined);
-  assertEquals(stage.host.last.ended, { code: 1006, reason: "transport error", clean: false });
-});
+for (const [way, options] of WAYS) {
+  Deno.test({ name: `an answer${way} that does not arrive ends the session`, ignore: !isTold }, async () => {
+    await using stage = openStage(options);
+    const client = await Poller.open(stage.url);
+    const slow = await RawConnection.open(Number(new URL(stage.url).port));
+    await stage.asked(() => slow.write(getOf(client, "")));
+    // More than both systems take.
+    stage.host.last.say("x".repeat(32 * 2 ** 20));
+    await slow.readSome();
+    slow.close();
+    await until(() => stage.host.last.ended !== undefined);
+    assertEquals(stage.host.last.ended, { code: 1006, reason: "transport error", clean: false });
+    assertEquals((await client.poll()).status, 400);
+  });
+
+  Deno.test(`a client${way} may close its connection as soon as it has the answer`, async () => {
+    await using stage = openStage(options);
+    const client = await Poller.open(stage.url);
+    for (let times = 0; times < 20; times++) {
+      using connection = await RawConnection.open(Number(new URL(stage.url).port));
+      await stage.asked(() => connection.write(getOf(client, times % 2 === 0 ? "connection: close\r\n" : "")));
+      stage.host.last.say(`${times}`);
+      assertEquals((await connection.readResponse()).body, `4${times}`);
+    }
+    assertEquals((await client.post("4a")).text, "ok");
+    assertEquals(stage.host.last.ended, undefined);
+  });
+}
+
+function getOf(client: Poller, fields: string): string {
+  return `GET /engine.io/?${new URLSearchParams(client.query)} HTTP/1.1\r\nhost: a\r\n${fields}\r\n`;
+}
 
 Deno.test("the client's `1` ends the session: a GET that waits gets `6`, later ones 400", async () => {
   for (const [protocol, close, noop] of [[4, "1", "6"], [3, "1:1", "1:6"]] as const) {

@@ -175,13 +175,14 @@ export function openStage(options: StageOptions = {}): Stage {
           const owner = /^(\d)-[0-9a-f-]{36}$/.exec(sid)?.[1];
           return owner === undefined ? undefined : Number(owner) === edge ? "here" : Number(owner);
         },
-        async ask(other, order, signal) {
-          const leave = () => void servers[other]?.abandon("id" in order ? order.id : "");
-          signal?.addEventListener("abort", leave);
+        async ask(other, order) {
           await hop();
           const answer = await owner(other).serve(structuredClone(order));
           await hop();
           return structuredClone(answer);
+        },
+        abandon(other, sid) {
+          void hop().then(() => servers[other]?.abandon(sid));
         },
         async take(other, sid) {
           await hop();

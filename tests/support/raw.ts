@@ -106,6 +106,11 @@ export class RawConnection implements Disposable {
     await this.#conn.closeWrite();
   }
 
+  /** Waits until something comes, and leaves it to be read. */
+  async readSome(): Promise<void> {
+    if (this.#bytes.length === 0) await this.#more();
+  }
+
   /** Whatever comes until the server ends the connection. */
   async readToEnd(): Promise<Uint8Array> {
     while (!this.#ended) await this.#more(false);
