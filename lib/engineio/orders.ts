@@ -22,7 +22,17 @@ export interface PollOrder {
 export interface PostOrder {
   readonly kind: "post";
   readonly sid: string;
+  /** Of the request, unique over all edges. */
+  readonly id: string;
   readonly body: Data;
+}
+
+/** A POST takes its time to be read. */
+export interface PostingOrder {
+  readonly kind: "posting";
+  readonly sid: string;
+  /** That of the order to come. */
+  readonly id: string;
 }
 
 /** A WebSocket wants to go on with the session; or, `off`, does not any more. */
@@ -41,7 +51,7 @@ export interface FailOrder {
   readonly refusal: EngineRefusal;
 }
 
-export type EngineOrder = PollOrder | PostOrder | ProbeOrder | FailOrder;
+export type EngineOrder = PollOrder | PostOrder | PostingOrder | ProbeOrder | FailOrder;
 
 /** What the request is answered: the whole response but for what every one has. */
 export interface EngineAnswer {

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { byteLength } from "../bytes.ts";
 import type { Carrier } from "../carrier.ts";
 import { type ErrorCode, GongError } from "../errors.ts";
 import type { ByteBudget } from "../http/body.ts";
@@ -11,14 +10,12 @@ import { allowOrigin } from "../http/cors.ts";
 import { checkUpgrade } from "../http/handshake.ts";
 import { Socket } from "../socket.ts";
 import { Turn } from "../turn.ts";
-import type { Data } from "../types.ts";
 import {
   EngineFault,
   faultOf,
   OK,
   payloadAnswer,
   refusalAnswer,
-  refusalOf,
   toPreflight,
   toRefusal,
   toResponse,
@@ -30,7 +27,8 @@ import type { EngineHost, EnginePeer, EngineServer, EngineSettings, Leftover, Vi
 import { Heartbeat } from "./heartbeat.ts";
 import { Moved } from "./moved.ts";
 import type { EndedSession, EngineAnswer, EngineOrder, EngineProtocol, MovedSession } from "./orders.ts";
-import { type BodyLimits, isText, readPayload } from "./payload.ts";
+import { isText } from "./payload.ts";
+import { Posts } from "./posts.ts";
 import { EngineSession, type SessionContext } from "./session.ts";
 import { type Claim, Prober, Turned } from "./upgrade.ts";
 
@@ -63,14 +61,12 @@ class Server<W> implements EngineServer, SessionContext {
   readonly #host: EngineHost<W>;
   readonly #whereabouts: Whereabouts;
   readonly #refused: (error: GongError, address?: string) => void;
-  readonly #bodies: BodyLimits;
+  readonly #posts: Posts;
   readonly #sessions = new Map<string, EngineSession>();
   /** WebSockets that are not a session's yet, by its id. */
   readonly #probers = new Probers();
-  /** Sessions of which a POST is being read, by their ids. */
-  readonly #posting = new Set<string>();
   readonly #moved: Moved;
-  /** What ids of WebSockets begin with. */
+  /** What ids of POSTs and WebSockets begin with. */
   readonly #name = crypto.randomUUID();
   #count = 0;
   #isClosed = false;
@@ -84,7 +80,11 @@ class Server<W> implements EngineServer, SessionContext {
     this.heartbeat = options.heartbeat ?? new Heartbeat();
     this.turn = options.turn ?? new Turn();
     this.#moved = new Moved(this.heartbeat.now);
-    this.#bodies = { limit: settings.maxPayload, timeout: bodyTimeout, budget: bodyBudget };
+    this.#posts = new Posts({
+      bodies: { limit: settings.maxPayload, timeout: bodyTimeout, budget: bodyBudget },
+      newId: () => this.#newId(),
+      ask: (edge, order) => this.#ask(edge, order),
+    });
   }
 
   get size(): number {
@@ -111,7 +111,10 @@ class Server<W> implements EngineServer, SessionContext {
         case "poll":
           return await session.poll(order.asText);
         case "post":
-          return session.say(order.body);
+          return this.#posts.say(session, order);
+        case "posting":
+          this.#posts.begin(session, order.sid, order.id);
+          return OK;
         case "probe":
           if (order.off) session.unprobe(order.id);
           else session.probe(order.id);
@@ -158,6 +161,7 @@ class Server<W> implements EngineServer, SessionContext {
   forget(session: EngineSession): void {
     const { sid } = session;
     this.#sessions.delete(sid);
+    this.#posts.forget(sid);
     this.#probers.get(sid)?.close(NORMAL, "");
     this.#stopIfEmpty();
   }
@@ -291,7 +295,7 @@ class Server<W> implements EngineServer, SessionContext {
     if (query.get("transport") !== "polling" || session && session.transport !== "polling") {
       throw new EngineFault("request");
     }
-    if (method === "POST") return this.#post(request, sid, session ?? edge as number);
+    if (method === "POST") return this.#posts.answer(request, sid, session ?? edge as number).then(toResponse);
     if (method !== "GET") throw new EngineFault("request");
     const asText = isText(query);
     if (session) {
@@ -314,53 +318,6 @@ class Server<W> implements EngineServer, SessionContext {
     // answer could not be written.
     peer.completed().then(() => signal.addEventListener("abort", leave), leave);
     return toResponse(answer);
-  }
-
-  async #post(request: Request, sid: string, where: EngineSession | number): Promise<Response> {
-    if (this.#posting.has(sid)) {
-      const fault = new EngineFault("request");
-      this.#fail(where, sid, fault);
-      throw fault;
-    }
-    this.#posting.add(sid);
-    try {
-      const body = await this.#read(request, sid, where);
-      // It may be elsewhere by now.
-      return toResponse(typeof where === "number" ? await this.#relayPost(where, sid, body) : where.say(body));
-    } finally {
-      this.#posting.delete(sid);
-    }
-  }
-
-  async #read(request: Request, sid: string, where: EngineSession | number): Promise<Data> {
-    try {
-      return await readPayload(request, this.#bodies);
-    } catch (error) {
-      this.#fail(where, sid, GongError.from(error));
-      throw error;
-    }
-  }
-
-  /** What was not read ends the session. One that has a WebSocket by now goes on. */
-  #fail(where: EngineSession | number, sid: string, error: GongError): void {
-    if (typeof where !== "number") return where.transport === "polling" ? where.fail(error) : undefined;
-    this.#whereabouts.ask(where, { kind: "fail", sid, refusal: refusalOf(error) }).catch(() => {});
-  }
-
-  /** Until it is answered it takes its room of what bodies may have: on its way it is held more than once. */
-  async #relayPost(edge: number, sid: string, body: Data): Promise<EngineAnswer> {
-    const { budget } = this.#bodies;
-    const size = byteLength(body);
-    if (budget?.take(size) === false) {
-      const error = new GongError("overloaded", "Too many requests are on their way.", { retryAfter: 1 });
-      this.#fail(edge, sid, error);
-      throw error;
-    }
-    try {
-      return await this.#ask(edge, { kind: "post", sid, body });
-    } finally {
-      budget?.give(size);
-    }
   }
 
   /** An edge that is gone took its sessions along. @throws {GongError} what the session's edge refuses */

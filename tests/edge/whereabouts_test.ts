@@ -57,7 +57,7 @@ Deno.test("EdgeWhereabouts.ask() has the owner answer, abandon() tells it that t
   whereabouts.abandon(2, "s");
   assertEquals(await asked, { status: 200, body: "6" });
   assertEquals(told, ["poll s", "abandon s"]);
-  const gone = await assertRejects(() => whereabouts.ask(9, { kind: "post", sid: "s", body: "x" }), GongError);
+  const gone = await assertRejects(() => whereabouts.ask(9, { kind: "post", sid: "s", id: "1", body: "x" }), GongError);
   assertEquals(gone.code, "not_found");
 });
 

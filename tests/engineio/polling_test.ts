@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
 import { ENGINE_CODECS } from "../../lib/codecs/engineio.ts";
 import { Heartbeat } from "../../lib/engineio/heartbeat.ts";
@@ -151,25 +152,51 @@ Deno.test("a second GET while one waits ends the session: the first is answered 
   assertEquals(stage.host.last.ended?.reason, "transport error");
 });
 
-Deno.test("a second POST while one is read ends the session with 400", async () => {
-  await using stage = openStage();
+/** Which edge reads the first POST, and which the second; the session is that of 0. */
+const READERS = [[0, 0], [1, 1], [0, 1], [1, 0], [1, 2]] as const;
+
+for (const [first, second] of READERS) {
+  Deno.test(`a second POST, on edge ${second}, while edge ${first} reads one ends the session with 400`, async () => {
+    const choose = ({ headers }: Request) => Number(headers.get("x-edge"));
+    await using stage = openStage({ edges: 3, choose, bodyTimeout: 60 });
+    const client = await Poller.open(stage.url);
+    using slow = await RawConnection.open(Number(new URL(stage.url).port));
+    const fields = `host: a\r\nx-edge: ${first}\r\ncontent-length: 2\r\n`;
+    await slow.write(`POST /engine.io/?${new URLSearchParams(client.query)} HTTP/1.1\r\n${fields}\r\n4`);
+    const poll = client.poll();
+    let { status, text } = { status: 200, text: "" };
+    // Nobody may know of the first yet.
+    await until(async () => ({ status, text } = await client.post("4b", { "x-edge": `${second}` })).status !== 200);
+    assertEquals([status, JSON.parse(text)], [400, REFUSED]);
+    // What the others said came back with it, if they were taken.
+    assert((await poll).status === 200);
+    await slow.write("a");
+    assertEquals((await slow.readResponse()).status, 400);
+    assertEquals(stage.host.last.said.includes("a"), false);
+    await until(() => stage.host.last.ended !== undefined);
+  });
+}
+
+Deno.test("POSTs that take their time are read one after the other by any edge", async () => {
+  const choose = ({ headers }: Request) => Number(headers.get("x-edge"));
+  await using stage = openStage({ edges: 3, choose });
   const client = await Poller.open(stage.url);
-  using slow = await RawConnection.open(Number(new URL(stage.url).port));
-  await slow.write(
-    `POST /engine.io/?${new URLSearchParams(client.query)} HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n4`,
-  );
-  const poll = client.poll();
-  let status = 200;
-  // The first may not have been read yet.
-  await until(async () => (status = (await client.post("4b")).status) !== 200);
-  assertEquals(status, 400);
-  // What the others said came back with it, if they were taken.
-  assert((await poll).status === 200);
-  await slow.write("a");
-  assertEquals((await slow.readResponse()).status, 400);
-  assertEquals(stage.host.last.said.includes("a"), false);
-  await until(() => stage.host.last.ended !== undefined);
+  for (const edge of [1, 2, 0, 1]) {
+    const body = slowly("4", `${edge}`);
+    assertEquals((await client.post(body, { "x-edge": `${edge}` })).text, "ok");
+  }
+  assertEquals(stage.host.last.said, ["1", "2", "0", "1"]);
 });
+
+/** So slow that edges tell each other of it. */
+function slowly(...parts: string[]): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return ReadableStream.from((async function* () {
+    for (const part of parts) {
+      await delay(60);
+      yield new TextEncoder().encode(part);
+    }
+  })());
+}
 
 Deno.test("a GET that its client aborts ends the session", async () => {
   await using stage = openStage();

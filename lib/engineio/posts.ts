@@ -1,0 +1,111 @@
+/**
+ * What clients say by POST: read by whichever edge gets it, and taken by the session's owner, one at a time.
+ *
+ * @module
+ */
+import { byteLength } from "../bytes.ts";
+import { GongError } from "../errors.ts";
+import { EngineFault, refusalOf } from "./answers.ts";
+import type { EngineAnswer, EngineOrder, PostOrder } from "./orders.ts";
+import { type BodyLimits, readPayload } from "./payload.ts";
+import type { EngineSession } from "./session.ts";
+
+/** How long a body may take before the session's owner hears of it, in milliseconds: hardly any takes as long. */
+const SLOW = 50;
+
+/** What {@linkcode Posts} are made of. */
+export interface PostsOptions {
+  readonly bodies: BodyLimits;
+  readonly newId: () => string;
+  /** Has another edge answer. @throws {GongError} what it refuses */
+  readonly ask: (edge: number, order: EngineOrder) => Promise<EngineAnswer>;
+}
+
+/** The POSTs of an edge, and those that others read for its sessions. A second one while one is read ends its session. */
+export class Posts {
+  readonly #options: PostsOptions;
+  /** Sessions of which one is being read, here or by an edge that has said so, and its id. */
+  readonly #reading = new Map<string, string>();
+
+  constructor(options: PostsOptions) {
+    this.#options = options;
+  }
+
+  /** @param where the session, or the edge that owns it. @throws {GongError} refusals */
+  async answer(request: Request, sid: string, where: EngineSession | number): Promise<EngineAnswer> {
+    const id = this.#options.newId();
+    this.begin(where, sid, id);
+    try {
+      const body = await this.#read(request, sid, id, where);
+      // It may be elsewhere by now.
+      return typeof where === "number" ? await this.#relay(where, { kind: "post", sid, id, body }) : where.say(body);
+    } finally {
+      this.#end(sid, id);
+    }
+  }
+
+  /** One that another edge has read. @throws {GongError} refusals */
+  say(session: EngineSession, { sid, id, body }: PostOrder): EngineAnswer {
+    this.begin(session, sid, id);
+    this.#end(sid, id);
+    return session.say(body);
+  }
+
+  /** One is being read. @throws {EngineFault} when another one is, which ends the session */
+  begin(where: EngineSession | number, sid: string, id: string): void {
+    if ((this.#reading.get(sid) ?? id) === id) return void this.#reading.set(sid, id);
+    const fault = new EngineFault("request");
+    this.#fail(where, sid, fault);
+    throw fault;
+  }
+
+  /** The session is over, or on another edge. */
+  forget(sid: string): void {
+    this.#reading.delete(sid);
+  }
+
+  #end(sid: string, id: string): void {
+    if (this.#reading.get(sid) === id) this.#reading.delete(sid);
+  }
+
+  async #read(request: Request, sid: string, id: string, where: EngineSession | number): Promise<PostOrder["body"]> {
+    let told: Promise<unknown> | undefined;
+    const tell = (edge: number) => {
+      told = this.#options.ask(edge, { kind: "posting", sid, id });
+      told.catch(() => {});
+    };
+    const timer = typeof where === "number" ? setTimeout(tell, SLOW, where) : undefined;
+    try {
+      const body = await readPayload(request, this.#options.bodies);
+      await told;
+      return body;
+    } catch (error) {
+      this.#fail(where, sid, GongError.from(error));
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Until it is answered it takes its room of what bodies may have: on its way it is held more than once. */
+  async #relay(edge: number, order: PostOrder): Promise<EngineAnswer> {
+    const { budget } = this.#options.bodies;
+    const size = byteLength(order.body);
+    if (budget?.take(size) === false) {
+      const error = new GongError("overloaded", "Too many requests are on their way.", { retryAfter: 1 });
+      this.#fail(edge, order.sid, error);
+      throw error;
+    }
+    try {
+      return await this.#options.ask(edge, order);
+    } finally {
+      budget?.give(size);
+    }
+  }
+
+  /** What was not read ends the session. One that has a WebSocket by now goes on. */
+  #fail(where: EngineSession | number, sid: string, error: GongError): void {
+    if (typeof where !== "number") return where.transport === "polling" ? where.fail(error) : undefined;
+    this.#options.ask(where, { kind: "fail", sid, refusal: refusalOf(error) }).catch(() => {});
+  }
+}
