@@ -227,10 +227,14 @@ export interface DoorSession {
    * @throws {GongError} `overloaded` when that one cannot be ended
    */
   recall(pid: string): Promise<string | undefined>;
+  /** Its client goes on where it was, or cannot: the log tells of it if it has had another's id {@linkcode recall}ed. */
+  returned(isRecovered: boolean): void;
   /** Its client has ended it itself: nothing is to be gone on with. */
   forget(pid: string): void;
   /** A command was refused by an answer: it is counted. */
   countRefusal(code: ErrorCode): void;
+  /** Its client is not let in, and is told so by an answer: it is counted, and the log tells of it. */
+  noteRefusal(code: ErrorCode, channel?: string): void;
   /** Hands over a frame by itself, unless anything waits for the client: then it hears from us anyway. */
   beat(data: Data): void;
   /** Queues one frame, or one line of a frame, to this client alone. */

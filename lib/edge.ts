@@ -262,6 +262,15 @@ export class Edge implements SessionHost<Session> {
     this.#options.metrics.count("gong_refused_total", { reason: code });
   }
 
+  noteRefusal(
+    session: Session,
+    code: ErrorCode,
+    { channel, isFirst }: { readonly channel?: string | undefined; readonly isFirst: boolean },
+  ): void {
+    this.countRefusal(code);
+    this.#log(session, "connect.refused", { ...channel === undefined ? {} : { channel }, code }, !isFirst);
+  }
+
   cursor(session: Session): string {
     return this.#delivery.subscriptions.cursor(session);
   }
@@ -290,11 +299,16 @@ export class Edge implements SessionHost<Session> {
     this.messaging.leave(session);
   }
 
-  #log({ options, user }: Session, event: string, rest: Fields): void {
+  #log(
+    { options, user }: Session,
+    event: string,
+    rest: Fields,
+    isBrief: boolean = options.door.isBrief ?? false,
+  ): void {
     const { log } = this.#options;
     const { id, door, address } = options;
     const fields = { session: id, door: door.name, address, ...user === undefined ? {} : { user }, ...rest };
-    if (door.isBrief) log.debug(event, fields);
+    if (isBrief) log.debug(event, fields);
     else log.info(event, fields);
   }
 

@@ -59,6 +59,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   #taken = 0;
   #sweeps = 0;
   #left = false;
+  #wasRefused = false;
   #waiting: RoomQueue | undefined;
   #periodic: Periodic | undefined;
 
@@ -274,12 +275,21 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     return this.#host.returning.recall(this, pid);
   }
 
+  returned(isRecovered: boolean): void {
+    this.#host.returning.returned(this, isRecovered);
+  }
+
   forget(pid: string): void {
     this.#host.returning.forget(pid);
   }
 
   countRefusal(code: ErrorCode): void {
     this.#host.countRefusal(code);
+  }
+
+  noteRefusal(code: ErrorCode, channel?: string): void {
+    this.#host.noteRefusal(this, code, { channel, isFirst: !this.#wasRefused });
+    this.#wasRefused = true;
   }
 
   write(data: Data): void {

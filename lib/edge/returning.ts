@@ -21,6 +21,8 @@ export interface ReturningOptions {
 /** The way of an edge's sessions to what is remembered. */
 export class Returning {
   readonly #options: ReturningOptions;
+  /** What they were before, until it is known whether they go on as who they are now. */
+  readonly #were = new WeakMap<Session, string>();
 
   constructor(options: ReturningOptions) {
     this.#options = options;
@@ -33,7 +35,7 @@ export class Returning {
 
   /** As {@linkcode DoorSession.recall}. */
   async recall(session: Session, pid: string): Promise<string | undefined> {
-    const { link, registry, expected, log } = this.#options;
+    const { link, registry, expected } = this.#options;
     const { id } = session;
     const adopt = session.channels.length + session.subscribing.length === 0;
     const found = await expected.during(() => link.request("recall", { pid, session: id, adopt }));
@@ -44,9 +46,18 @@ export class Returning {
       return undefined;
     }
     registry.rename(session, found.session);
-    const { options: { address }, user } = session;
-    log.info("session.recovered", { session: found.session, was: id, address, ...user === undefined ? {} : { user } });
+    this.#were.set(session, id);
     return found.state;
+  }
+
+  /** As {@linkcode DoorSession.returned}. */
+  returned(session: Session, isRecovered: boolean): void {
+    const was = this.#were.get(session);
+    if (was === undefined || session.hasLeft) return;
+    this.#were.delete(session);
+    const { options: { id, address }, user } = session;
+    const fields = { session: id, was, address, ...user === undefined ? {} : { user } };
+    this.#options.log.info(isRecovered ? "session.recovered" : "session.not_recovered", fields);
   }
 
   /** As {@linkcode DoorSession.forget}. */

@@ -36,6 +36,12 @@ export interface SessionHost<S> {
   authenticate(session: S, token: string): Promise<{ readonly user: string; readonly until: number }>;
   presence(session: S, channel: string, page: PageRequest): Promise<PresencePage>;
   countRefusal(code: ErrorCode): void;
+  /** Counts it too. @param isFirst of the session: the log has to bear a client that is refused over and over */
+  noteRefusal(
+    session: S,
+    code: ErrorCode,
+    at: { readonly channel?: string | undefined; readonly isFirst: boolean },
+  ): void;
   /** Where it stands in each channel, as a cursor. */
   cursor(session: S): string;
   /** The session has queued something: flush it at the end of this turn, and again until nothing is left. */
@@ -61,6 +67,7 @@ export interface SessionMessaging<S> {
 export interface SessionReturning<S> {
   remember(session: S, pid: string, state: string): Promise<void>;
   recall(session: S, pid: string): Promise<string | undefined>;
+  returned(session: S, isRecovered: boolean): void;
   forget(pid: string): void;
 }
 

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { encodeCursor, MAX_CURSOR } from "../../codecs/cursor.ts";
+import { channelOf } from "../../codecs/socketio.ts";
 import type { DoorSession } from "../../door.ts";
 import { type ErrorCode, ERRORS, GongError } from "../../errors.ts";
 import { FewMap } from "../../few_map.ts";
@@ -58,13 +59,20 @@ export async function enter(namespaces: Entered, socket: ServerSocket): Promise<
     socket.auth = NO_AUTH;
     const { token, key, user } = wish.said;
     if ((token ?? key ?? user) !== undefined) await session.identify(wish.said);
-    const entry = await comeBack(namespaces, socket, wish) ?? await begin(namespaces, wish);
-    return await letIn(namespaces, socket, entry);
+    const before = await comeBack(namespaces, socket, wish);
+    const answer = await letIn(namespaces, socket, before ?? await begin(namespaces, wish));
+    session.returned(before !== undefined);
+    return answer;
   } catch (cause) {
     const error = GongError.from(cause);
-    session.countRefusal(error.code);
-    // Answered, it would not come again by itself.
-    if (PASSING.has(error.code)) session.refuse(error);
+    if (PASSING.has(error.code)) {
+      session.countRefusal(error.code);
+      // Answered, it would not come again by itself.
+      session.refuse(error);
+    } else {
+      session.returned(false);
+      session.noteRefusal(error.code, channelOf(socket.namespace));
+    }
     throw error;
   }
 }

@@ -272,6 +272,35 @@ Deno.test("where the history of one channel does not reach, nothing is recovered
   assertEquals(back.client.session.channels, ["broadcast"]);
 });
 
+Deno.test("the log tells who has come back, and who could not go on where it was, whether it is let in or not", async () => {
+  await using stage = new Stage({ config: { historyCount: 5, dev: false, publicChannels: ["broadcast", "chat"] } });
+  const told = () => {
+    const events = stage.edge.log.events.splice(0).filter(({ event }) => event.includes("recovered"));
+    return events.map(({ event, fields: { session, was } }) => [event, session, was]);
+  };
+  const peer = new SocketIoPeer(stage.edge);
+  const first = await peer.enter();
+  await peer.enter("/chat");
+  peer.drop();
+  const returning = new SocketIoPeer(stage.edge);
+  let was = returning.client.id;
+  const found = await returning.enter("/", place(peer, first));
+  await returning.enter("/chat");
+  assertEquals([found.recovered, told()], [true, [["session.recovered", first.sid, was]]]);
+  returning.drop();
+  await stage.publish("broadcast", ...numbered(6));
+  const late = new SocketIoPeer(stage.edge);
+  was = late.client.id;
+  assertEquals((await late.enter("/", place(returning, found))).recovered, false);
+  assertEquals(told(), [["session.not_recovered", first.sid, was]]);
+  const third = await late.enter("/chat");
+  late.drop();
+  const barred = new SocketIoPeer(stage.edge);
+  was = barred.client.id;
+  await assertRejects(() => barred.enter("/chat", { pid: third.pid, rooms: ["secret"], offset: "x" }));
+  assertEquals(told(), [["session.not_recovered", first.sid, was]]);
+});
+
 Deno.test("a client that has left a namespace itself, or was thrown out, does not come back", async () => {
   await using stage = new Stage();
   const peer = new SocketIoPeer(stage.edge);

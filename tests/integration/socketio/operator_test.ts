@@ -132,6 +132,44 @@ Deno.test("a client of version 2 is refused without --eio3, and the log says why
   ]);
 });
 
+Deno.test("the log tells of the first namespace that a client is not let into, and neither its words nor those after it", async () => {
+  const gong = await startGong(["--isolates", "1", "--public-channels", "open"], { dev: false });
+  try {
+    await using client = await connectSocket(gong, { namespace: "/open" });
+    for (const namespace of ["/secret", "/other"]) {
+      await using refused = await connectSocket(gong, {
+        namespace,
+        beside: client,
+        later: true,
+        auth: { other: "words" },
+      });
+      assertEquals((await refused.refused()).data?.code, "forbidden");
+    }
+    await using odd = await connectSocket(gong, { namespace: `/${"x".repeat(200)}`, later: true });
+    assertEquals((await odd.refused()).data?.code, "bad_request");
+    const { id } = client.socket;
+    odd.socket.disconnect();
+    client.socket.disconnect();
+    await untilSessions(gong, 0, "socketio");
+    await gong.stop();
+    const [first, second, ...others] = linesOf(gong, "connect.refused");
+    assertEquals(others, []);
+    const { session, door, address, channel, code, level } = first!;
+    assertEquals([session, door, address, channel, code, level], [
+      id,
+      "socketio",
+      "127.0.0.1",
+      "secret",
+      "forbidden",
+      "info",
+    ]);
+    assertEquals([second!.channel, second!.code], [undefined, "bad_request"]);
+    assert(!gong.output().includes("words"));
+  } finally {
+    await gong[Symbol.asyncDispose]();
+  }
+});
+
 Deno.test("gong serve ends at once when its clients of Socket.IO are told, polling ones too", async () => {
   const gong = await startGong(["--isolates", "2", "--drain", "30s"]);
   const clients = await Promise.all(WAYS.map(({ transports }) => connectSocket(gong, { transports })));
