@@ -3,6 +3,7 @@
 Usage: client.py URL TRANSPORTS NAMESPACE, where TRANSPORTS is "polling", "websocket" or "polling,websocket".
 """
 import json
+import logging
 import queue
 import sys
 import time
@@ -13,6 +14,23 @@ import requests  # noqa: F401
 import websocket  # noqa: F401
 
 PATIENCE = 15
+PINGS = 3
+
+
+class Pings(logging.Handler):
+    """Lets through who waits for so many pings."""
+
+    def __init__(self):
+        super().__init__()
+        self.came = queue.Queue()
+
+    def emit(self, record):
+        if record.getMessage().startswith("Received packet PING"):
+            self.came.put(None)
+
+    def wait(self, count):
+        for _ in range(count):
+            self.came.get(timeout=PATIENCE)
 
 
 def say(**fields):
@@ -31,7 +49,12 @@ def told(value):
 
 
 def main(url, transports, namespace):
-    client = socketio.Client(reconnection=False)
+    logger = logging.getLogger("engineio.told")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    pings = Pings()
+    logger.addHandler(pings)
+    client = socketio.Client(reconnection=False, engineio_logger=logger)
     heard = queue.Queue()
     ends = queue.Queue()
 
@@ -77,7 +100,9 @@ def main(url, transports, namespace):
     say(heard=hear())
     # Somebody asks, and the handler's result is the answer.
     say(asked=heard.get(timeout=PATIENCE)[:2])
-    # Pings are answered meanwhile.
+    # Behind one that is not answered none comes.
+    pings.wait(PINGS)
+    say(pings=PINGS)
     say(beaten=hear())
     client.disconnect()
     say(end=ends.get(timeout=PATIENCE))
