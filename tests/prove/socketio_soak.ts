@@ -81,7 +81,7 @@ export async function proveSocketIo(options: SocketIoOptions = {}): Promise<stri
     assertEquals(faults, []);
     const sum = (of: (visitor: Visitor) => number) => visitors.reduce((sum, visitor) => sum + of(visitor), 0);
     const [connections, stalled] = [sum(({ connections }) => connections), sum(({ stalled }) => stalled)];
-    assert(stalled <= connections / 50, `${stalled} of ${connections} connections ended in silence`);
+    assert(stalled <= 1 + connections / 1000, `${stalled} of ${connections} connections ended in silence`);
     const counts = [
       `${clients} clients connected ${connections} times`,
       `${sum(({ upgrades }) => upgrades)} upgrades`,

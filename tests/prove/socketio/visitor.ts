@@ -26,11 +26,7 @@ export class Visitor {
   /** Numbers that were said to the own room and acknowledged. */
   readonly #acknowledged = new Set<number>();
   upgrades = 0;
-  /**
-   * Connections that ended in silence, by their time. Deno's `node:http`, under load, opens one for a request that it sends
-   * ten seconds later, and keeps an answer to itself that has come whole: a proxy in between sees that. What the server
-   * refuses has a status or a code, and is none of these.
-   */
+  /** Connections that ended in silence, by their time. What the server refuses has a status or a code, and is none of them. */
   stalled = 0;
   /** Events that came too late for a connection that the client had ended. */
   unheard = 0;
@@ -38,6 +34,8 @@ export class Visitor {
   readonly failures: string[] = [];
   #said = 0;
   #isOver = false;
+  /** The namespace is that of this connection: the library hands on what the one before had brought when that has ended. */
+  #isIn = false;
 
   /** @param number decides how it comes; with `isCut` its network is cut now and then */
   constructor(gong: { readonly url: string }, number: number, random: Random, isCut = false) {
@@ -54,6 +52,7 @@ export class Visitor {
     });
     const { manager } = this.client;
     manager.on("open", () => {
+      this.#isIn = false;
       const { engine } = manager;
       engine.on("upgrade", () => void this.upgrades++);
       engine.on("upgradeError", (error) => {
@@ -65,7 +64,11 @@ export class Visitor {
       });
     });
     manager.on("error", (error) => this.#note("error", error));
-    this.client.socket.on("disconnect", () => void setImmediate(() => this.#forgetUnheard()));
+    this.client.socket.on("connect", () => this.#isIn = manager.engine.readyState === "open");
+    this.client.socket.on("disconnect", () => {
+      this.#isIn = false;
+      setImmediate(() => this.#forgetUnheard());
+    });
     this.#running = [this.#come(), this.#talk()];
     // Told when it is to rest.
     for (const running of this.#running) running.catch(() => {});
@@ -112,13 +115,12 @@ export class Visitor {
 
   async #come(): Promise<void> {
     while (!this.#isOver) {
-      const times = this.connections + 1;
-      await until(() => this.connections > 0 && this.client.socket.connected, () => this.#describe(), 60_000);
+      await until(() => this.#isIn, () => this.#describe(), 60_000);
       // Some go as soon as they have upgraded, others long after.
       await delay(this.#random.int(this.#random.pick([50, 1000, 4000])));
       if (this.#isOver) return;
-      await this.#end();
-      await until(() => this.connections >= times, () => this.#describe(), 60_000);
+      const times = this.connections + 1;
+      if (await this.#end()) await until(() => this.connections >= times, () => this.#describe(), 60_000);
     }
   }
 
@@ -131,18 +133,25 @@ export class Visitor {
     this.unheard += receiveBuffer.splice(0).length;
   }
 
-  /** By a word to the server where it polls, and by the end of its WebSocket where it has one. */
-  async #end(): Promise<void> {
+  /**
+   * By a word to the server where it polls, and by the end of its WebSocket where it has one. A connection that was cut
+   * meanwhile is let alone: the library waits for ever for one that is closed before it is open.
+   *
+   * @returns whether it was there
+   */
+  async #end(): Promise<boolean> {
     const { engine } = this.client.manager;
     // That it waits for an upgrade by itself is no matter of the server.
     await until(() => !engine.upgrading || engine.readyState !== "open", () => "it upgrades for ever", 60_000);
+    if (!this.#isIn || engine.readyState !== "open") return false;
     engine.close();
+    return true;
   }
 
   async #talk(): Promise<void> {
     while (!this.#isOver) {
       await delay(this.#random.int(1000));
-      if (!this.client.socket.connected) continue;
+      if (!this.#isIn) continue;
       const number = ++this.#said;
       this.client.socket.emit("to", this.#own, this.#own, number, ({ error }: { error?: unknown }) => {
         if (error) this.failures.push(`refused: ${JSON.stringify(error)}`);
