@@ -69,16 +69,11 @@ export class Posts {
   }
 
   async #read(request: Request, sid: string, id: string, where: EngineSession | number): Promise<PostOrder["body"]> {
-    let told: Promise<unknown> | undefined;
-    const tell = (edge: number) => {
-      told = this.#options.ask(edge, { kind: "posting", sid, id });
-      told.catch(() => {});
-    };
+    // Nothing waits for the answer: what is asked behind it comes behind it, to a session that has ended if two overlap.
+    const tell = (edge: number) => void this.#options.ask(edge, { kind: "posting", sid, id }).catch(() => {});
     const timer = typeof where === "number" ? setTimeout(tell, SLOW, where) : undefined;
     try {
-      const body = await readPayload(request, this.#options.bodies);
-      await told;
-      return body;
+      return await readPayload(request, this.#options.bodies);
     } catch (error) {
       this.#fail(where, sid, GongError.from(error));
       throw error;

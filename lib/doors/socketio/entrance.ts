@@ -65,12 +65,12 @@ export async function enter(namespaces: Entered, socket: ServerSocket): Promise<
     return answer;
   } catch (cause) {
     const error = GongError.from(cause);
+    session.returned(false);
     if (PASSING.has(error.code)) {
       session.countRefusal(error.code);
       // Answered, it would not come again by itself.
       session.refuse(error);
     } else {
-      session.returned(false);
       session.noteRefusal(error.code, channelOf(socket.namespace));
     }
     throw error;
