@@ -140,7 +140,7 @@ export class Namespaces implements Handlers, Rooms, Entered {
     arrivals.add(arrival);
     arrival.over.then(() => {
       arrivals.delete(arrival);
-      if (arrivals.size === 0 && this.#arrivals === arrivals) this.#arrivals = undefined;
+      if (arrivals.size === 0) this.#arrivals = undefined;
     });
     return arrival;
   }
