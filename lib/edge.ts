@@ -332,6 +332,7 @@ export class Edge implements SessionHost<Session> {
     const { registry } = this;
     return this.#expected.there<EdgeMethods>({
       remind: (last) => this.#delivery.remind(last),
+      repair: (channels) => this.#delivery.repair(channels),
       beat: () => this.#checkStuck(),
       samples: () => {
         this.#checkStuck();

@@ -97,6 +97,8 @@ export class Hub {
         options.metrics.count("gong_broker_faults_total");
         options.log.error("broker.fault", { error: String(error) });
       },
+      onAway: (reason) => this.#away(reason),
+      onMoved: (channels) => this.directory.tellAll("repair", channels),
     });
     this.#intake = new Intake(this.#broker, {
       bytes: config.busLag,
@@ -158,6 +160,11 @@ export class Hub {
       move: (from, to, id) => this.#move(from, to, id),
       release: (edge, id) => this.#release(edge, id),
     });
+  }
+
+  /** Resolves when its broker can be used. @throws {BrokerSetupError} when that cannot be used as it is set up */
+  async start(): Promise<void> {
+    await this.#broker.start?.();
   }
 
   /** The secret that seals what clients bring back, after a restart too; only for now where the broker cannot keep it. */
@@ -350,6 +357,15 @@ export class Hub {
     if (!this.#roster.release(edge, id)) return;
     this.directory.places.forget(id);
     this.#recoveries.left(id);
+  }
+
+  /** Clients stay; what they publish is refused meanwhile. */
+  #away(reason: string | undefined): void {
+    const { log, metrics } = this.#options;
+    if (reason === undefined) log.info("broker.back");
+    else log.error("broker.away", { reason });
+    metrics.gauge("gong_broker_away", {}, reason === undefined ? 0 : 1);
+    this.directory.degrade("broker", reason === undefined ? undefined : `the broker is away: ${reason}`);
   }
 
   #announce(publications: readonly Publication[]): void {

@@ -39,6 +39,8 @@ import type {
 export interface EdgeMethods {
   /** The newest batch has this number; what is missing up to there was dropped. */
   remind(last: number): void;
+  /** Something of these channels is gone: who listens has to be told, or to be given it from history. */
+  repair(channels: readonly string[]): void;
   /** Answered as soon as the edge's event loop turns. */
   beat(payload: null): void;
   /** The edge's figures. */
@@ -86,9 +88,22 @@ export interface ConsumerSettling {
   readonly as: Settlement;
 }
 
+/** Numbers of edges that a node has for itself: a node has the same in front of all of them. */
+const OF_NODE = 2 ** 20;
+
 /** Which edge has made the id of a session, or of a question; its number, in base 36, comes first. */
 export function edgeOf(id: string): number {
   return parseInt(id.slice(0, Math.max(0, id.indexOf("-"))), 36);
+}
+
+/** Which node the edge is of; 0 where there is only one. */
+export function nodeOf(edge: number): number {
+  return Math.floor(edge / OF_NODE);
+}
+
+/** The number that comes before those of the edges of a node: no other node's has the same. */
+export function beforeEdgesOf(node: number): number {
+  return node * OF_NODE;
 }
 
 /** The order of the ids of sessions, wherever these are: that of the edges that have made them, then of their making. */

@@ -108,6 +108,7 @@ class Supervisor {
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #stopWatching: () => void;
   #finish: (code: number) => void = () => {};
+  /** Number of the edge that was started last. */
   #started = 0;
   #pressure = 0;
   #ending = false;
@@ -142,6 +143,7 @@ class Supervisor {
 
   async start(): Promise<void> {
     this.#hub.directory.mark("start", "starting");
+    await this.#hub.start();
     this.#seal = await this.#hub.seal();
     await Promise.all(Array.from({ length: this.#config.isolates }, (_, slot) => this.#startFirst(slot)));
     this.#hub.directory.mark("start");

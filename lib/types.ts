@@ -177,6 +177,14 @@ export interface BrokerCapabilities {
  */
 export interface Broker {
   readonly capabilities: BrokerCapabilities;
+  /** Where several nodes share what it keeps: who they are. */
+  readonly membership?: Membership;
+  /**
+   * Resolves when it can be used; one without this can be from the beginning.
+   *
+   * @throws {BrokerSetupError} when it cannot be used as it is set up, in words for the operator
+   */
+  start?(): Promise<void>;
   /**
    * One result per draft, in order. With `atomic` either all are taken or every result is the same refusal. Without drafts
    * it is {@linkcode record}.
@@ -215,6 +223,31 @@ export interface Broker {
 
 /** What a broker calls with what it has numbered, in order. */
 export type Announce = (publications: readonly Publication[]) => void;
+
+/** A node, as those see it that share its broker. */
+export interface Member {
+  /** No two nodes have had the same; from 1. */
+  readonly node: number;
+  /** Where the other nodes reach it, e.g. `http://10.0.0.1:7946`. */
+  readonly address: string;
+  /** Its version, for the operator. */
+  readonly version: string;
+}
+
+/** The nodes that share a broker, by leases that it keeps: what counts is its time, not that of any node. */
+export interface Membership {
+  /** Takes a number that no node has had, with a lease of so many seconds. @throws {GongError} `overloaded` */
+  join(member: Omit<Member, "node">, seconds: number): Promise<number>;
+  /**
+   * Renews the lease and answers all who have one, this node among them, by their numbers.
+   *
+   * @returns `wasOver`: it had none any more, so that others may have taken it for gone
+   * @throws {GongError} `overloaded`: nothing is known of anybody
+   */
+  renew(member: Member, seconds: number): Promise<{ members: readonly Member[]; wasOver: boolean }>;
+  /** Gives the lease back. */
+  leave(node: number): Promise<void>;
+}
 
 /** A session as the operator sees it. Nothing secret is in it. */
 export interface SessionInfo {
@@ -363,6 +396,8 @@ export interface Readiness {
   readonly ready: boolean;
   /** In words, for the operator: `starting`, `draining`, `edge 2 is silent`, `over the memory watermark`. */
   readonly reasons: readonly string[];
+  /** What does not work though clients are better off here than nowhere: `the broker is away: ...`. */
+  readonly degraded?: readonly string[];
 }
 
 /** The last publications, for the admin page: what they were, shortened. */

@@ -4,11 +4,6 @@
  * @module
  */
 
-/** Why a file cannot be used, for the operator. */
-export class BrokerFileError extends Error {
-  override readonly name = "BrokerFileError";
-}
-
 /** The files of the broker that a setting names, as far as they are there, with their sizes. */
 export function brokerFiles(broker: string): { path: string; bytes: number }[] {
   return broker.startsWith("sqlite:") ? listFiles(broker.slice("sqlite:".length)) : [];

@@ -11,6 +11,13 @@ export interface BrokerParts {
   readonly budget?: Budget;
   /** Called with what kept the broker from storing; what is published is refused meanwhile. */
   readonly onFault?: (error: unknown) => void;
+  /** Called when a broker that is elsewhere cannot be reached, with the reason, and without one when it can be again. */
+  readonly onAway?: (reason: string | undefined) => void;
+  /**
+   * Called with channels of which something is gone that was not announced, or whose numbering is another now: whoever
+   * listens has to read them again from where it stands.
+   */
+  readonly onMoved?: (channels: readonly string[]) => void;
 }
 
 /** URL scheme → factory. */

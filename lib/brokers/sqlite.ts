@@ -1,6 +1,6 @@
 import { MESSAGE_OVERHEAD, sizeOf } from "../bytes.ts";
 import type { Announce, Broker, PageLimit, Publication, RecordChange } from "../types.ts";
-import { BrokerFileError } from "./files.ts";
+import { BrokerSetupError } from "./setup_error.ts";
 import { Ledger, type LedgerOptions, randomEpoch } from "./ledger.ts";
 import { type FileOptions, type OpenFile, openFile } from "./sqlite/file.ts";
 import { SqliteIds } from "./sqlite/ids.ts";
@@ -44,7 +44,7 @@ const SLICE = 256;
  * of the machine. Each call of `publish` is one transaction. After the machine has ended, without `full`, the last of it
  * may be missing, so that all channels go on in new epochs.
  *
- * @throws {BrokerFileError} when the file cannot be used
+ * @throws {BrokerSetupError} when the file cannot be used
  */
 export function createSqliteBroker(announce: Announce, options: SqliteBrokerOptions): Broker {
   const { broker, newEpoch = randomEpoch } = options;
@@ -61,7 +61,7 @@ export function createSqliteBroker(announce: Announce, options: SqliteBrokerOpti
     return new Ledger(new SqliteStore(file), announce, capabilities, { ...options, newEpoch });
   } catch (error) {
     file.close();
-    throw new BrokerFileError(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new BrokerSetupError(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
   }
 }
 

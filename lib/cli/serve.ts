@@ -1,4 +1,4 @@
-import { BrokerFileError } from "../brokers/files.ts";
+import { BrokerSetupError } from "../brokers/setup_error.ts";
 import { type Config, optionsHelp, resolveConfig } from "../config.ts";
 import { configureLog, createLogger, type Logger } from "../log.ts";
 import type { Running, SupervisorOptions } from "../supervisor.ts";
@@ -112,7 +112,7 @@ function explain(error: unknown, { host, port }: Config): string | undefined {
   if (error instanceof Deno.errors.AddrInUse) {
     return `port ${port} is in use on ${host}, by another Gong or another program; --port names another, 0 a free one`;
   }
-  if (error instanceof BrokerFileError) return error.message;
+  if (error instanceof BrokerSetupError) return error.message;
   if (error instanceof Deno.errors.AddrNotAvailable) return `${host} is no address of this machine; see --host`;
   if (error instanceof Deno.errors.PermissionDenied) {
     return `this user may not listen on port ${port} of ${host}; --port names another`;

@@ -151,6 +151,12 @@ export class Delivery {
     this.#bus.remind(last);
   }
 
+  /** Something of these channels was never announced: what came before is delivered first. */
+  repair(channels: readonly string[]): void {
+    this.#takeInbox(true);
+    this.#hosting.repair(channels);
+  }
+
   /** The session has queued something: it is flushed at the end of this turn, and again until nothing is left. */
   queue(session: Session): void {
     this.#flusher.add(session);

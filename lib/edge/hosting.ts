@@ -203,10 +203,20 @@ export class Hosting<J extends Joiner = Joiner> {
 
   /** The bus has lost something, nobody knows what: every channel is read again from where it stands. */
   repairAll(): void {
-    for (const hosted of this.#hosted.values()) {
-      if (hosted.position) this.#repair(hosted);
-      else this.#askAgain(hosted);
+    for (const hosted of this.#hosted.values()) this.#readAgain(hosted);
+  }
+
+  /** Something of these channels was never announced: they are read again from where they stand. */
+  repair(channels: readonly string[]): void {
+    for (const channel of channels) {
+      const hosted = this.#hosted.get(channel);
+      if (hosted) this.#readAgain(hosted);
     }
+  }
+
+  #readAgain(hosted: Hosted): void {
+    if (hosted.position) this.#repair(hosted);
+    else this.#askAgain(hosted);
   }
 
   /** What was lost may be missing in what is held. Who holds nothing has not asked: it waits for that, or takes a page. */

@@ -33,6 +33,7 @@ export class Directory {
   readonly places = new Places();
   readonly #edges = new Map<number, Entry>();
   readonly #reasons = new Map<string, string>();
+  readonly #degraded = new Map<string, string>();
   readonly #ownSamples: () => Sample[];
   /** What edges that have ended had counted: no total ever falls. */
   #ended: Sample[] = [];
@@ -85,11 +86,18 @@ export class Directory {
     else this.#reasons.set(subject, reason);
   }
 
+  /** Says what does not work though the server is ready, or, without a reason, that this is over. */
+  degrade(subject: string, reason?: string): void {
+    if (reason === undefined) this.#degraded.delete(subject);
+    else this.#degraded.set(subject, reason);
+  }
+
   readiness(): Readiness {
     const silent = [...this.silences()].filter(([_, silence]) => silence > SILENT);
     const reasons = [...this.#reasons.values(), ...silent.map(([edge]) => `edge ${edge} is silent`)];
     if (this.#edges.size === 0) reasons.push("no edge is up");
-    return { ready: reasons.length === 0, reasons };
+    const readiness = { ready: reasons.length === 0, reasons };
+    return this.#degraded.size === 0 ? readiness : { ...readiness, degraded: [...this.#degraded.values()] };
   }
 
   /** The edge's listener is open: from here on it has to answer. */

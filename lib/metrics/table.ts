@@ -70,6 +70,11 @@ export const METRICS = Object.freeze({
     "max",
     "Messages that consumers gave back, or that were with one that ended.",
   ),
+  gong_broker_away: metric(
+    "gauge",
+    "max",
+    "1 while the broker cannot be reached: clients stay, and nothing can be published.",
+  ),
   gong_broker_faults_total: metric(
     "counter",
     "max",

@@ -1,6 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { BrokerFileError, listFiles } from "../../lib/brokers/files.ts";
+import { listFiles } from "../../lib/brokers/files.ts";
+import { BrokerSetupError } from "../../lib/brokers/setup_error.ts";
 import { openFile } from "../../lib/brokers/sqlite/file.ts";
 import { newMark, writeWitness } from "../../lib/brokers/sqlite/witness.ts";
 import { SqliteFolder } from "../support/sqlite.ts";
@@ -11,7 +12,7 @@ function refusal(file: string, schema: readonly string[] = SCHEMA): string {
   try {
     openFile(file, { schema }).close();
   } catch (error) {
-    assert(error instanceof BrokerFileError, String(error));
+    assert(error instanceof BrokerSetupError, String(error));
     assert(!/\n/.test(error.message), error.message);
     assertStringIncludes(error.message, file, "the file is named");
     return error.message;

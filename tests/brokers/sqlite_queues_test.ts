@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { BrokerFileError } from "../../lib/brokers/files.ts";
+import { BrokerSetupError } from "../../lib/brokers/setup_error.ts";
 import { openFile } from "../../lib/brokers/sqlite/file.ts";
 import { SCHEMA } from "../../lib/brokers/sqlite/schema.ts";
 import { queueChannel } from "../../lib/reserved.ts";
@@ -135,7 +135,7 @@ Deno.test("createSqliteBroker() refuses a file in which messages are missing, an
   db.exec("DELETE FROM messages WHERE offset = 2; PRAGMA wal_checkpoint(TRUNCATE)");
   db.close();
   const before = Deno.readFileSync(file);
-  assertThrows(() => folder.open(file), BrokerFileError, "is damaged: messages of the queue a are missing");
+  assertThrows(() => folder.open(file), BrokerSetupError, "is damaged: messages of the queue a are missing");
   assertEquals(Deno.readFileSync(file), before);
 });
 

@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { BrokerFileError } from "../../lib/brokers/files.ts";
+import { BrokerSetupError } from "../../lib/brokers/setup_error.ts";
 import { createSqliteBroker } from "../../lib/brokers/sqlite.ts";
 import { openFile } from "../../lib/brokers/sqlite/file.ts";
 import { SCHEMA } from "../../lib/brokers/sqlite/schema.ts";
@@ -290,7 +290,7 @@ Deno.test("createSqliteBroker() refuses a file in which publications are missing
   db.exec("DELETE FROM publications WHERE offset = 2; PRAGMA wal_checkpoint(TRUNCATE)");
   db.close();
   const before = Deno.readFileSync(file);
-  assertThrows(() => folder.open(file), BrokerFileError, "is damaged: publications of a are missing");
+  assertThrows(() => folder.open(file), BrokerSetupError, "is damaged: publications of a are missing");
   assertEquals(Deno.readFileSync(file), before);
 });
 

@@ -45,6 +45,7 @@ export const LAYERS: readonly string[] = [
   "lib/bus.ts",
   "lib/engineio/orders.ts",
   "lib/methods.ts",
+  "lib/cluster/",
   "lib/hub/",
   "lib/hub.ts",
   "lib/outbox.ts",

@@ -4,7 +4,8 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
-import { BrokerFileError, sizeOfFile } from "../files.ts";
+import { sizeOfFile } from "../files.ts";
+import { BrokerSetupError } from "../setup_error.ts";
 
 /** "Gong" in ASCII, where SQLite files say whose they are. */
 export const APPLICATION = 0x476f6e67;
@@ -24,20 +25,20 @@ export interface Expected {
 /**
  * Refuses a file that is not Gong's, of a newer version, torn, or open elsewhere. Nothing of it changes.
  *
- * @throws {BrokerFileError} saying what is wrong with it
+ * @throws {BrokerSetupError} saying what is wrong with it
  */
 export function checkFile(path: string, name: string, expected: Expected): void {
   const log = sizeOfFile(`${path}-wal`) ?? 0;
   const size = sizeOfFile(path) ?? 0;
   // One of a single byte SQLite would take for empty.
-  if (size > 0 && size < SHORTEST) throw new BrokerFileError(`${name} is not a file of Gong`);
-  if (size === 0) throw new BrokerFileError(`${name} is damaged: it is empty, and its log is not`);
+  if (size > 0 && size < SHORTEST) throw new BrokerSetupError(`${name} is not a file of Gong`);
+  if (size === 0) throw new BrokerSetupError(`${name} is damaged: it is empty, and its log is not`);
   withSecondName(path, log > 0, (second) => {
     const db = new DatabaseSync(second, { readOnly: true });
     try {
       db.exec(`PRAGMA busy_timeout = ${PATIENCE}`);
       const problem = findProblem(db, expected, log > 0 ? undefined : size);
-      if (problem !== undefined) throw new BrokerFileError(`${name} ${problem}`);
+      if (problem !== undefined) throw new BrokerSetupError(`${name} ${problem}`);
     } finally {
       db.close();
     }

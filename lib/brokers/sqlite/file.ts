@@ -4,7 +4,8 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
-import { BrokerFileError, followLink, listFiles, sizeOfFile, statFile } from "../files.ts";
+import { followLink, listFiles, sizeOfFile, statFile } from "../files.ts";
+import { BrokerSetupError } from "../setup_error.ts";
 import { APPLICATION, checkFile, PATIENCE } from "./check.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { newMark, readWitness, type Witness, writeWitness } from "./witness.ts";
@@ -54,7 +55,7 @@ const WAL = 8 << 20;
  * Opens the file for this process alone; makes it, for its user alone, when it is not there. What is torn, or not Gong's,
  * or of a newer Gong, is left as it is.
  *
- * @throws {BrokerFileError} saying what is wrong with it
+ * @throws {BrokerSetupError} saying what is wrong with it
  */
 export function openFile(name: string, options: FileOptions): OpenFile {
   // Neither ":memory:" nor "file:" is anything special.
@@ -63,8 +64,8 @@ export function openFile(name: string, options: FileOptions): OpenFile {
     try {
       return open(path, name, options);
     } catch (error) {
-      if (error instanceof BrokerFileError) throw error;
-      if (left === 1 || !isLocked(error)) throw new BrokerFileError(explain(name, error), { cause: error });
+      if (error instanceof BrokerSetupError) throw error;
+      if (left === 1 || !isLocked(error)) throw new BrokerSetupError(explain(name, error), { cause: error });
       sleep(Math.random() * PATIENCE);
     }
   }
@@ -133,9 +134,9 @@ function toOpenFile(db: DatabaseSync, path: string, { mark, sync }: Run, options
 /** SQLite itself would make it readable for everybody. */
 function makeFile(path: string, name: string): void {
   const info = statFile(path);
-  if (info?.isDirectory) throw new BrokerFileError(`${name} is a folder, not a file`);
-  if (info && !info.isFile) throw new BrokerFileError(`${name} is no file`);
-  if (!info && sizeOfFile(`${path}-wal`)) throw new BrokerFileError(`${name} is missing, and its log is there`);
+  if (info?.isDirectory) throw new BrokerSetupError(`${name} is a folder, not a file`);
+  if (info && !info.isFile) throw new BrokerSetupError(`${name} is no file`);
+  if (!info && sizeOfFile(`${path}-wal`)) throw new BrokerSetupError(`${name} is missing, and its log is there`);
   // Another may be quicker: who has it will be seen.
   if (!info) Deno.openSync(path, { write: true, create: true, mode: 0o600 }).close();
 }

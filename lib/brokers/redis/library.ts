@@ -1,0 +1,29 @@
+/**
+ * The functions that run inside Redis, as one library of Lua. Its name and those of its functions end with a digest of
+ * its text, so that releases which run beside each other each find their own.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+
+/** Those who add functions: each a piece of Lua that calls `register(name, function)`. */
+const PIECES: readonly string[] = [];
+
+const BODY = PIECES.join("\n");
+const DIGEST = createHash("sha256").update(BODY).digest("hex").slice(0, 12);
+
+/** What Redis knows the library by. */
+export const LIBRARY_NAME = `gong_${DIGEST}`;
+
+/** The text of the library, for `FUNCTION LOAD`. */
+export const LIBRARY = `#!lua name=${LIBRARY_NAME}
+local function register(name, call)
+  redis.register_function('gong_' .. name .. '_${DIGEST}', call)
+end
+${BODY}
+`;
+
+/** What Redis knows a function of the library by. */
+export function functionName(name: string): string {
+  return `gong_${name}_${DIGEST}`;
+}

@@ -1,0 +1,46 @@
+/**
+ * The other nodes, as a hub sees them: what nodes ask of each other, and how.
+ *
+ * @module
+ */
+import { GongError } from "../errors.ts";
+import type { Selector, SessionInfo, Signal } from "../types.ts";
+
+/** What a node asks of another. Payloads and answers are JSON but for `Signal.data`, which may be bytes. */
+export interface NodeMethods {
+  sessions(page: { after?: string; limit: number }): Promise<{ sessions: SessionInfo[]; total: number }>;
+  session(id: string): Promise<SessionInfo | undefined>;
+  closeSession(order: { id: string; code: number; reason: string }): Promise<boolean>;
+  signal(order: { sessions: readonly string[] | "all"; signal: Signal }): Promise<number>;
+  signalUsers(order: { users: readonly string[]; signal: Signal }): Promise<number>;
+  answer(order: { reply: string; signal: Signal }): Promise<boolean>;
+  disconnect(order: { selector: Selector; reason: string }): Promise<number>;
+  subscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
+  unsubscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
+}
+
+type Payload<M extends keyof NodeMethods> = Parameters<NodeMethods[M]>[0];
+type Answer<M extends keyof NodeMethods> = Awaited<ReturnType<NodeMethods[M]>>;
+
+/** The other nodes that have a lease. */
+export interface Peers {
+  /** Number of this node; 0 where there is only one. */
+  readonly node: number;
+  /** Numbers of the others. */
+  readonly others: readonly number[];
+  /** @throws {GongError} `not_found`: there is no such node; `overloaded`: it does not answer in time */
+  request<M extends keyof NodeMethods>(node: number, method: M, payload: Payload<M>): Promise<Answer<M>>;
+  /** What the others answer, without those that do not in time. */
+  askAll<M extends keyof NodeMethods>(
+    method: M,
+    payload: Payload<M>,
+  ): Promise<{ readonly node: number; readonly answer: Answer<M> }[]>;
+}
+
+/** Where there is only one node. */
+export const ALONE: Peers = {
+  node: 0,
+  others: [],
+  request: () => Promise.reject(new GongError("not_found")),
+  askAll: () => Promise.resolve([]),
+};
