@@ -1,0 +1,124 @@
+/**
+ * A Redis server as a child process, with nothing in it.
+ *
+ * @module
+ */
+import { createClient } from "@redis/client";
+import { Lines } from "./lines.ts";
+
+/** Settings of {@linkcode startRedis}. */
+export interface RedisOptions {
+  /** Further arguments, e.g. `["--appendonly", "yes"]`; last wins. */
+  readonly args?: readonly string[];
+  /** The port to listen on, e.g. that of one which has ended. Default: a free one. */
+  readonly port?: number;
+  /** A working directory that is there already and stays, in place of a new one. */
+  readonly dir?: string;
+}
+
+/** A running Redis. */
+export interface Redis extends AsyncDisposable {
+  /** `redis://127.0.0.1:PORT` */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly dir: string;
+  /** One command, on a connection of its own, e.g. `command("CLIENT", "KILL", "TYPE", "pubsub")`. */
+  command(...args: string[]): Promise<unknown>;
+  /** SIGSTOP and SIGCONT. */
+  pause(): void;
+  resume(): void;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  /** SIGTERM: it saves, if it was started so. */
+  stop(): Promise<void>;
+}
+
+const PROGRAM = "redis-server";
+
+/** Whether this machine has Redis. */
+function hasRedis(): boolean {
+  return (Deno.env.get("PATH") ?? "").split(":").some((folder) => {
+    try {
+      return Deno.statSync(`${folder}/${PROGRAM}`).isFile;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** A test that needs Redis. Where there is none it is skipped, but not in CI, where that is a failure. */
+export function redisTest(name: string, run: () => Promise<void>): void {
+  Deno.test({ name, ignore: !HAS_REDIS && Deno.env.get("CI") === undefined, fn: run });
+}
+
+/** Starts it and resolves when it answers. Nothing is saved unless `args` say so. */
+export async function startRedis({ args = [], port, dir }: RedisOptions = {}): Promise<Redis> {
+  const folder = dir ?? await Deno.makeTempDir({ prefix: "gong-redis-" });
+  for (let tries = 0;; tries++) {
+    const own = port ?? freePort();
+    const child = new Deno.Command(PROGRAM, {
+      args: ["--bind", "127.0.0.1", "--port", String(own), "--dir", folder, "--save", "", ...args],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const printed = new Lines();
+    const collected = printed.collect(child.stdout);
+    const finished = child.status.then(async () => {
+      await collected;
+      if (dir === undefined) await Deno.remove(folder, { recursive: true }).catch(() => {});
+    });
+    try {
+      await printed.find(/Ready to accept connections/);
+    } catch (error) {
+      kill(child, "SIGKILL");
+      await finished;
+      // Somebody else took the port meanwhile.
+      if (port === undefined && tries < 3 && /Address already in use|Failed listening/.test(printed.text())) continue;
+      throw error;
+    }
+    return toRedis(own, folder, child, finished);
+  }
+}
+
+function toRedis(port: number, dir: string, child: Deno.ChildProcess, finished: Promise<void>): Redis {
+  const url = `redis://127.0.0.1:${port}`;
+  async function end(signal: Deno.Signal): Promise<void> {
+    kill(child, signal);
+    await finished;
+  }
+  return {
+    ...{ url, port, dir, pid: child.pid },
+    async command(...args) {
+      const client = createClient({ url, socket: { reconnectStrategy: false } });
+      client.on("error", () => {});
+      await client.connect();
+      try {
+        return await client.sendCommand(args);
+      } finally {
+        client.destroy();
+      }
+    },
+    pause: () => child.kill("SIGSTOP"),
+    resume: () => child.kill("SIGCONT"),
+    kill: () => end("SIGKILL"),
+    stop: () => end("SIGTERM"),
+    [Symbol.asyncDispose]: () => end("SIGKILL"),
+  };
+}
+
+function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch {
+    // Already ended.
+  }
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+const HAS_REDIS = hasRedis();
