@@ -380,8 +380,8 @@ export class Hub {
     measure?.();
     const { channels, publications, bytes, queues } = this.#broker.stats();
     metrics.gauge("gong_channels", {}, channels);
-    metrics.gauge("gong_history_publications", {}, publications);
-    metrics.gauge("gong_history_bytes", {}, bytes);
+    if (publications !== undefined) metrics.gauge("gong_history_publications", {}, publications);
+    if (bytes !== undefined) metrics.gauge("gong_history_bytes", {}, bytes);
     metrics.gauge("gong_queues", {}, queues.queues);
     metrics.gauge("gong_queue_messages", {}, queues.messages);
     metrics.gauge("gong_queue_bytes", {}, queues.bytes);

@@ -113,6 +113,8 @@ export interface History {
 export interface RecordChange {
   readonly key: string;
   readonly value?: string;
+  /** There must not be one under this key yet: else nothing of all the changes is, and that is a `conflict`. */
+  readonly isNew?: true;
 }
 
 /** A message of a queue. It has a number where a publication has an offset; nobody sees it but its consumer. */
@@ -192,7 +194,12 @@ export interface Broker {
   publish(drafts: readonly Draft[], options?: PublishOptions): Promise<PublishResult[]>;
   /** The records whose keys begin with the prefix, by their keys. */
   records(prefix: string): Promise<ReadonlyMap<string, string>>;
-  /** Changes records, all or none. @throws {GongError} `bad_request` for a key; `overloaded` when that cannot be stored */
+  /**
+   * Changes records, all or none.
+   *
+   * @throws {GongError} `bad_request` for a key; `conflict` where one that has to be new is not; `overloaded` when that
+   * cannot be stored
+   */
   record(changes: readonly RecordChange[]): Promise<void>;
   /**
    * What came after the start, and the top, as of one instant. Without a start: no publications, only the top.
@@ -211,11 +218,11 @@ export interface Broker {
   claim(queue: string, limit: PageLimit): Promise<QueuedMessage[]>;
   /** Settles what was claimed, all or none; offsets that nobody has claimed are passed over. */
   settle(settlings: readonly Settling[]): Promise<void>;
-  /** Channels known, publications and bytes held; queues that have messages, those, their bytes, and how many are claimed. */
+  /** Channels known, publications and bytes held, if they are held here; queues that have messages, those, their bytes, and how many are claimed. */
   stats(): {
     channels: number;
-    publications: number;
-    bytes: number;
+    publications?: number;
+    bytes?: number;
     queues: { queues: number; messages: number; bytes: number; claimed: number };
   };
   close(): Promise<void>;

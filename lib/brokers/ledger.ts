@@ -64,7 +64,7 @@ export function randomEpoch(): string {
 }
 
 /** @throws {GongError} `bad_request` for a key that is not 1 to 256 bytes of a text without control characters */
-function checkKeys(changes: readonly RecordChange[]): void {
+export function checkKeys(changes: readonly RecordChange[]): void {
   for (const { key } of changes) {
     // With half a character, two keys would be one in UTF-8.
     if (key !== "" && byteLength(key) <= MAX_KEY && !/[\p{Cc}\p{Cs}]/u.test(key)) continue;
@@ -225,7 +225,10 @@ export class Ledger implements Broker {
     });
   }
 
+  /** @throws {GongError} `conflict` */
   #record(changes: readonly RecordChange[]): void {
+    const isTaken = ({ key, isNew }: RecordChange) => isNew && this.#store.records(key).has(key);
+    if (changes.some(isTaken)) throw new GongError("conflict", "There is such a record.");
     for (const change of changes) this.#store.changeRecord(change);
   }
 

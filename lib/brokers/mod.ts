@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import { GongError } from "../errors.ts";
 import type { Announce, Broker } from "../types.ts";
 import { createMemoryBroker } from "./memory.ts";
+import { createRedisBroker } from "./redis.ts";
 import { createSqliteBroker } from "./sqlite.ts";
 
 /** What brokers are given beside the configuration. */
@@ -24,6 +25,7 @@ export interface BrokerParts {
 const FACTORIES: Readonly<Record<string, (announce: Announce, options: Config & BrokerParts) => Broker>> = {
   "memory:": createMemoryBroker,
   "sqlite:": createSqliteBroker,
+  "redis:": createRedisBroker,
 };
 
 /**

@@ -117,7 +117,7 @@ for (const seed of [1, 2, 3, 4, 5, 6]) {
       const [expected, actual] = [await call(memory), await call(sqlite)];
       assertEquals(actual, expected, `step ${step}`);
       assertEquals(sqlite.stats(), memory.stats(), `step ${step}`);
-      assert(memory.stats().bytes <= options(0).historyBudget, `step ${step}`);
+      assert(memory.stats().bytes! <= options(0).historyBudget, `step ${step}`);
       const prefix = random.pick(["", "r", "🎉", "\uffff", "r1"]);
       assertEquals(await sqlite.records(prefix), await memory.records(prefix), `step ${step}`);
       for (const [, code, text] of JSON.stringify(expected ?? "").matchAll(/"code":"(\w+)","message":"([^"]*)"/g)) {
@@ -142,7 +142,7 @@ for (const seed of [1, 2, 3, 4, 5, 6]) {
     // What the file holds, another process would find.
     const stats = sqlite.stats();
     const again = folder.open(folder.copy(file), () => {}, { ...options(1), maxChannels: 100 });
-    assert(again.stats().bytes <= stats.bytes);
+    assert(again.stats().bytes! <= stats.bytes!);
     assertEquals(await again.records(""), await memory.records(""));
     for (const queue of ["q0", "q1", "q2", "q3"]) {
       const offsets = Array.from({ length: 10_000 }, (_, index) => index);

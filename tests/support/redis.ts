@@ -52,6 +52,16 @@ export function redisTest(name: string, run: () => Promise<void>): void {
   Deno.test({ name, ignore: !HAS_REDIS && Deno.env.get("CI") === undefined, fn: run });
 }
 
+let shared: Promise<Redis> | undefined;
+
+/** One for all tests of a file, which keep to prefixes of their own. It ends with the process. */
+export function sharedRedis(): Promise<Redis> {
+  return shared ??= startRedis().then((redis) => {
+    globalThis.addEventListener("unload", () => Deno.kill(redis.pid, "SIGKILL"));
+    return redis;
+  });
+}
+
 /** Starts it and resolves when it answers. Nothing is saved unless `args` say so. */
 export async function startRedis({ args = [], port, dir }: RedisOptions = {}): Promise<Redis> {
   const folder = dir ?? await Deno.makeTempDir({ prefix: "gong-redis-" });

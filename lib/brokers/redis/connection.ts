@@ -15,16 +15,24 @@ export type Reply = Buffer | number | null | readonly Reply[];
 export interface ConnectionOptions {
   /** `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or with `rediss:` over TLS. */
   readonly url: string;
+  /** What all keys and channels begin with. */
+  readonly prefix: string;
+  /** What is announced is heard again: whatever was announced before may be missing. */
+  readonly onListening: () => void;
   /** Redis cannot be reached, for this reason, or can be again. */
   readonly onAway: (reason: string | undefined) => void;
 }
 
 /** A connection for calls and one for what is announced. Both come back by themselves. */
 export class RedisConnection {
+  readonly prefix: string;
+  /** Keys of different slots cannot be in one call. */
+  readonly isCluster = false;
   readonly #caller;
   readonly #listener;
 
   constructor(options: ConnectionOptions) {
+    this.prefix = options.prefix;
     const client = createClient({
       url: options.url,
       disableOfflineQueue: true,
@@ -35,6 +43,7 @@ export class RedisConnection {
     this.#caller = client;
     this.#listener = client.duplicate();
     this.#listener.on("error", (error: Error) => options.onAway(error.message));
+    this.#listener.on("ready", () => options.onListening());
   }
 
   async start(): Promise<void> {

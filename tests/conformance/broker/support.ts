@@ -47,6 +47,10 @@ export interface BrokerFeatures {
   readonly bytes: boolean;
   /** Knows at most `maxChannels`, and forgets those that nobody hears. */
   readonly forgets: boolean;
+  /** Knows what is kept over all channels: `stats()` says it. */
+  readonly counts: boolean;
+  /** Registers a test where that takes more than Deno. Default `Deno.test`. */
+  readonly register?: (title: string, run: () => Promise<void>) => void;
   /** What was acknowledged outlives the process. */
   readonly reopen?: ReopenBroker;
 }

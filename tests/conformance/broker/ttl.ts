@@ -27,7 +27,7 @@ export function testTtl(test: Test, features: BrokerFeatures): void {
     assertEquals([publications[0], publications[2], recovered], [all()[0], all()[2], true]);
     const { contentType: _type, ...place } = publications[1]!;
     assertEquals(place, { channel: "a", epoch, offset, time, data: "", expired: true });
-    assert(broker.stats().bytes < 4000, `${broker.stats().bytes}`);
+    if (features.counts) assert(broker.stats().bytes! < 4000, `${broker.stats().bytes}`);
   });
 
   if (!features.clock) return;
@@ -52,14 +52,14 @@ export function testTtl(test: Test, features: BrokerFeatures): void {
     assertEquals(await expired(), [false, false, false, false]);
     now += 2;
     assertEquals(await expired(), [false, false, true, false]);
-    assert(broker.stats().bytes <= bytes - 2000, `${broker.stats().bytes} of ${bytes}`);
+    assert(broker.stats().bytes! <= bytes! - 2000, `${broker.stats().bytes!} of ${bytes}`);
     now += 4_400;
     assertEquals(await expired(), [false, false, true, false]);
     now += 100;
     assertEquals(await expired(), [true, false, true, false]);
     now += 100_000;
     assertEquals(await expired(), [true, false, true, true]);
-    assert(broker.stats().bytes <= bytes - 6000);
+    assert(broker.stats().bytes! <= bytes! - 6000);
     assertEquals(broker.stats().publications, 4);
     await broker.publish([text("a", "5")]);
     assertEquals(await kept(broker, "a"), 5, "places count as kept");

@@ -1,0 +1,263 @@
+/**
+ * What runs inside Redis for channels: numbering, history and announcing as one step.
+ *
+ * @module
+ */
+
+/**
+ * Of a channel there is a hash (`e` epoch, `o` offset of its last publication, `f` first offset of this epoch, `r` the
+ * replication id under which that was written, `b` bytes of history) and a stream, whose ids are `OFFSET-0` and whose
+ * entries have `t` time, `b` size, `p` payload and, if they expire, `x` when.
+ *
+ * Each promotion and each start of a server has another replication id. So one that is as it was stands for one line of
+ * history, and under any other what was acknowledged may be missing: the channel goes on in a new epoch.
+ */
+export const CHANNELS = String.raw`
+local NUMBER_KEPT = 7 * 86400 * 1000
+local ID_KEPT = 300 * 1000
+local ANNOUNCED = 1024 * 1024
+
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function replication()
+  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+end
+
+local function save(channel)
+  redis.call('HSET', channel.hash, 'e', channel.epoch, 'o', whole(channel.offset), 'f', whole(channel.first),
+    'r', channel.replication, 'b', whole(channel.bytes))
+  redis.call('PEXPIRE', channel.hash, NUMBER_KEPT)
+end
+
+-- The channel as it is, or as it begins, or as it goes on where something may be missing.
+-- candidate is the epoch it gets then; known is the position that whoever calls knows of.
+local function open(hash, stream, id, candidate, knownEpoch, knownOffset)
+  local fields = redis.call('HMGET', hash, 'e', 'o', 'f', 'r', 'b')
+  local channel = { hash = hash, stream = stream, replication = id }
+  channel.epoch = fields[1]
+  channel.offset = tonumber(fields[2])
+  channel.first = tonumber(fields[3])
+  channel.bytes = tonumber(fields[5])
+  if not (channel.epoch and channel.offset and channel.first and channel.bytes) then
+    redis.call('DEL', stream)
+    channel.epoch = candidate
+    channel.offset = 0
+    channel.first = 1
+    channel.bytes = 0
+    save(channel)
+  elseif fields[4] ~= id or (channel.epoch == knownEpoch and channel.offset < tonumber(knownOffset)) then
+    channel.epoch = candidate
+    channel.first = channel.offset + 1
+    save(channel)
+  elseif redis.call('PTTL', hash) < NUMBER_KEPT / 2 then
+    redis.call('PEXPIRE', hash, NUMBER_KEPT)
+  end
+  return channel
+end
+
+local function entryOf(raw)
+  local entry = { offset = tonumber(string.match(raw[1], '^%d+')) }
+  for index = 1, #raw[2], 2 do entry[raw[2][index]] = raw[2][index + 1] end
+  entry.t = tonumber(entry.t)
+  entry.b = tonumber(entry.b)
+  entry.x = tonumber(entry.x)
+  return entry
+end
+
+-- The oldest go for as long as tooMuch says so of the next one and how many there are.
+local function trim(channel, tooMuch)
+  local count = redis.call('XLEN', channel.stream)
+  local last
+  while count > 0 do
+    local raws = redis.call('XRANGE', channel.stream, last and ('(' .. last) or '-', '+', 'COUNT', count > 10 and 10 or count)
+    if #raws == 0 then break end
+    for _, raw in ipairs(raws) do
+      local entry = entryOf(raw)
+      if not tooMuch(entry, count) then
+        if last then redis.call('XTRIM', channel.stream, 'MINID', raw[1]) end
+        return count
+      end
+      channel.bytes = channel.bytes - entry.b
+      count = count - 1
+      last = raw[1]
+    end
+  end
+  if last then redis.call('DEL', channel.stream) end
+  channel.bytes = 0
+  return 0
+end
+
+local function dropAged(channel, time, age)
+  local oldest = time - age
+  return trim(channel, function(entry) return entry.t < oldest end)
+end
+
+-- ARGV: atomic (1 or 0), number of channels, number of changes of records; those changes; of each channel: candidate, epoch and offset that are known, count, bytes and
+-- age (milliseconds) of its history; of each draft: number of its channel, number of its id's key (or 0), digest, size,
+-- ttl (milliseconds, or empty), payload.
+-- KEYS: of each channel its hash, its stream and where it is announced; with changes of records their hash; then those of
+-- the ids. The records change only if all drafts are taken, which atomic has to see to.
+-- Answers the time; epochs and first offsets of the channels; and of each draft its offset, negative when it is a repeat,
+-- 0 when it is a conflict, which with atomic is all that there is.
+register('publish', function(keys, args)
+  local atomic = args[1] == '1'
+  local channels = {}
+  local time = now()
+  local id = replication()
+  local recordCount = tonumber(args[3])
+  local at = 4 + recordCount * 3
+  for index = 1, tonumber(args[2]) do
+    local key = index * 3 - 2
+    local channel = open(keys[key], keys[key + 1], id, args[at], args[at + 1], args[at + 2])
+    channel.announced = keys[key + 2]
+    channel.limits = { count = tonumber(args[at + 3]), bytes = tonumber(args[at + 4]), age = tonumber(args[at + 5]) }
+    channel.fresh = {}
+    channels[index] = channel
+    dropAged(channel, time, channel.limits.age)
+    at = at + 6
+  end
+  local idKeys = #channels * 3 + (recordCount > 0 and 1 or 0)
+  local results = {}
+  local known = {}
+  local function find(key)
+    if known[key] then return known[key] end
+    local value = redis.call('GET', keys[idKeys + key])
+    if not value then return nil end
+    local offset, digest = string.match(value, '^(%d+) (.*)$')
+    known[key] = { offset = tonumber(offset), digest = digest }
+    return known[key]
+  end
+  if recordCount > 0 and not mayRecord(keys[idKeys], args, 4, recordCount) then return { time, {}, { 0 } } end
+  if atomic then
+    local own = {}
+    for draft = at, #args, 6 do
+      local key = tonumber(args[draft + 1])
+      if key > 0 then
+        local one = own[key] or find(key)
+        if one and one.digest ~= args[draft + 2] then return { time, {}, { 0 } } end
+        own[key] = { digest = args[draft + 2] }
+      end
+    end
+  end
+  for draft = at, #args, 6 do
+    local channel = channels[tonumber(args[draft])]
+    local key = tonumber(args[draft + 1])
+    local one = key > 0 and find(key)
+    if one then
+      results[#results + 1] = one.digest == args[draft + 2] and -one.offset or 0
+    else
+      channel.offset = channel.offset + 1
+      results[#results + 1] = channel.offset
+      local entry = { size = tonumber(args[draft + 3]), ttl = args[draft + 4], payload = args[draft + 5] }
+      channel.fresh[#channel.fresh + 1] = entry
+      if channel.limits.count > 0 then
+        local fields = { 't', whole(time), 'b', whole(entry.size), 'p', entry.payload }
+        if entry.ttl ~= '' then
+          fields[7] = 'x'
+          fields[8] = whole(time + tonumber(entry.ttl))
+        end
+        redis.call('XADD', channel.stream, whole(channel.offset) .. '-0', unpack(fields))
+        channel.bytes = channel.bytes + entry.size
+      end
+      if key > 0 then
+        redis.call('SET', keys[idKeys + key], whole(channel.offset) .. ' ' .. args[draft + 2], 'PX', ID_KEPT)
+        known[key] = { offset = channel.offset, digest = args[draft + 2] }
+      end
+    end
+  end
+  if recordCount > 0 then record(keys[idKeys], args, 4, recordCount) end
+  local epochs = {}
+  for index, channel in ipairs(channels) do
+    epochs[index * 2 - 1] = channel.epoch
+    epochs[index * 2] = channel.first
+    if #channel.fresh > 0 then
+      trim(channel, function(_, count) return count > channel.limits.count or channel.bytes > channel.limits.bytes end)
+      if redis.call('XLEN', channel.stream) > 0 then redis.call('PEXPIRE', channel.stream, channel.limits.age) end
+      save(channel)
+      local offset = channel.offset - #channel.fresh + 1
+      local lengths, payloads, size = {}, {}, 0
+      for place, entry in ipairs(channel.fresh) do
+        lengths[#lengths + 1] = #entry.payload
+        payloads[#payloads + 1] = entry.payload
+        size = size + #entry.payload
+        if size >= ANNOUNCED or place == #channel.fresh then
+          local head = table.concat({ '1', channel.epoch, whole(offset), whole(time), table.concat(lengths, ',') }, ' ')
+          redis.call('SPUBLISH', channel.announced, head .. '\n' .. table.concat(payloads))
+          offset = offset + #lengths
+          lengths, payloads, size = {}, {}, 0
+        end
+      end
+    end
+  end
+  return { time, epochs, results }
+end)
+
+-- KEYS: of each channel its hash and its stream. ARGV: of each its candidate and the epoch and offset that are known.
+-- Answers of each its epoch, its offset and the first offset of the epoch.
+register('positions', function(keys, args)
+  local id = replication()
+  local positions = {}
+  for index = 1, #keys / 2 do
+    local at = index * 3 - 2
+    local channel = open(keys[index * 2 - 1], keys[index * 2], id, args[at], args[at + 1], args[at + 2])
+    positions[at] = channel.epoch
+    positions[at + 1] = channel.offset
+    positions[at + 2] = channel.first
+  end
+  return positions
+end)
+
+-- KEYS: hash and stream. ARGV: candidate, epoch and offset that are known, age of its history in milliseconds; where to
+-- begin ('top', 'last' or 'after'), for that an epoch and a number; how many at most and how many bytes; 1: what has
+-- expired too, and what is too old, as they are.
+-- Answers epoch, offset and first offset of the epoch; whether all is there after the start; after which offset what is
+-- read begins; and of each publication its offset, time, and payload, or nothing for one that has expired.
+register('read', function(keys, args)
+  local time = now()
+  local channel = open(keys[1], keys[2], replication(), args[1], args[2], args[3])
+  local isRaw = args[9] == '1'
+  local answer = { channel.epoch, channel.offset, channel.first, 1, channel.offset, {} }
+  if args[5] == 'top' then return answer end
+  local count
+  if isRaw then
+    count = redis.call('XLEN', channel.stream)
+  else
+    local bytes = channel.bytes
+    count = dropAged(channel, time, tonumber(args[4]))
+    if channel.bytes ~= bytes then redis.call('HSET', channel.hash, 'b', whole(channel.bytes)) end
+  end
+  local after = tonumber(args[7])
+  if args[5] == 'last' then
+    after = math.max(channel.offset - count, channel.offset - after)
+  elseif args[6] ~= channel.epoch or after > channel.offset or (after < channel.offset - count and not isRaw) then
+    answer[4] = 0
+    return answer
+  end
+  answer[5] = after
+  local left = tonumber(args[8])
+  local room = tonumber(args[10])
+  local last = whole(after + 1) .. '-0'
+  while left > 0 do
+    local raws = redis.call('XRANGE', channel.stream, last, '+', 'COUNT', math.min(left, 100))
+    for _, raw in ipairs(raws) do
+      local entry = entryOf(raw)
+      local isOver = not isRaw and entry.x and entry.x <= time
+      room = room - (isOver and 256 or entry.b)
+      if room < 0 and #answer[6] > 0 then return answer end
+      if isOver then entry.p = false end
+      answer[6][#answer[6] + 1] = { entry.offset, entry.t, entry.p }
+      last = '(' .. raw[1]
+    end
+    left = left - #raws
+    if #raws < 100 then break end
+  end
+  return answer
+end)
+`;
