@@ -31,6 +31,10 @@ export interface RedisBrokerOptions extends Partial<HistorySettings> {
   readonly broker: string;
   /** What all keys begin with. Default `gong:`. */
   readonly brokerPrefix?: string;
+  /** How long Redis may take to answer, in seconds, before it counts as away. Default 2. */
+  readonly brokerWait?: number;
+  /** PEM of those who sign its certificate, where the system does not know them. */
+  readonly ca?: string;
   readonly onFault?: (error: unknown) => void;
   readonly onAway?: (reason: string | undefined) => void;
   readonly onMoved?: (channels: readonly string[]) => void;
@@ -60,7 +64,9 @@ class RedisBroker implements Broker {
     this.#connection = new RedisConnection({
       url: options.broker,
       prefix: options.brokerPrefix ?? "gong:",
-      onAway,
+      ca: options.ca,
+      wait: options.brokerWait ?? 2,
+      ...{ onAway, onFault },
       onListening: () => {
         if (this.#state === "open") this.#channels.catchUp().catch(() => {});
       },

@@ -4,54 +4,78 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { createClient, RESP_TYPES } from "@redis/client";
 import { GongError } from "../../errors.ts";
+import { BrokerSetupError } from "../setup_error.ts";
+import { AwayError, type ClientOptions, RedisClient } from "./client.ts";
 import { functionName, LIBRARY } from "./library.ts";
+import { checkSetup } from "./setup.ts";
 
 /** What Redis answers: a text or bytes, a whole number, nothing, or a list of those. */
 export type Reply = Buffer | number | null | readonly Reply[];
 
 /** What a {@linkcode RedisConnection} is made with. */
-export interface ConnectionOptions {
-  /** `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or with `rediss:` over TLS. */
-  readonly url: string;
+export interface ConnectionOptions extends Pick<ClientOptions, "url" | "ca" | "wait" | "onAway"> {
   /** What all keys and channels begin with. */
   readonly prefix: string;
   /** What is announced is heard again: whatever was announced before may be missing. */
   readonly onListening: () => void;
-  /** Redis cannot be reached, for this reason, or can be again. */
-  readonly onAway: (reason: string | undefined) => void;
+  /** Redis has refused what it should not. */
+  readonly onFault: (error: unknown) => void;
 }
+
+/** How long Redis may be away when the server starts, in milliseconds. */
+const START = 10_000;
+/** What Redis says when it cannot take anything for the moment. */
+const PASSING = /^(OOM|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|MISCONF|BUSY|READONLY|TRYAGAIN)\b/;
 
 /** A connection for calls and one for what is announced. Both come back by themselves. */
 export class RedisConnection {
   readonly prefix: string;
   /** Keys of different slots cannot be in one call. */
   readonly isCluster = false;
-  readonly #caller;
-  readonly #listener;
+  readonly #options: ConnectionOptions;
+  readonly #caller: RedisClient;
+  readonly #listener: RedisClient;
+  /** Calls wait for it while the library is put into a Redis that has none. */
+  #loading: Promise<void> | undefined;
+  #isAway = false;
 
   constructor(options: ConnectionOptions) {
+    this.#options = options;
     this.prefix = options.prefix;
-    const client = createClient({
-      url: options.url,
-      disableOfflineQueue: true,
-      commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
-    });
-    client.on("error", (error: Error) => options.onAway(error.message));
-    client.on("ready", () => options.onAway(undefined));
-    this.#caller = client;
-    this.#listener = client.duplicate();
-    this.#listener.on("error", (error: Error) => options.onAway(error.message));
-    this.#listener.on("ready", () => options.onListening());
+    const { url, ca, wait } = options;
+    const onAway = () => this.#look();
+    this.#caller = new RedisClient({ url, ca, wait, onAway, onReady: () => {} });
+    this.#listener = new RedisClient({ url, ca, wait, onAway, onReady: () => options.onListening() });
   }
 
+  /** @throws {BrokerSetupError} when Redis cannot be reached, or not be used as it is set up */
   async start(): Promise<void> {
-    await Promise.all([this.#caller.connect(), this.#listener.connect()]);
+    // Until now nothing was there that could go away.
+    this.#isAway = true;
+    try {
+      await Promise.all([this.#caller.open(START), this.#listener.open(START)]);
+      await checkSetup({
+        send: (command) => this.#caller.send(command),
+        load: () => this.#load(),
+        call: (name, keys, args) => this.call(name, keys, args),
+        listen: async (channel) => {
+          await this.#listener.subscribe(channel, () => {});
+          await this.#listener.unsubscribe(channel);
+        },
+        prefix: this.prefix,
+      });
+    } catch (error) {
+      this.close();
+      if (error instanceof BrokerSetupError) throw error;
+      const { host } = new URL(this.#options.url);
+      const cause = error instanceof GongError ? error.cause : error;
+      throw new BrokerSetupError(`Redis at ${host}: ${(cause as Error).message}`, { cause: error });
+    }
   }
 
   /**
-   * Calls a function of the library, in the order of the calls.
+   * Calls a function of the library, in the order of the calls. What was sent is never sent again by itself.
    *
    * @param keys of one slot
    * @throws {GongError} `overloaded` when Redis is away, has no room, or does not answer in time: then it may have been done
@@ -59,33 +83,66 @@ export class RedisConnection {
   async call(name: string, keys: readonly string[], args: readonly (string | Uint8Array)[]): Promise<Reply> {
     const command = ["FCALL", functionName(name), String(keys.length), ...keys, ...args.map(toArgument)];
     try {
+      if (this.#loading) await this.#loading;
       try {
-        return await this.#caller.sendCommand<Reply>(command);
+        return await this.#caller.send<Reply>(command);
       } catch (error) {
-        if (!(error instanceof Error) || !/Function not found/i.test(error.message)) throw error;
-        await this.#caller.sendCommand(["FUNCTION", "LOAD", "REPLACE", LIBRARY]);
-        return await this.#caller.sendCommand<Reply>(command);
+        if (!isUnknownFunction(error)) throw error;
+        this.#loading ??= this.#load().finally(() => this.#loading = undefined);
+        await this.#loading;
+        return await this.#caller.send<Reply>(command);
       }
     } catch (error) {
-      throw new GongError("overloaded", "The broker cannot be reached now.", { retryAfter: 1, cause: error });
+      throw this.#refusal(error);
     }
   }
 
-  /** Hears what is announced on the channel, from when this resolves. */
+  /** Hears what is announced on the channel, from when this resolves. @throws {GongError} `overloaded` when it cannot now */
   async subscribe(channel: string, listener: (message: Buffer) => void): Promise<void> {
-    await this.#listener.sSubscribe(channel, (message: Buffer) => listener(message), true);
+    try {
+      await this.#listener.subscribe(channel, listener);
+    } catch (error) {
+      throw this.#refusal(error);
+    }
   }
 
+  /** Hears it no more. What comes meanwhile is nobody's. */
   async unsubscribe(channel: string): Promise<void> {
-    await this.#listener.sUnsubscribe(channel);
+    await this.#listener.unsubscribe(channel).catch(() => {});
   }
 
   close(): void {
-    this.#caller.destroy();
-    this.#listener.destroy();
+    this.#caller.close();
+    this.#listener.close();
+  }
+
+  async #load(): Promise<void> {
+    await this.#caller.send(["FUNCTION", "LOAD", "REPLACE", LIBRARY]);
+  }
+
+  #refusal(error: unknown): GongError {
+    if (error instanceof GongError) return error;
+    const message = error instanceof Error ? error.message : String(error);
+    // Behind the same name there may be another one that is the primary.
+    if (message.startsWith("READONLY")) this.#caller.renew();
+    const isPassing = error instanceof AwayError || PASSING.test(message) || !/^[A-Z]+ /.test(message);
+    if (!isPassing) this.#options.onFault(error);
+    return new GongError("overloaded", "The broker cannot take this now; try again.", { retryAfter: 1, cause: error });
+  }
+
+  #look(): void {
+    const reason = this.#caller.reason ?? this.#listener.reason;
+    const isAway = reason !== undefined;
+    if (isAway === this.#isAway) return;
+    this.#isAway = isAway;
+    this.#options.onAway(reason);
   }
 }
 
 function toArgument(value: string | Uint8Array): string | Buffer {
   return typeof value === "string" ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+}
+
+function isUnknownFunction(error: unknown): boolean {
+  return error instanceof Error && /Function not found|No functions registered/i.test(error.message);
 }

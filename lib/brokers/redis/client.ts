@@ -1,0 +1,199 @@
+/**
+ * One connection to Redis that is kept up: it comes back by itself, and one that stands still is given up.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { createClient, RESP_TYPES } from "@redis/client";
+
+/** What a {@linkcode RedisClient} is made with. */
+export interface ClientOptions {
+  /** `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or with `rediss:` over TLS. */
+  readonly url: string;
+  /** PEM of those who sign certificates, beside or in place of whom the system trusts. */
+  readonly ca?: string | undefined;
+  /** How long an answer may take, in seconds, before the connection counts as away. */
+  readonly wait: number;
+  /** It cannot be used, for this reason, or can be again. */
+  readonly onAway: (reason: string | undefined) => void;
+  /** It is there, at first or again; what it was subscribed to it is subscribed to again. */
+  readonly onReady: () => void;
+}
+
+/** Waiting times before another attempt, in milliseconds: doubled from the first to the last, with as much again by chance. */
+const FIRST_RETRY = 50;
+const LAST_RETRY = 1000;
+/** How often a connection is asked whether it is there, in milliseconds. */
+const PROBE = 1000;
+/** How many times `wait` it may stand still until it is made anew. */
+const GIVE_UP = 5;
+
+/** A connection that is given up when it stands still. */
+export class RedisClient {
+  readonly #options: ClientOptions;
+  readonly #client;
+  #reason: string | undefined = "it is not connected yet";
+  #probe: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
+  #lastError = "";
+
+  constructor(options: ClientOptions) {
+    const { url, ca } = options;
+    this.#options = options;
+    this.#client = createClient({
+      url,
+      // What cannot be asked now is refused now.
+      disableOfflineQueue: true,
+      socket: {
+        connectTimeout: options.wait * 1000,
+        ...(url.startsWith("rediss:") ? { tls: true as const, ...(ca === undefined ? {} : { ca }) } : {}),
+        reconnectStrategy: (retries) => Math.min(LAST_RETRY, FIRST_RETRY * 2 ** retries) * (1 + Math.random()),
+      },
+      commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
+    });
+    this.#client.on("error", (error: Error) => {
+      this.#lastError = explain(error);
+      this.#away(this.#lastError);
+    });
+    this.#client.on("ready", () => {
+      this.#away(undefined);
+      options.onReady();
+    });
+  }
+
+  /** Why it cannot be used, if it cannot. */
+  get reason(): string | undefined {
+    return this.#reason;
+  }
+
+  /**
+   * Resolves when it is there; from then on it stays so by itself.
+   *
+   * @param patience in milliseconds
+   * @throws {Error} what kept it from that, for as long or in a way that does not pass
+   */
+  async open(patience: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const { promise, reject } = Promise.withResolvers<never>();
+    const fail = (error: Error) => {
+      if (isLasting(error)) reject(error);
+    };
+    this.#client.on("error", fail);
+    timer = setTimeout(() => reject(new Error(this.#lastError || "it does not answer")), patience);
+    try {
+      const connected = this.#client.connect();
+      connected.catch(() => {});
+      await Promise.race([connected, promise]);
+    } catch (error) {
+      this.close();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      this.#client.off("error", fail);
+    }
+    this.#watch();
+  }
+
+  /** Sends a command after those before it. @throws {Error} what Redis says, or that it cannot be asked */
+  async send<T>(command: (string | Buffer)[]): Promise<T> {
+    if (this.#reason !== undefined) throw new AwayError(this.#reason);
+    const answer = this.#client.sendCommand<T>(command);
+    const { wait } = this.#options;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const reason = `no answer within ${wait} s`;
+        this.#away(reason);
+        reject(new AwayError(reason));
+      }, wait * 1000);
+    });
+    // However late, it is an answer: what stood still goes on.
+    answer.then(() => this.#back(), (error) => error instanceof Error && isReply(error) && this.#back());
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async subscribe(channel: string, listener: (message: Buffer) => void): Promise<void> {
+    if (this.#reason !== undefined) throw new AwayError(this.#reason);
+    await this.#client.sSubscribe(channel, listener, true);
+  }
+
+  async unsubscribe(channel: string): Promise<void> {
+    await this.#client.sUnsubscribe(channel);
+  }
+
+  /** It is made anew: another server may be meant by its name by now. */
+  renew(): void {
+    if (this.#isClosed) return;
+    this.#client.destroy();
+    this.#client.connect().catch(() => {});
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#probe);
+    if (this.#client.isOpen) this.#client.destroy();
+  }
+
+  /** Asks whether it is there, for ever. */
+  #watch(): void {
+    if (this.#isClosed) return;
+    this.#probe = setTimeout(async () => {
+      await this.#ask();
+      this.#watch();
+    }, PROBE);
+  }
+
+  async #ask(): Promise<void> {
+    if (!this.#client.isReady) return;
+    const { wait } = this.#options;
+    let timers: ReturnType<typeof setTimeout>[] = [];
+    const late = new Promise<void>((resolve) => {
+      timers = [
+        setTimeout(() => this.#away(`no answer within ${wait} s`), wait * 1000),
+        setTimeout(() => {
+          this.renew();
+          resolve();
+        }, wait * 1000 * GIVE_UP),
+      ];
+    });
+    const answered = this.#client.sendCommand(["PING"]).then(() => this.#back(), () => {});
+    await Promise.race([answered, late]);
+    timers.forEach(clearTimeout);
+  }
+
+  #back(): void {
+    if (this.#client.isReady) this.#away(undefined);
+  }
+
+  #away(reason: string | undefined): void {
+    const isNews = (reason === undefined) !== (this.#reason === undefined);
+    this.#reason = reason;
+    if (isNews && !this.#isClosed) this.#options.onAway(reason);
+  }
+}
+
+/** Redis could not be asked, or did not answer. */
+export class AwayError extends Error {
+  override readonly name = "AwayError";
+}
+
+/** Whether Redis itself has said it. */
+function isReply(error: Error): boolean {
+  return /^[A-Z]+ /.test(error.message);
+}
+
+/** Whether to try again is of no use. */
+function isLasting(error: Error): boolean {
+  return /^(WRONGPASS|NOAUTH|NOPERM|ERR )/.test(error.message) ||
+    /certificate|UnknownIssuer|NotValidForName/i.test(explain(error));
+}
+
+/** An error of several attempts has no message of its own. */
+function explain(error: Error): string {
+  const errors = error instanceof AggregateError ? error.errors : [];
+  return error.message || String(errors.at(-1)?.message ?? error.name);
+}
