@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Buffer } from "node:buffer";
 import { createClient } from "@redis/client";
 import { Lines } from "./lines.ts";
 
@@ -24,7 +25,7 @@ export interface Redis extends AsyncDisposable {
   readonly pid: number;
   readonly dir: string;
   /** One command, on a connection of its own, e.g. `command("CLIENT", "KILL", "TYPE", "pubsub")`. */
-  command(...args: string[]): Promise<unknown>;
+  command(...args: (string | Buffer)[]): Promise<unknown>;
   /** SIGSTOP and SIGCONT. */
   pause(): void;
   resume(): void;

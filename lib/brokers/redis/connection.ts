@@ -39,14 +39,20 @@ export class RedisConnection {
   /** Calls wait for it while the library is put into a Redis that has none. */
   #loading: Promise<void> | undefined;
   #isAway = false;
+  /** One of them was made anew: something may have been missed. */
+  #isBehind = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.prefix = options.prefix;
     const { url, ca, wait } = options;
     const onAway = () => this.#look();
-    this.#caller = new RedisClient({ url, ca, wait, onAway, onReady: () => {} });
-    this.#listener = new RedisClient({ url, ca, wait, onAway, onReady: () => options.onListening() });
+    const onReady = () => {
+      this.#isBehind = true;
+      this.#look();
+    };
+    this.#caller = new RedisClient({ url, ca, wait, onAway, onReady });
+    this.#listener = new RedisClient({ url, ca, wait, onAway, onReady });
   }
 
   /** @throws {BrokerSetupError} when Redis cannot be reached, or not be used as it is set up */
@@ -133,9 +139,13 @@ export class RedisConnection {
   #look(): void {
     const reason = this.#caller.reason ?? this.#listener.reason;
     const isAway = reason !== undefined;
-    if (isAway === this.#isAway) return;
-    this.#isAway = isAway;
-    this.#options.onAway(reason);
+    if (isAway !== this.#isAway) {
+      this.#isAway = isAway;
+      this.#options.onAway(reason);
+    }
+    if (isAway || !this.#isBehind) return;
+    this.#isBehind = false;
+    this.#options.onListening();
   }
 }
 

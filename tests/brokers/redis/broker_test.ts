@@ -1,8 +1,8 @@
-import { createRedisBroker, type RedisBrokerOptions } from "../../lib/brokers/redis.ts";
-import type { Announce, Broker } from "../../lib/types.ts";
-import { testBroker } from "../conformance/broker.ts";
-import { type BrokerBounds } from "../conformance/broker/support.ts";
-import { redisTest, sharedRedis } from "../support/redis.ts";
+import { createRedisBroker, type RedisBrokerOptions } from "../../../lib/brokers/redis.ts";
+import type { Announce, Broker } from "../../../lib/types.ts";
+import { testBroker } from "../../conformance/broker.ts";
+import { type BrokerBounds } from "../../conformance/broker/support.ts";
+import { redisTest, sharedRedis } from "../../support/redis.ts";
 
 /** Under which prefix a broker keeps what it has. */
 const prefixes = new WeakMap<Broker, string>();

@@ -1,0 +1,263 @@
+import { assert, assertEquals } from "@std/assert";
+import { functionName } from "../../../lib/brokers/redis/library.ts";
+import { encodePayload } from "../../../lib/brokers/redis/payload.ts";
+import type { Position, Publication } from "../../../lib/types.ts";
+import { type Redis, redisTest, startRedis } from "../../support/redis.ts";
+import { heard, openNode, publishSurely, text } from "../../support/redis_broker.ts";
+import { until } from "../../support/until.ts";
+
+function offsets(publications: readonly Publication[]): number[] {
+  return publications.map(({ offset }) => offset);
+}
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+redisTest("what one node publishes another hears that listens, numbered as one", async () => {
+  await using redis = await startRedis();
+  await using one = await openNode(redis.url);
+  await using other = await openNode(redis.url);
+  await Promise.all([one.broker.subscribe("a"), other.broker.subscribe("a")]);
+  for (let n = 0; n < 50; n++) {
+    await Promise.all([one.broker.publish([text("a", `one ${n}`)]), other.broker.publish([text("a", `other ${n}`)])]);
+  }
+  const first = await heard(one, "a", 100);
+  const second = await heard(other, "a", 100);
+  assertEquals(first, second);
+  assertEquals(offsets(first), range(1, 100));
+});
+
+redisTest("a node hears only what it listens to, and nothing twice when it stops and begins again", async () => {
+  await using redis = await startRedis();
+  await using one = await openNode(redis.url);
+  await using other = await openNode(redis.url);
+  await other.broker.subscribe("a");
+  await one.broker.publish([text("a", "1"), text("b", "1")]);
+  await heard(other, "a", 1);
+  await other.broker.unsubscribe("a");
+  await one.broker.publish([text("a", "2")]);
+  await other.broker.subscribe("a");
+  assertEquals((await other.broker.read("a")).top.offset, 2);
+  await one.broker.publish([text("a", "3")]);
+  await heard(other, "a", 2);
+  assertEquals(other.announced.map(({ channel, data }) => `${channel}${data}`), ["a1", "a3"]);
+});
+
+redisTest("what is published while a channel is being subscribed to is announced, from where that began", async () => {
+  await using redis = await startRedis();
+  await using one = await openNode(redis.url);
+  await using other = await openNode(redis.url);
+  for (let n = 0; n < 50; n++) {
+    const channel = `c${n}`;
+    await other.broker.publish([text(channel, "before")]);
+    const subscribed = one.broker.subscribe(channel);
+    const own = one.broker.publish([text(channel, "own")]);
+    const foreign = other.broker.publish([text(channel, "foreign")]);
+    await Promise.all([subscribed, own, foreign]);
+    const { top } = await one.broker.read(channel);
+    const seen = one.announced.filter((publication) => publication.channel === channel);
+    const since = seen.findIndex(({ data }) => data === "own");
+    assert(since >= 0, "its own comes after it");
+    assertEquals(offsets(seen.slice(since)), range(seen[since]!.offset, top.offset), "up to what a read says");
+  }
+});
+
+redisTest("ten thousand channels are subscribed to at once, and each hears its own", async () => {
+  await using redis = await startRedis();
+  await using one = await openNode(redis.url);
+  await using other = await openNode(redis.url);
+  const channels = range(1, 10_000).map((n) => `c${n}`);
+  await Promise.all(channels.map((channel) => one.broker.subscribe(channel)));
+  const results = await other.broker.publish(channels.map((channel) => text(channel, channel)));
+  assert(results.every((result) => !("error" in result) && result.offset === 1));
+  await until(() => one.announced.length === channels.length, () => `${one.announced.length}`);
+  assert(one.announced.every(({ channel, data }) => channel === data));
+});
+
+redisTest("the listening connection is cut again and again: each publication once, in order", async () => {
+  await using redis = await startRedis();
+  await using one = await openNode(redis.url);
+  await using other = await openNode(redis.url);
+  await Promise.all([one.broker.subscribe("a"), other.broker.subscribe("a")]);
+  const count = 2000;
+  for (let n = 1; n <= count; n++) {
+    await publishSurely(one.broker, { ...text("a", `${n}`), id: `${n}` });
+    if (n % 400 === 0) await redis.command("CLIENT", "KILL", "TYPE", "pubsub");
+  }
+  assertEquals(offsets(await heard(one, "a", count)), range(1, count));
+  assertEquals(offsets(await heard(other, "a", count)), range(1, count));
+  assertEquals([...one.moved, ...other.moved, ...one.faults, ...other.faults], []);
+});
+
+redisTest("a last announcement that is lost in silence is found by itself", async () => {
+  await using redis = await startRedis();
+  await using one = await openNode(redis.url, { silence: 300 });
+  await one.broker.subscribe("a");
+  await publishUnannounced(redis, "a", ["lost"], 10);
+  assertEquals((await heard(one, "a", 1)).map(({ data }) => data), ["lost"]);
+});
+
+redisTest("what was lost and is not kept any more is said to be gone, and what follows is announced", async () => {
+  await using redis = await startRedis();
+  await using one = await openNode(redis.url, { historyCount: 2, silence: 300 });
+  await one.broker.subscribe("a");
+  await publishUnannounced(redis, "a", range(1, 5).map(String), 2);
+  assertEquals(offsets(await heard(one, "a", 2)), [4, 5]);
+  await using unkept = await openNode(redis.url, { historyCount: 0, silence: 300 });
+  await unkept.broker.subscribe("b");
+  await publishUnannounced(redis, "b", ["1"], 0);
+  await until(() => unkept.moved.includes("b"));
+  await unkept.broker.publish([text("b", "2")]);
+  assertEquals(offsets(await heard(unkept, "b", 1)), [2]);
+});
+
+redisTest("Redis comes back empty: new epochs, everything that follows is heard", async () => {
+  const redis = await startRedis();
+  await using one = await openNode(redis.url);
+  await using other = await openNode(redis.url);
+  await one.broker.subscribe("a");
+  await one.broker.subscribe("silent");
+  await publishSurely(other.broker, { ...text("a", "1"), id: "1" });
+  const [before] = await heard(one, "a", 1);
+  await redis.kill();
+  await until(() => one.away.length > 0 && other.away.length > 0);
+  const [refused] = await other.broker.publish([text("a", "away")]);
+  assert(refused && "error" in refused && refused.error.code === "overloaded" && refused.error.retryAfter === 1);
+  await using _again = await startRedis({ port: redis.port });
+  const after = await publishSurely(other.broker, { ...text("a", "2"), id: "2" });
+  assert(after.epoch !== before!.epoch);
+  const [, second] = await heard(one, "a", 2);
+  assertEquals([second!.epoch, second!.offset, second!.data], [after.epoch, 1, "2"]);
+  // Of a channel where nothing follows it is said.
+  await until(() => one.moved.includes("silent"));
+  assertEquals(one.away.at(-1), undefined);
+});
+
+redisTest("Redis comes back from an older snapshot: no offset is used twice in one epoch", async () => {
+  const redis = await startRedis({ dir: await Deno.makeTempDir() });
+  try {
+    await using one = await openNode(redis.url);
+    await using other = await openNode(redis.url);
+    await one.broker.subscribe("a");
+    const seen = new Map<string, string>();
+    const note = ({ epoch, offset }: Position, data: string) => {
+      const key = `${epoch}:${offset}`;
+      assert(!seen.has(key) || seen.get(key) === data, `${key} is ${seen.get(key)} and ${data}`);
+      seen.set(key, data);
+    };
+    for (let n = 1; n <= 20; n++) note(await publishSurely(other.broker, { ...text("a", `${n}`), id: `${n}` }), `${n}`);
+    await redis.command("SAVE");
+    for (let n = 21; n <= 40; n++) {
+      note(await publishSurely(other.broker, { ...text("a", `${n}`), id: `${n}` }), `${n}`);
+    }
+    await redis.kill();
+    await using _again = await startRedis({ port: redis.port, dir: redis.dir });
+    // A node that has heard nothing of it publishes first.
+    await using third = await openNode(redis.url);
+    for (let n = 41; n <= 50; n++) {
+      note(await publishSurely(third.broker, { ...text("a", `${n}`), id: `${n}` }), `${n}`);
+    }
+    const all = await heard(one, "a", 50);
+    for (const { data, ...position } of all) note(position, String(data));
+    assertEquals(all.map(({ data }) => data), range(1, 50).map(String), "and nothing acknowledged is missing");
+    const { publications } = await third.broker.read("a", { last: 100 });
+    assertEquals(publications.map(({ data }) => data), [...range(1, 20), ...range(41, 50)].map(String));
+  } finally {
+    await Deno.remove(redis.dir, { recursive: true });
+  }
+});
+
+redisTest("a replica that is behind is promoted: no offset is used twice in one epoch", async () => {
+  await using primary = await startRedis({ args: ["--repl-diskless-sync-delay", "0"] });
+  await using replica = await startRedis({ args: ["--replicaof", `127.0.0.1 ${primary.port}`] });
+  await until(async () => String(await replica.command("INFO", "replication")).includes("master_link_status:up"));
+  const seen = new Map<string, string>();
+  let epoch: string;
+  {
+    await using one = await openNode(primary.url);
+    for (let n = 1; n <= 10; n++) {
+      const position = await publishSurely(one.broker, { ...text("a", `${n}`), id: `${n}` });
+      seen.set(`${position.epoch}:${position.offset}`, `${n}`);
+    }
+    await until(async () => (await replica.command("XLEN", "gong:{a}:s")) === 10);
+    // It gets nothing any more, and does not know.
+    replica.pause();
+    ({ epoch } = await publishSurely(one.broker, { ...text("a", "lost"), id: "lost" }));
+    seen.set(`${epoch}:11`, "lost");
+    await primary.kill();
+  }
+  replica.resume();
+  await replica.command("REPLICAOF", "NO", "ONE");
+  await using other = await openNode(replica.url);
+  const position = await publishSurely(other.broker, { ...text("a", "next"), id: "next" });
+  assert(position.epoch !== epoch);
+  const { publications } = await other.broker.read("a", { last: 100 });
+  assertEquals(publications.at(-1)!.data, "next");
+});
+
+redisTest("FLUSHALL while nodes listen: what follows is heard in a new epoch", async () => {
+  await using redis = await startRedis();
+  await using one = await openNode(redis.url);
+  await one.broker.subscribe("a");
+  const [first] = await one.broker.publish([text("a", "1")]);
+  await redis.command("FLUSHALL");
+  await redis.command("FUNCTION", "FLUSH");
+  const second = await publishSurely(one.broker, { ...text("a", "2"), id: "2" });
+  assert(!("error" in first!) && first!.epoch !== second.epoch);
+  assertEquals((await heard(one, "a", 2)).map(({ data }) => data), ["1", "2"]);
+});
+
+redisTest("Redis stands still: what is published is refused soon, and goes on when it does", async () => {
+  await using redis = await startRedis();
+  await using one = await openNode(redis.url, { brokerWait: 0.3 });
+  await using other = await openNode(redis.url, { brokerWait: 0.3 });
+  await one.broker.subscribe("a");
+  await publishSurely(other.broker, { ...text("a", "1"), id: "1" });
+  redis.pause();
+  const [refused] = await other.broker.publish([{ ...text("a", "2"), id: "2" }]);
+  assert(refused && "error" in refused && refused.error.code === "overloaded");
+  const [again] = await other.broker.publish([{ ...text("a", "2"), id: "2" }]);
+  assert(again && "error" in again && again.error.code === "overloaded");
+  redis.resume();
+  await publishSurely(other.broker, { ...text("a", "2"), id: "2" });
+  await publishSurely(other.broker, { ...text("a", "3"), id: "3" });
+  const all = await heard(one, "a", 3);
+  assertEquals(all.map(({ offset, data }) => [offset, data]), [[1, "1"], [2, "2"], [3, "3"]]);
+});
+
+redisTest("what others put into channels and streams is told, and harms nobody", async () => {
+  await using redis = await startRedis();
+  await using one = await openNode(redis.url);
+  await one.broker.subscribe("a");
+  await one.broker.subscribe("b");
+  await publishSurely(one.broker, { ...text("a", "1"), id: "1" });
+  const lines = [
+    "",
+    "x",
+    "1 ",
+    "1 e 1 1 5\nabc",
+    "2 e 1 1 0\n",
+    "1 e 99999 1 3\nabc",
+    "1 zz 7 1 0\n",
+    "\0".repeat(100),
+  ];
+  for (const line of lines) await redis.command("SPUBLISH", "gong:{a}", line);
+  await redis.command("XADD", "gong:{b}:s", "1-0", "t", `${Date.now()}`, "b", "1", "p", "nonsense");
+  await redis.command("HINCRBY", "gong:{b}:m", "o", "1");
+  await publishSurely(one.broker, { ...text("a", "2"), id: "2" });
+  await publishSurely(one.broker, { ...text("b", "2"), id: "2" });
+  assertEquals((await heard(one, "a", 2)).map(({ offset, data }) => [offset, data]), [[1, "1"], [2, "2"]]);
+  assertEquals((await heard(one, "b", 1)).at(-1)!.data, "2");
+  const { publications } = await one.broker.read("b", { last: 10 });
+  assertEquals(publications.map(({ data, expired }) => [data, expired === true]), [["", true], ["2", false]]);
+  assert(one.faults.length >= lines.length, `${one.faults.length} faults`);
+});
+
+/** Publishes as a node does, and nobody hears what is announced of it. */
+async function publishUnannounced(redis: Redis, channel: string, data: readonly string[], kept: number): Promise<void> {
+  const keys = [`gong:{${channel}}:m`, `gong:{${channel}}:s`, `elsewhere:{${channel}}`];
+  const drafts = data.flatMap((one) => ["1", "0", "", "300", "", encodePayload(text(channel, one))]);
+  const head = ["0", "1", "0", "candidate", "", "0", String(kept), "100000", "600000"];
+  await redis.command("FCALL", functionName("publish"), "3", ...keys, ...head, ...drafts);
+}

@@ -1,0 +1,58 @@
+/**
+ * Brokers on one Redis, as several nodes have them.
+ *
+ * @module
+ */
+import { createRedisBroker, type RedisBrokerOptions } from "../../lib/brokers/redis.ts";
+import type { Broker, Draft, Position, Publication, PublishResult } from "../../lib/types.ts";
+import { until } from "./until.ts";
+
+/** A broker with what it has told. */
+export interface Node extends AsyncDisposable {
+  readonly broker: Broker;
+  /** Everything that was announced, in order. */
+  readonly announced: Publication[];
+  /** Channels that it has said something of is gone. */
+  readonly moved: string[];
+  readonly faults: unknown[];
+  /** What it said of whether Redis is there. */
+  readonly away: (string | undefined)[];
+}
+
+/** Opens a broker as a node does. */
+export async function openNode(url: string, options: Partial<RedisBrokerOptions> = {}): Promise<Node> {
+  const announced: Publication[] = [];
+  const moved: string[] = [];
+  const faults: unknown[] = [];
+  const away: (string | undefined)[] = [];
+  const broker = createRedisBroker((publications) => announced.push(...publications), {
+    broker: url,
+    onMoved: (channels) => moved.push(...channels),
+    onFault: (error) => faults.push(error),
+    onAway: (reason) => away.push(reason),
+    ...options,
+  });
+  await broker.start!();
+  return { broker, announced, moved, faults, away, [Symbol.asyncDispose]: () => broker.close() };
+}
+
+export function text(channel: string, data: string): Draft {
+  return { channel, data, contentType: "text/plain" };
+}
+
+/** Publishes until it is taken, as a publisher does that has an id for it. */
+export async function publishSurely(broker: Broker, draft: Draft & { readonly id: string }): Promise<Position> {
+  let result: PublishResult | undefined;
+  await until(async () => {
+    [result] = await broker.publish([draft]);
+    return result !== undefined && !("error" in result);
+  }, () => JSON.stringify(result));
+  return result as Position;
+}
+
+/** Waits until the node has announced so many of the channel, and answers these. */
+export async function heard({ announced }: Node, channel: string, count: number): Promise<Publication[]> {
+  const own = () => announced.filter((publication) => publication.channel === channel);
+  await until(() => own().length >= count, () => `${own().length} of ${count}`);
+  return own();
+}
