@@ -4,6 +4,7 @@ import { GongError } from "../errors.ts";
 import type { Announce, Broker } from "../types.ts";
 import { createMemoryBroker } from "./memory.ts";
 import { createRedisBroker } from "./redis.ts";
+import { BrokerSetupError } from "./setup_error.ts";
 import { createSqliteBroker } from "./sqlite.ts";
 
 /** What brokers are given beside the configuration. */
@@ -25,8 +26,20 @@ export interface BrokerParts {
 const FACTORIES: Readonly<Record<string, (announce: Announce, options: Config & BrokerParts) => Broker>> = {
   "memory:": createMemoryBroker,
   "sqlite:": createSqliteBroker,
-  "redis:": createRedisBroker,
+  "redis:": openRedis,
+  "rediss:": openRedis,
 };
+
+/** @throws {BrokerSetupError} when a file that is named cannot be read */
+function openRedis(announce: Announce, options: Config & BrokerParts): Broker {
+  const { brokerCa } = options;
+  if (brokerCa === "") return createRedisBroker(announce, options);
+  try {
+    return createRedisBroker(announce, { ...options, ca: Deno.readTextFileSync(brokerCa) });
+  } catch (error) {
+    throw new BrokerSetupError(`${brokerCa} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
 
 /**
  * Opens the broker that the configuration names.

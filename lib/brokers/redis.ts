@@ -67,9 +67,7 @@ class RedisBroker implements Broker {
       ca: options.ca,
       wait: options.brokerWait ?? 2,
       ...{ onAway, onFault },
-      onListening: () => {
-        if (this.#state === "open") this.#channels.catchUp().catch(() => {});
-      },
+      onListening: () => this.#channels.catchUp().catch(() => {}),
     });
     this.capabilities = { atomic: !this.#connection.isCluster, queues: false, survives: "node" };
     this.#records = new RedisRecords(this.#connection);
@@ -87,7 +85,7 @@ class RedisBroker implements Broker {
     try {
       await this.#connection.start();
     } catch (error) {
-      this.#started.reject(new GongError("overloaded", undefined, { cause: error }));
+      await this.close();
       throw error;
     }
     this.#state = "open";

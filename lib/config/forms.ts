@@ -179,11 +179,29 @@ export function toEventName(text: string): string {
   throw new SyntaxError("expected the name of an event, e.g. join, or nothing");
 }
 
-/** `memory:`, or `sqlite:PATH`. */
+/** `memory:`, `sqlite:PATH`, or the URL of a Redis. */
 export function toBroker(text: string): string {
   if (text === "sqlite:") throw new SyntaxError("the path of the file is missing, e.g. sqlite:gong.db");
+  if (/^rediss?:/.test(text)) return toRedis(text);
   if (text !== "memory:" && !text.startsWith("sqlite:") || text.includes("\0")) {
-    throw new SyntaxError("expected memory: or sqlite:PATH, e.g. sqlite:/var/lib/gong/gong.db");
+    throw new SyntaxError("expected memory:, sqlite:PATH or redis://HOST, e.g. sqlite:/var/lib/gong/gong.db");
   }
   return text;
+}
+
+/** `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or with `rediss:` over TLS. */
+function toRedis(text: string): string {
+  const url = URL.parse(text);
+  if (!url?.hostname || !/^\/?\d{0,3}$/.test(url.pathname) || url.search || url.hash) {
+    throw new SyntaxError("expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss: with TLS");
+  }
+  return text;
+}
+
+/** What keys of Redis begin with; braces have a meaning of their own there. */
+export function toKeyPrefix(text: string): string {
+  if (/^[!-z]{1,64}$/.test(text) && !/["'*,?@[\\\]]/.test(text)) return text;
+  throw new SyntaxError(
+    "expected 1 to 64 visible ASCII characters without braces, quotes, wildcards and commas, e.g. gong:",
+  );
 }

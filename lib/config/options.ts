@@ -248,7 +248,32 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     default: "memory:",
     form: forms.toBroker,
     value: "URL",
-    help: "Where channels are kept: memory: is this process, sqlite:PATH a file, which outlives it.",
+    help:
+      "Where channels are kept: memory: is this process, sqlite:PATH a file, which outlives it, redis://HOST or rediss://HOST a Redis that many nodes share.",
+  },
+  brokerPrefix: {
+    ...channels,
+    kind: "text",
+    default: "gong:",
+    form: forms.toKeyPrefix,
+    value: "TEXT",
+    help: "What all keys and channels in Redis begin with: clusters of other prefixes know nothing of each other.",
+  },
+  brokerCa: {
+    ...channels,
+    kind: "text",
+    default: "",
+    otherwise: "whom the system trusts",
+    value: "FILE",
+    help: "PEM file of those who sign the certificate of Redis, with rediss:.",
+  },
+  brokerWait: {
+    ...channels,
+    kind: "seconds",
+    default: 2,
+    min: 0.1,
+    max: 60,
+    help: "How long Redis may take to answer before it counts as away and publishing is refused with 503.",
   },
   sync: {
     ...channels,

@@ -60,8 +60,12 @@ export interface Config {
 
   /** What holds for some channels: `PATTERN [WORD] ...`; the first that matches counts. */
   readonly rule: readonly string[];
-  /** Where the log of channels is kept: `memory:` or `sqlite:PATH`. */
+  /** Where the log of channels is kept: `memory:`, `sqlite:PATH`, or a URL of Redis. */
   readonly broker: string;
+  /** What all keys in Redis begin with; a file of those who sign its certificate, or empty; seconds it may take to answer. */
+  readonly brokerPrefix: string;
+  readonly brokerCa: string;
+  readonly brokerWait: number;
   /** Whether what is acknowledged survives the end of the process, or that of the machine too. */
   readonly sync: "normal" | "full";
   /** History kept a channel: publications, bytes, seconds; and bytes over all channels. */

@@ -89,13 +89,19 @@ export class Channels {
     return { top, publications: [], recovered };
   }
 
-  /** Adds what an edge that has seen the batches up to `after` does not know of the channel. */
+  /**
+   * Adds what an edge that has seen the batches up to `after` does not know of the channel: as far as that leads to the
+   * top without a gap. Of a channel that nobody listened to, only what this node publishes was announced.
+   */
   #withUnseen(channel: string, history: History, after: number): History {
     const { epoch, offset } = history.top;
     // Most who come ask for a channel of their own: what others are told is not gone through for that.
     if (offset === 0) return history;
-    const publications = this.#options.unseen(channel, after)
+    const unseen = this.#options.unseen(channel, after)
       .filter((publication) => publication.epoch === epoch && publication.offset <= offset);
+    let first = unseen.length;
+    while (first > 0 && unseen[first - 1]!.offset === offset - (unseen.length - first)) first--;
+    const publications = unseen.slice(first);
     if (publications.length === 0) return history;
     return { ...history, publications, from: { epoch, offset: publications[0]!.offset - 1 } };
   }

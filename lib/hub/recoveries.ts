@@ -321,6 +321,7 @@ export class Recoveries {
   }
 
   #fault(error: unknown): void {
+    if (error instanceof GongError && error.code === "going_away") return;
     this.#options.log.error("recovery.fault", { error: String(error) });
   }
 }

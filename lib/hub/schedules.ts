@@ -139,8 +139,9 @@ export class Schedules {
     try {
       for (const [key, text] of await this.#options.broker.records(PREFIX)) this.#take(key, text);
     } catch (error) {
+      // A broker that never began, or is closed, will not answer.
+      if (this.#closed || error instanceof GongError && error.code === "going_away") return;
       this.#options.log.error("schedules.unread", { error: String(error) });
-      if (this.#closed) return;
       await new Promise<void>((resolve) => this.#timer(RETRY, resolve));
       return await this.#load();
     }

@@ -73,13 +73,12 @@ export class RedisClient {
    * @throws {Error} what kept it from that, for as long or in a way that does not pass
    */
   async open(patience: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
     const { promise, reject } = Promise.withResolvers<never>();
     const fail = (error: Error) => {
       if (isLasting(error)) reject(error);
     };
     this.#client.on("error", fail);
-    timer = setTimeout(() => reject(new Error(this.#lastError || "it does not answer")), patience);
+    const timer = setTimeout(() => reject(new Error(this.#lastError || "it does not answer")), patience);
     try {
       const connected = this.#client.connect();
       connected.catch(() => {});

@@ -39,6 +39,8 @@ export class RedisConnection {
   /** Calls wait for it while the library is put into a Redis that has none. */
   #loading: Promise<void> | undefined;
   #isAway = false;
+  /** It can be used: from now on is told when it cannot. */
+  #isStarted = false;
   /** One of them was made anew: something may have been missed. */
   #isBehind = false;
 
@@ -57,8 +59,6 @@ export class RedisConnection {
 
   /** @throws {BrokerSetupError} when Redis cannot be reached, or not be used as it is set up */
   async start(): Promise<void> {
-    // Until now nothing was there that could go away.
-    this.#isAway = true;
     try {
       await Promise.all([this.#caller.open(START), this.#listener.open(START)]);
       await checkSetup({
@@ -71,6 +71,9 @@ export class RedisConnection {
         },
         prefix: this.prefix,
       });
+      this.#isStarted = true;
+      this.#isBehind = false;
+      this.#look();
     } catch (error) {
       this.close();
       if (error instanceof BrokerSetupError) throw error;
@@ -137,6 +140,7 @@ export class RedisConnection {
   }
 
   #look(): void {
+    if (!this.#isStarted) return;
     const reason = this.#caller.reason ?? this.#listener.reason;
     const isAway = reason !== undefined;
     if (isAway !== this.#isAway) {
