@@ -9,16 +9,20 @@ import { openBroker } from "./brokers/mod.ts";
 import { Budget } from "./budget.ts";
 import { BusSender, bytesPerTurn } from "./bus.ts";
 import { Channels } from "./hub/channels.ts";
+import { Nodes } from "./cluster/nodes.ts";
+import { ALONE, type NodeMethods } from "./cluster/peers.ts";
 import { compilePresence } from "./channel_rules.ts";
 import type { Config } from "./config.ts";
 import { Directory } from "./hub/directory.ts";
+import { Everywhere } from "./hub/everywhere.ts";
+import { VERSION } from "./version.ts";
 import { presenceChannel, userChannel } from "./reserved.ts";
 import { Intake } from "./hub/intake.ts";
 import { createPost, INTERNAL } from "./hub/posts.ts";
 import { Queues } from "./hub/queues.ts";
 import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
-import type { Chosen, EdgeMethods, HubMethods } from "./methods.ts";
+import { beforeEdgesOf, type EdgeMethods, type HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
 import { Recent } from "./hub/recent.ts";
 import { Recoveries } from "./hub/recoveries.ts";
@@ -30,7 +34,7 @@ import { readSeal } from "./hub/seal.ts";
 import { Submissions } from "./hub/submissions.ts";
 import { Traces } from "./hub/traces.ts";
 import { Turn } from "./turn.ts";
-import type { Broker, Glimpse, Publication, Sample, Selector, Totals } from "./types.ts";
+import type { Broker, Glimpse, Publication, Sample } from "./types.ts";
 
 /** What edges say that concerns whoever runs them. */
 export interface HubEvents {
@@ -61,6 +65,9 @@ export class Hub {
   readonly directory: Directory;
   readonly #options: HubOptions;
   readonly #broker: Broker;
+  /** This node among the others, where they share a broker. */
+  readonly #nodes: Nodes | undefined;
+  readonly #everywhere: Everywhere;
   readonly #bus: BusSender;
   readonly #intake: Intake;
   readonly #queues: Queues;
@@ -146,6 +153,17 @@ export class Hub {
       announce: (publications) => this.#announcer.announce(publications),
     });
     const directory = this.directory = new Directory(() => this.#ownSamples());
+    const methods: Partial<NodeMethods> = {};
+    const { membership } = this.#broker;
+    this.#nodes = membership && new Nodes({
+      ...{ membership, methods, version: VERSION, log: options.log, metrics: options.metrics },
+      ...{ lease: config.lease, listen: config.clusterListen, address: config.clusterAddress },
+      onJoined: (node) => this.#joined(node),
+    });
+    this.#everywhere = new Everywhere({ directory, roster: this.#roster, peers: this.#nodes ?? ALONE });
+    Object.assign(methods, this.#everywhere.methods(), {
+      revoke: (login: string) => this.#revoke(login),
+    });
     const { places } = directory;
     const { guard } = this.#roster;
     const recoveries = this.#recoveries = new Recoveries({
@@ -162,19 +180,34 @@ export class Hub {
     });
   }
 
-  /** Resolves when its broker can be used. @throws {BrokerSetupError} when that cannot be used as it is set up */
-  async start(): Promise<void> {
+  /**
+   * Begins, before there are edges.
+   *
+   * @returns the secret that seals what clients bring back, after a restart too; only for now where the broker cannot keep it
+   * @throws {BrokerSetupError} when the broker cannot be used as it is set up
+   */
+  async start(): Promise<Uint8Array> {
     await this.#broker.start?.();
-  }
-
-  /** The secret that seals what clients bring back, after a restart too; only for now where the broker cannot keep it. */
-  async seal(): Promise<Uint8Array> {
     try {
-      return await readSeal(this.#broker);
+      const seal = await readSeal(this.#broker);
+      await this.#nodes?.start(seal);
+      return seal;
     } catch (error) {
+      // Without that of the others it is none of them.
+      if (this.#nodes) throw error;
       this.#options.log.error("seal.fault", { error: String(error) });
       return crypto.getRandomValues(new Uint8Array(32));
     }
+  }
+
+  /** Whether what it keeps is shared with other nodes. */
+  get isShared(): boolean {
+    return this.#nodes !== undefined;
+  }
+
+  /** The number before those of its edges, which no edge of another node has. */
+  get beforeEdges(): number {
+    return beforeEdgesOf(this.#nodes?.node ?? 0);
   }
 
   /** Number of the last batch that an edge which starts now need not see. */
@@ -235,12 +268,14 @@ export class Hub {
     this.#queues.close();
     await scheduled;
     await this.#recoveries.close();
+    await this.#nodes?.close();
     await this.#broker.close();
     this.#bus.close();
   }
 
   #methods(edge: number): HubMethods {
     const { directory } = this;
+    const everywhere = this.#everywhere;
     const roster = this.#roster;
     const { events } = this.#options;
     return {
@@ -284,33 +319,24 @@ export class Hub {
         this.#replayed.value += replay.batches.length;
         return replay;
       },
-      signal: (order) => directory.signal(order),
-      signalUsers: ({ users, signal }) => {
-        const sessions = [...new Set(users)].flatMap((user) => roster.users.sessionsOf(user));
-        return directory.signal({ sessions, signal });
-      },
-      answer: (order) => directory.answer(order),
+      signal: (order) => everywhere.signal(order),
+      signalUsers: (order) => everywhere.signalUsers(order),
+      answer: (order) => everywhere.answer(order),
       reach: (users) => roster.users.reach(users),
       presence: ({ channel, ...page }) => roster.presence.page(channel, page),
-      totals: () => this.#totals(),
+      totals: () => everywhere.totals(),
       users: (page) => roster.users.page(page),
       user: (id) => roster.users.get(id),
-      disconnect: ({ selector, reason }) => {
-        return directory.order("disconnect", this.#choose(selector), { reason });
-      },
-      subscribeSessions: ({ selector, channel }) => {
-        return directory.order("subscribeSessions", this.#choose(selector), { channel });
-      },
-      unsubscribeSessions: ({ selector, channel }) => {
-        return directory.order("unsubscribeSessions", this.#choose(selector), { channel });
-      },
+      disconnect: (order) => everywhere.do("disconnect", order),
+      subscribeSessions: (order) => everywhere.do("subscribeSessions", order),
+      unsubscribeSessions: (order) => everywhere.do("unsubscribeSessions", order),
       listSchedules: (page) => this.#schedules.list(page),
       getSchedule: (id) => this.#schedules.get(id),
       putSchedule: ({ order, ...options }) => this.#schedules.put(order, options),
       cancelSchedule: ({ id, owner }) => this.#schedules.cancel(id, owner),
-      listSessions: (page) => directory.list(page),
-      getSession: (id) => directory.get(id),
-      closeSession: (order) => directory.close(order),
+      listSessions: (page) => everywhere.list(page),
+      getSession: (id) => everywhere.get(id),
+      closeSession: (order) => everywhere.close(order),
       samples: () => directory.samples(),
       readiness: () => directory.readiness(),
       recent: () => this.recent(),
@@ -321,20 +347,17 @@ export class Hub {
         const until = roster.guard.fail(address);
         if (until !== undefined) directory.tellAll("block", { address, until });
       },
-      revoke: (login) => this.#revoke(login),
+      revoke: (login) => {
+        this.#revoke(login);
+        void this.#nodes?.askAll("revoke", login);
+      },
       exhausted: (bytes) => events?.exhausted(edge, bytes),
     };
   }
 
-  #totals(): Totals {
-    const { guard, users } = this.#roster;
-    const stuck = this.directory.lastKnown("gong_stuck_sockets");
-    return { connections: guard.total + stuck, sessions: guard.total, users: users.size };
-  }
-
-  #choose(selector: Selector): Chosen {
-    if ("user" in selector) return this.#roster.users.sessionsOf(selector.user);
-    return "session" in selector ? [selector.session] : selector;
+  /** It has to know which admin logins have ended. */
+  #joined(node: number): void {
+    for (const login of this.#revoked) this.#nodes!.request(node, "revoke", login).catch(() => {});
   }
 
   #revoke(login: string): void {

@@ -222,7 +222,7 @@ export interface HubMethods {
   answer(order: { reply: string; signal: Signal }): Promise<boolean>;
   reach(users: readonly string[]): number;
   presence(order: PageRequest & { channel: string }): PresencePage;
-  totals(payload: null): Totals;
+  totals(payload: null): Promise<Totals>;
   users(page: PageRequest & { prefix?: string }): UserPage;
   user(id: string): UserInfo | undefined;
   disconnect(order: { selector: Selector; reason: string }): Promise<number>;

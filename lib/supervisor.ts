@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createHmac } from "node:crypto";
 import { Worker } from "node:worker_threads";
 import type { Config } from "./config.ts";
 import { AdminFeed } from "./supervisor/admin_feed.ts";
@@ -97,7 +98,7 @@ class Supervisor {
   readonly #createWorker: (workerData: WorkerData) => Worker;
   readonly #metrics = new Metrics({ isolate: "hub" });
   readonly #busName = `gong-${crypto.randomUUID()}`;
-  readonly #secret = crypto.getRandomValues(new Uint8Array(32));
+  #secret: Uint8Array = crypto.getRandomValues(new Uint8Array(32));
   #seal: WorkerData["seal"] = new Uint8Array();
   readonly #tls: WorkerData["tls"];
   readonly #tokenKeys: WorkerData["tokenKeys"];
@@ -143,8 +144,10 @@ class Supervisor {
 
   async start(): Promise<void> {
     this.#hub.directory.mark("start", "starting");
-    await this.#hub.start();
-    this.#seal = await this.#hub.seal();
+    this.#seal = await this.#hub.start();
+    this.#started = this.#hub.beforeEdges;
+    // Who has logged in on one node is logged in on all.
+    if (this.#hub.isShared) this.#secret = createHmac("sha256", this.#seal).update("gong admin logins").digest();
     await Promise.all(Array.from({ length: this.#config.isolates }, (_, slot) => this.#startFirst(slot)));
     this.#hub.directory.mark("start");
     const lookout = new Lookout(BEAT, performance.now());

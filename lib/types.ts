@@ -239,6 +239,8 @@ export interface Member {
   readonly address: string;
   /** Its version, for the operator. */
   readonly version: string;
+  /** No other start of a node has the same. */
+  readonly run: string;
 }
 
 /** The nodes that share a broker, by leases that it keeps: what counts is its time, not that of any node. */

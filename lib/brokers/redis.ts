@@ -12,6 +12,7 @@ import type {
   BrokerCapabilities,
   Draft,
   History,
+  Membership,
   PageLimit,
   PublishOptions,
   PublishResult,
@@ -23,6 +24,7 @@ import type {
 import { checkKeys, randomEpoch } from "./ledger.ts";
 import { RedisChannels } from "./redis/channels.ts";
 import { RedisConnection } from "./redis/connection.ts";
+import { RedisMembership } from "./redis/membership.ts";
 import { RedisRecords } from "./redis/records.ts";
 
 /** What a {@linkcode createRedisBroker} goes by, and what it tells. */
@@ -51,6 +53,7 @@ export function createRedisBroker(announce: Announce, options: RedisBrokerOption
 
 class RedisBroker implements Broker {
   readonly capabilities: BrokerCapabilities;
+  readonly membership: Membership;
   readonly #connection: RedisConnection;
   readonly #channels: RedisChannels;
   readonly #records: RedisRecords;
@@ -70,6 +73,7 @@ class RedisBroker implements Broker {
       onListening: () => this.#channels.catchUp().catch(() => {}),
     });
     this.capabilities = { atomic: !this.#connection.isCluster, queues: false, survives: "node" };
+    this.membership = new RedisMembership(this.#connection, onFault);
     this.#records = new RedisRecords(this.#connection);
     this.#channels = new RedisChannels({
       ...{ connection: this.#connection, announce, onFault, onMoved, newEpoch },

@@ -4,11 +4,11 @@
  * @module
  */
 import { GongError } from "../errors.ts";
-import type { Selector, SessionInfo, Signal } from "../types.ts";
+import type { Selector, SessionInfo, SessionPage, Signal, Totals } from "../types.ts";
 
 /** What a node asks of another. Payloads and answers are JSON but for `Signal.data`, which may be bytes. */
 export interface NodeMethods {
-  sessions(page: { after?: string; limit: number }): Promise<{ sessions: SessionInfo[]; total: number }>;
+  sessions(page: { after?: string; limit: number }): Promise<SessionPage>;
   session(id: string): Promise<SessionInfo | undefined>;
   closeSession(order: { id: string; code: number; reason: string }): Promise<boolean>;
   signal(order: { sessions: readonly string[] | "all"; signal: Signal }): Promise<number>;
@@ -17,6 +17,9 @@ export interface NodeMethods {
   disconnect(order: { selector: Selector; reason: string }): Promise<number>;
   subscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
   unsubscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
+  totals(payload: null): Promise<Omit<Totals, "users">>;
+  /** An admin login has ended. */
+  revoke(login: string): Promise<void>;
 }
 
 type Payload<M extends keyof NodeMethods> = Parameters<NodeMethods[M]>[0];

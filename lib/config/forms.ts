@@ -198,6 +198,13 @@ function toRedis(text: string): string {
   return text;
 }
 
+/** `HOST:PORT`, an address to listen on. */
+export function toListenAddress(text: string): string {
+  const url = URL.parse(`http://${text}`);
+  if (url && url.origin === `http://${text}`.replace(/:80$/, "") && /:\d{1,5}$/.test(text)) return text;
+  throw new SyntaxError("expected HOST:PORT, e.g. 10.0.0.1:8999 or [::1]:0");
+}
+
 /** What keys of Redis begin with; braces have a meaning of their own there. */
 export function toKeyPrefix(text: string): string {
   if (/^[!-z]{1,64}$/.test(text) && !/["'*,?@[\\\]]/.test(text)) return text;

@@ -51,6 +51,7 @@ const listening = { group: "Listening" };
 const access = { group: "Access" };
 const channels = { group: "Channels" };
 const limits = { group: "Limits" };
+const cluster = { group: "Cluster" };
 const socketIo = { group: "Socket.IO" };
 const running = { group: "Running" };
 
@@ -266,6 +267,31 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     otherwise: "whom the system trusts",
     value: "FILE",
     help: "PEM file of those who sign the certificate of Redis, with rediss:.",
+  },
+  lease: {
+    ...cluster,
+    kind: "seconds",
+    default: 10,
+    min: 1,
+    max: 600,
+    help: "After how long a node that says nothing counts as gone, with its sessions.",
+  },
+  clusterListen: {
+    ...cluster,
+    kind: "text",
+    default: "127.0.0.1:0",
+    form: forms.toListenAddress,
+    value: "HOST:PORT",
+    help: "Where other nodes of the same Redis are listened to; port 0 picks a free one. It is no address for clients.",
+  },
+  clusterAddress: {
+    ...cluster,
+    kind: "text",
+    default: "",
+    otherwise: "where it listens",
+    form: forms.toOptionalOrigin,
+    value: "ORIGIN",
+    help: "Where other nodes reach that, e.g. http://10.0.0.1:8999.",
   },
   brokerWait: {
     ...channels,

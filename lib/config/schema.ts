@@ -66,6 +66,11 @@ export interface Config {
   readonly brokerPrefix: string;
   readonly brokerCa: string;
   readonly brokerWait: number;
+  /** Seconds after which a node that says nothing counts as gone. */
+  readonly lease: number;
+  /** Where other nodes are listened to, `HOST:PORT`, and where they reach that; empty: there. */
+  readonly clusterListen: string;
+  readonly clusterAddress: string;
   /** Whether what is acknowledged survives the end of the process, or that of the machine too. */
   readonly sync: "normal" | "full";
   /** History kept a channel: publications, bytes, seconds; and bytes over all channels. */

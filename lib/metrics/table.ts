@@ -70,6 +70,13 @@ export const METRICS = Object.freeze({
     "max",
     "Messages that consumers gave back, or that were with one that ended.",
   ),
+  gong_nodes: metric("gauge", "max", "Nodes that share the broker and have a lease, this one too."),
+  gong_node_requests_total: metric(
+    "counter",
+    "max",
+    "Requests of other nodes: answered, refused, or rejected as nobody's of this cluster.",
+    "outcome",
+  ),
   gong_broker_away: metric(
     "gauge",
     "max",

@@ -196,21 +196,21 @@ Deno.test("Session.recall() takes over from an edge that has ended, and not from
   assertEquals([await recalled, session.id], ["state", first.id]);
 });
 
-Deno.test("Hub.seal() and what is remembered survive what the broker survives", async () => {
+Deno.test("Hub.start() answers a seal that survives what the broker survives, and so does what is remembered", async () => {
   const folder = await Deno.makeTempDir();
   const config = { broker: `sqlite:${folder}/gong.db` };
   const seals: Uint8Array[] = [];
   let id = "";
   {
     await using stage = new Stage({ config });
-    seals.push(await stage.hub.seal(), await stage.hub.seal());
+    seals.push(await stage.hub.start(), await stage.hub.start());
     const first = await listener(stage.edge);
     await first.session.remember("secret", "state");
     id = first.id;
   }
   {
     await using stage = new Stage({ edges: 2, config });
-    seals.push(await stage.hub.seal());
+    seals.push(await stage.hub.start());
     for (const edge of [...stage.edges].reverse()) {
       const { session } = comer(edge);
       assertEquals([await session.recall("secret"), session.id], ["state", id]);
@@ -220,6 +220,6 @@ Deno.test("Hub.seal() and what is remembered survive what the broker survives", 
   assertEquals(seals.map(({ length }) => length), [32, 32, 32]);
   assertEquals(new Set(seals.map((seal) => seal.join())).size, 1);
   await using other = new Stage();
-  assert((await other.hub.seal()).join() !== seals[0]!.join());
+  assert((await other.hub.start()).join() !== seals[0]!.join());
   await Deno.remove(folder, { recursive: true });
 });

@@ -1,0 +1,180 @@
+/**
+ * Sessions wherever they are: on edges of this node, or on those of others.
+ *
+ * @module
+ */
+import type { NodeMethods, Peers } from "../cluster/peers.ts";
+import { GongError } from "../errors.ts";
+import { type Chosen, compareIds, edgeOf, type HubMethods, nodeOf } from "../methods.ts";
+import type { Selector, SessionInfo, SessionPage, Totals } from "../types.ts";
+import type { Directory } from "./directory.ts";
+import type { Roster } from "./roster.ts";
+
+type Order<M extends keyof HubMethods> = Parameters<HubMethods[M]>[0];
+
+/** What is done with sessions that somebody chooses. */
+type Deed = "disconnect" | "subscribeSessions" | "unsubscribeSessions";
+
+/** What an {@linkcode Everywhere} is made of. */
+export interface EverywhereOptions {
+  readonly directory: Directory;
+  readonly roster: Roster;
+  readonly peers: Peers;
+}
+
+/** All sessions of all nodes. What another node does not answer in time is left out. */
+export class Everywhere {
+  readonly #options: EverywhereOptions;
+
+  constructor(options: EverywhereOptions) {
+    this.#options = options;
+  }
+
+  /** What this node answers to others, of its own sessions. */
+  methods(): Omit<NodeMethods, "revoke"> {
+    const { directory } = this.#options;
+    return {
+      sessions: (page) => directory.list(page),
+      session: (id) => directory.get(id),
+      closeSession: (order) => directory.close(order),
+      signal: (order) => directory.signal(order),
+      signalUsers: (order) => this.#signalUsersHere(order),
+      answer: (order) => directory.answer(order),
+      disconnect: ({ selector, reason }) => directory.order("disconnect", this.#choose(selector), { reason }),
+      subscribeSessions: ({ selector, channel }) => {
+        return directory.order("subscribeSessions", this.#choose(selector), { channel });
+      },
+      unsubscribeSessions: ({ selector, channel }) => {
+        return directory.order("unsubscribeSessions", this.#choose(selector), { channel });
+      },
+      totals: () => Promise.resolve(this.#totalsHere()),
+    };
+  }
+
+  /** As {@linkcode HubMethods.listSessions}: in the order of their ids. */
+  async list(page: Order<"listSessions">): Promise<SessionPage> {
+    const { directory, peers } = this.#options;
+    const [own, others] = await Promise.all([directory.list(page), peers.askAll("sessions", page)]);
+    if (others.length === 0) return own;
+    const pages: SessionPage[] = [own, ...others.map(({ answer }) => answer)];
+    const found = new Map<string, SessionInfo>(pages.flatMap(({ sessions }) => sessions.map((one) => [one.id, one])));
+    const all = [...found.values()].sort((one, other) => compareIds(one.id, other.id));
+    const sessions = all.slice(0, page.limit);
+    const total = pages.reduce((sum, page) => sum + page.total, 0);
+    const isLast = all.length <= page.limit && pages.every(({ next }) => next === undefined);
+    const last = sessions.at(-1);
+    return isLast || !last ? { sessions, total } : { sessions, total, next: last.id };
+  }
+
+  /** @throws {GongError} `overloaded` when its edge or node does not answer */
+  get(id: string): Promise<SessionInfo | undefined> {
+    return this.#askOwner(id, "session", id, () => this.#options.directory.get(id));
+  }
+
+  /** @throws {GongError} `overloaded` when its edge or node does not answer */
+  async close(order: Order<"closeSession">): Promise<boolean> {
+    const { directory } = this.#options;
+    return await this.#askOwner(order.id, "closeSession", order, () => directory.close(order)) ?? false;
+  }
+
+  /** As {@linkcode HubMethods.signal}. */
+  async signal({ sessions, signal }: Order<"signal">): Promise<number> {
+    const { directory, peers } = this.#options;
+    if (sessions === "all") {
+      return await this.#add(directory.signal({ sessions, signal }), peers.askAll("signal", { sessions, signal }));
+    }
+    const byNode = Map.groupBy(sessions, (id) => this.#nodeOf(id));
+    const counts = [...byNode].map(([node, sessions]) => {
+      if (node === peers.node) return directory.signal({ sessions, signal });
+      return peers.request(node, "signal", { sessions, signal }).catch(none);
+    });
+    return sum(await Promise.all(counts));
+  }
+
+  /** As {@linkcode HubMethods.signalUsers}. */
+  async signalUsers(order: Order<"signalUsers">): Promise<number> {
+    return await this.#add(this.#signalUsersHere(order), this.#options.peers.askAll("signalUsers", order));
+  }
+
+  /** As {@linkcode HubMethods.answer}. @throws {GongError} `overloaded` when the node of the question does not answer */
+  async answer(order: Order<"answer">): Promise<boolean> {
+    const { directory } = this.#options;
+    return await this.#askOwner(order.reply, "answer", order, () => directory.answer(order)) ?? false;
+  }
+
+  /** Does it with the sessions that are chosen; resolves to how many. */
+  async do(deed: Deed, { selector, ...rest }: Order<"disconnect"> | Order<"subscribeSessions">): Promise<number> {
+    const { directory, peers } = this.#options;
+    const here = () => directory.order(deed, this.#choose(selector), rest as never);
+    const order = { selector, ...rest } as never;
+    if (!("session" in selector)) return await this.#add(here(), peers.askAll(deed, order));
+    const node = this.#nodeOf(selector.session);
+    return node === peers.node ? await here() : await peers.request(node, deed, order).catch(none) as number;
+  }
+
+  /** Connections and sessions of all nodes, and this node's users. */
+  async totals(): Promise<Totals> {
+    const others = await this.#options.peers.askAll("totals", null);
+    const all = [this.#totalsHere(), ...others.map(({ answer }) => answer)];
+    return {
+      connections: sum(all.map(({ connections }) => connections)),
+      sessions: sum(all.map(({ sessions }) => sessions)),
+      users: this.#options.roster.users.size,
+    };
+  }
+
+  #totalsHere(): Omit<Totals, "users"> {
+    const { directory, roster: { guard } } = this.#options;
+    const stuck = directory.lastKnown("gong_stuck_sockets");
+    return { connections: guard.total + stuck, sessions: guard.total };
+  }
+
+  async #signalUsersHere({ users, signal }: Order<"signalUsers">): Promise<number> {
+    const { directory, roster } = this.#options;
+    const sessions = [...new Set(users)].flatMap((user) => roster.users.sessionsOf(user));
+    return await directory.signal({ sessions, signal });
+  }
+
+  #choose(selector: Selector): Chosen {
+    if ("user" in selector) return this.#options.roster.users.sessionsOf(selector.user);
+    return "session" in selector ? [selector.session] : selector;
+  }
+
+  /** The node that has made the id; this one of what no other node has. */
+  #nodeOf(id: string): number {
+    const { peers } = this.#options;
+    const node = nodeOf(edgeOf(id));
+    return peers.others.includes(node) ? node : peers.node;
+  }
+
+  async #askOwner<M extends keyof NodeMethods>(
+    id: string,
+    method: M,
+    payload: Parameters<NodeMethods[M]>[0],
+    here: () => ReturnType<NodeMethods[M]>,
+  ): Promise<Awaited<ReturnType<NodeMethods[M]>> | undefined> {
+    const { peers } = this.#options;
+    const node = this.#nodeOf(id);
+    if (node === peers.node) return await here();
+    try {
+      return await peers.request(node, method, payload);
+    } catch (error) {
+      // It has gone meanwhile, with all that was its.
+      if (error instanceof GongError && error.code === "not_found") return undefined;
+      throw error;
+    }
+  }
+
+  async #add(here: Promise<number>, others: Promise<readonly { readonly answer: number }[]>): Promise<number> {
+    return sum([await here, ...(await others).map(({ answer }) => answer)]);
+  }
+}
+
+/** Of a node that does not answer nothing is known to be done. */
+function none(): number {
+  return 0;
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}

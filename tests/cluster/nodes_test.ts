@@ -1,0 +1,249 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { Asking } from "../../lib/cluster/asking.ts";
+import { Nodes, type NodesOptions } from "../../lib/cluster/nodes.ts";
+import { GongError } from "../../lib/errors.ts";
+import { Metrics } from "../../lib/metrics.ts";
+import type { Member, Membership } from "../../lib/types.ts";
+import { type Redis, redisTest, startRedis } from "../support/redis.ts";
+import { openNode } from "../support/redis_broker.ts";
+import { NotedLog } from "../support/stage.ts";
+import { until } from "../support/until.ts";
+
+const SECRET = new Uint8Array(32).fill(1);
+
+/** A node with what it was told. */
+class TestNode implements AsyncDisposable {
+  readonly events: string[] = [];
+  readonly log = new NotedLog();
+  readonly nodes: Nodes;
+
+  constructor(membership: Membership, options: Partial<NodesOptions> = {}) {
+    this.nodes = new Nodes({
+      membership,
+      lease: 1,
+      listen: "127.0.0.1:0",
+      address: "",
+      version: "1",
+      methods: { totals: () => Promise.resolve({ connections: this.nodes.node, sessions: 0 }) },
+      log: this.log,
+      metrics: new Metrics({ isolate: "hub" }),
+      onJoined: (node) => this.events.push(`joined ${node}`),
+      onGone: (node) => this.events.push(`gone ${node}`),
+      onReturned: () => this.events.push("returned"),
+      ...options,
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.nodes.close();
+  }
+}
+
+/** A membership of its own connection, whose calls can be kept from Redis. */
+async function join(redis: Redis, options: Partial<NodesOptions> = {}) {
+  const opened = await openNode(redis.url, { brokerWait: 0.5 });
+  const { membership } = opened.broker;
+  const node = new TestNode(membership!, options);
+  await node.nodes.start(SECRET);
+  return {
+    ...{ node, nodes: node.nodes, events: node.events },
+    async [Symbol.asyncDispose]() {
+      await node[Symbol.asyncDispose]();
+      await opened[Symbol.asyncDispose]();
+    },
+  };
+}
+
+redisTest("nodes find each other, ask each other, and take leave", async () => {
+  await using redis = await startRedis();
+  await using one = await join(redis);
+  await using two = await join(redis);
+  await using three = await join(redis);
+  assertEquals([one, two, three].map(({ nodes }) => nodes.node), [1, 2, 3]);
+  await until(() => one.nodes.others.length === 2 && two.nodes.others.length === 2);
+  assertEquals(three.nodes.others, [1, 2]);
+  const answers = await one.nodes.askAll("totals", null);
+  assertEquals(answers.map(({ node, answer }) => [node, answer.connections]).sort(), [[2, 2], [3, 3]]);
+  assertEquals((await three.nodes.request(1, "totals", null)).connections, 1);
+  await assertRejects(() => three.nodes.request(9, "totals", null), GongError, "There is no such node.");
+  await two.nodes.close();
+  await until(() => one.events.includes("gone 2") && three.events.includes("gone 2"));
+  await using four = await join(redis);
+  assertEquals(four.nodes.node, 4, "no number is used twice");
+  assertEquals(one.events.filter((event) => event === "gone 3"), []);
+});
+
+redisTest(
+  "who says nothing any more is gone when its lease is over, and not before all others know of it",
+  async () => {
+    await using redis = await startRedis();
+    await using one = await join(redis);
+    await using broken = await openNode(redis.url);
+    const { membership } = broken.broker;
+    const member = { address: "http://127.0.0.1:1", version: "1", run: "x" };
+    const node = await membership!.join(member, 0.75);
+    await until(() => one.nodes.others.includes(node));
+    await until(() => one.events.includes(`gone ${node}`));
+    // One that was only slow is there again, and is told that it was not.
+    const { wasOver, members } = await membership!.renew({ node, ...member }, 0.75);
+    assertEquals([wasOver, members.map(({ node }) => node)], [true, [1, node]]);
+    assertEquals((await membership!.renew({ node, ...member }, 0.75)).wasOver, false);
+    await until(() => one.events.filter((event) => event === `joined ${node}`).length === 2);
+  },
+);
+
+redisTest("Redis is away, and comes back empty: nobody is taken for gone", async () => {
+  const redis = await startRedis();
+  await using one = await join(redis, { lease: 2 });
+  await using two = await join(redis, { lease: 2 });
+  await using three = await join(redis, { lease: 2 });
+  const all = [one, two, three];
+  await until(() => all.every(({ nodes }) => nodes.others.length === 2));
+  await redis.kill();
+  await until(() => all.every(({ node }) => node.log.events.some(({ event }) => event === "node.unrenewed")));
+  assertEquals((await one.nodes.askAll("totals", null)).length, 2, "they still reach each other");
+  await using again = await startRedis({ port: redis.port });
+  await until(() => all.every(({ events }) => events.includes("returned")));
+  await until(async () => await again.command("ZCARD", "gong:{$nodes}") === 3);
+  await using four = await join(again);
+  assertEquals(four.nodes.node, 4, "numbers go on behind those that are taken");
+  for (const { events } of all) assertEquals(events.filter((event) => event.startsWith("gone")), []);
+});
+
+redisTest("a node that does not answer is left out, refused to who asks for it, and told of once", async () => {
+  await using redis = await startRedis();
+  await using one = await join(redis);
+  await using two = await join(redis);
+  await using broken = await openNode(redis.url);
+  const node = await broken.broker.membership!.join({ address: "http://127.0.0.1:1", version: "1", run: "x" }, 60);
+  await until(() => one.nodes.others.length === 2);
+  for (let n = 0; n < 3; n++) {
+    assertEquals((await one.nodes.askAll("totals", null)).map(({ node }) => node), [two.nodes.node]);
+  }
+  await assertRejects(() => one.nodes.request(node, "totals", null), GongError, "does not answer");
+  assertEquals(one.node.log.events.filter(({ event }) => event === "node.silent").length, 1);
+});
+
+/** Two that ask each other, without leases. */
+async function twoAsking(methods: Partial<Record<string, (payload: unknown) => unknown>>, secret = SECRET) {
+  const counts: string[] = [];
+  const faults: string[] = [];
+  const requests: Request[] = [];
+  const options = {
+    methods,
+    onFault: (_error: unknown, method: string) => faults.push(method),
+    onAsked: (outcome: string) => counts.push(outcome),
+  };
+  const server = new Asking({ ...options, secret: SECRET, run: "server" });
+  const client = new Asking({ ...options, secret, run: "client" });
+  const listening = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+    // A copy that nobody reads would hold a large one up.
+    if (Number(request.headers.get("content-length")) < 1000) requests.push(request.clone());
+    return await server.serve(request);
+  });
+  const member: Member = { node: 1, version: "1", run: "server", address: `http://127.0.0.1:${listening.addr.port}` };
+  return {
+    ...{ counts, faults, requests, server, member },
+    ask: (method: string, payload: unknown, patience = 5000, to = member) => {
+      return client.ask(to, method, payload, patience);
+    },
+    [Symbol.asyncDispose]: () => listening.shutdown(),
+  };
+}
+
+async function refused(asked: Promise<unknown>): Promise<string> {
+  return await asked.then(() => "answered", (error) => error.code);
+}
+
+Deno.test("Asking: what is asked and answered comes through, bytes too, and refusals as what they are", async () => {
+  await using two = await twoAsking({
+    echo: (payload) => payload,
+    nothing: () => undefined,
+    refuses: () => {
+      throw new GongError("too_many", "no more", { retryAfter: 7 });
+    },
+    breaks: () => {
+      throw new TypeError("secret");
+    },
+  });
+  const payload = { text: "é\0🎉", bytes: Uint8Array.of(0, 255, 10), list: [1, null, { a: true }], nothing: undefined };
+  assertEquals(await two.ask("echo", payload), { text: "é\0🎉", bytes: payload.bytes, list: [1, null, { a: true }] });
+  assertEquals(await two.ask("nothing", null), undefined);
+  const refusal: GongError = await two.ask("refuses", {}).then(() => undefined, (error) => error);
+  assertEquals([refusal.code, refusal.message, refusal.retryAfter], ["too_many", "no more", 7]);
+  const fault: GongError = await two.ask("breaks", {}).then(() => undefined, (error) => error);
+  assertEquals([fault.code, /secret/.test(fault.message), two.faults], ["internal", false, ["breaks"]]);
+  assertEquals(await refused(two.ask("constructor", {})), "not_found");
+  assertEquals(await refused(two.ask("unheard", {})), "not_found");
+  assertEquals(two.counts, ["answered", "answered", "refused", "refused", "refused", "refused"]);
+});
+
+Deno.test("Asking: who has not the secret, or repeats or changes what somebody said, is told nothing", async () => {
+  let done = 0;
+  await using two = await twoAsking({ act: () => ++done });
+  await using stranger = await twoAsking({ act: () => ++done }, new Uint8Array(32).fill(2));
+  assertEquals(await refused(stranger.ask("act", {})), "overloaded");
+  await two.ask("act", { a: 1 });
+  assertEquals(done, 1);
+  const [said] = two.requests;
+  const head = said!.headers.get("gong-node")!;
+  const body = await said!.text();
+  const url = (method: string) => `${two.member.address}/${method}`;
+  const attempts: [string, RequestInit][] = [
+    [url("act"), { method: "POST", headers: { "gong-node": head }, body }],
+    [url("other"), { method: "POST", headers: { "gong-node": head }, body }],
+    [url("act"), { method: "POST", headers: { "gong-node": head.replace(" 1 ", " 2 ") }, body }],
+    [url("act"), { method: "POST", headers: { "gong-node": head.replace("server", "another") }, body }],
+    [url("act"), { method: "POST", body }],
+    [url("act"), { method: "POST", headers: { "gong-node": "a b c d e f g" }, body }],
+    [url("act"), {}],
+  ];
+  for (const [url, init] of attempts) {
+    const response = await fetch(url, init);
+    assertEquals([response.status, await response.text()], [403, "This is for nodes of the same cluster.\n"]);
+  }
+  // The next one, caught on its way and with another body.
+  const caught = new Asking({ secret: SECRET, run: "client2", methods: {}, onFault: () => {}, onAsked: () => {} });
+  await using trap = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
+    const own = await request.text();
+    const headers = { "gong-node": request.headers.get("gong-node")! };
+    const response = await two.server.serve(new Request(url("act"), { method: "POST", headers, body: `${own} ` }));
+    return new Response("{}", { status: response.status === 403 ? 200 : 500 });
+  });
+  const member = { ...two.member, address: `http://127.0.0.1:${trap.addr.port}` };
+  assertEquals(await refused(caught.ask(member, "act", {}, 5000)), "overloaded", "nor is it taken for the node");
+  assertEquals(done, 1);
+});
+
+Deno.test("Asking: requests may come out of order, and each counts once", async () => {
+  let done = 0;
+  const methods = { act: () => ++done };
+  const options = { secret: SECRET, methods, onFault: () => {}, onAsked: () => {} };
+  const server = new Asking({ ...options, run: "server" });
+  const client = new Asking({ ...options, run: "client" });
+  const caught: Request[] = [];
+  await using trap = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
+    const headers = { "gong-node": request.headers.get("gong-node")! };
+    caught.push(new Request(request.url, { method: "POST", headers, body: await request.text() }));
+    return new Response();
+  });
+  const member = { node: 1, version: "1", run: "server", address: `http://127.0.0.1:${trap.addr.port}` };
+  for (let n = 0; n < 20; n++) await client.ask(member, "act", {}, 5000).catch(() => {});
+  for (const request of [...caught].reverse()) assertEquals((await server.serve(request.clone())).status, 200);
+  for (const request of caught) assertEquals((await server.serve(request.clone())).status, 403);
+  assertEquals(done, 20);
+});
+
+Deno.test("Asking: a body that is too large is refused, and nothing of it is kept", async () => {
+  await using two = await twoAsking({ take: (payload) => (payload as { data: string }).data.length });
+  assertEquals(await two.ask("take", { data: "x".repeat(20 << 20) }, 60_000), 20 << 20);
+  assertEquals(await refused(two.ask("take", { data: "x".repeat(33 << 20) }, 60_000)), "overloaded");
+  assertEquals(two.counts.at(-1), "rejected");
+});
+
+Deno.test("Asking: an answer that does not come in time is a refusal", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  await using two = await twoAsking({ wait: () => promise });
+  assertEquals(await refused(two.ask("wait", {}, 50)), "overloaded");
+  resolve();
+});
