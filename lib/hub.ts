@@ -9,6 +9,7 @@ import { openBroker } from "./brokers/mod.ts";
 import { Budget } from "./budget.ts";
 import { BusSender, bytesPerTurn } from "./bus.ts";
 import { Channels } from "./hub/channels.ts";
+import type { Batch } from "./cluster/changes.ts";
 import { Nodes } from "./cluster/nodes.ts";
 import { ALONE, type NodeMethods } from "./cluster/peers.ts";
 import { compilePresence } from "./channel_rules.ts";
@@ -19,6 +20,7 @@ import { VERSION } from "./version.ts";
 import { presenceChannel, userChannel } from "./reserved.ts";
 import { Intake } from "./hub/intake.ts";
 import { createPost, INTERNAL } from "./hub/posts.ts";
+import { Mirror } from "./hub/mirror.ts";
 import { Queues } from "./hub/queues.ts";
 import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
@@ -68,6 +70,7 @@ export class Hub {
   /** This node among the others, where they share a broker. */
   readonly #nodes: Nodes | undefined;
   readonly #everywhere: Everywhere;
+  readonly #mirror: Mirror | undefined;
   readonly #bus: BusSender;
   readonly #intake: Intake;
   readonly #queues: Queues;
@@ -134,6 +137,7 @@ export class Hub {
       nameOf: (channel) => presenceOf(channel) === "joins" ? presenceChannel(channel) : undefined,
       publish: async (draft) => (await this.#intake.publish([draft]))[0] ?? INTERNAL,
       bytes: config.maxMessage,
+      onChange: (change) => this.#mirror?.changed(change),
       onFull: (isFull, address) => {
         this.directory.tellAll("full", address === undefined ? { isFull } : { isFull, address });
       },
@@ -159,10 +163,21 @@ export class Hub {
       ...{ membership, methods, version: VERSION, log: options.log, metrics: options.metrics },
       ...{ lease: config.lease, listen: config.clusterListen, address: config.clusterAddress },
       onJoined: (node) => this.#joined(node),
+      onGone: (node) => {
+        this.#mirror!.gone(node);
+        this.#roster.releaseNode(node);
+      },
+      onReturned: () => {
+        this.#mirror!.returned();
+        this.#roster.returned();
+      },
     });
+    this.#mirror = this.#nodes && new Mirror({ peers: this.#nodes, all: () => this.#roster.all() });
     this.#everywhere = new Everywhere({ directory, roster: this.#roster, peers: this.#nodes ?? ALONE });
     Object.assign(methods, this.#everywhere.methods(), {
       revoke: (login: string) => this.#revoke(login),
+      // Of a node that is not known yet nothing would ever be forgotten.
+      roster: (batch: Batch) => this.#nodes!.others.includes(batch.node) && this.#roster.elsewhere.take(batch),
     });
     const { places } = directory;
     const { guard } = this.#roster;
@@ -172,7 +187,8 @@ export class Hub {
       isThere: (session) => guard.get(places.edgeOf(session), session) !== undefined,
     });
     const supersede = (session: string) => directory.supersede(session);
-    this.#returns = new Returns({ recoveries, guard, places, supersede });
+    const rename: Roster["rename"] = (...order) => this.#roster.rename(...order);
+    this.#returns = new Returns({ recoveries, guard, rename, places, supersede });
     this.#relays = new Relays({
       directory,
       move: (from, to, id) => this.#move(from, to, id),
@@ -268,6 +284,7 @@ export class Hub {
     this.#queues.close();
     await scheduled;
     await this.#recoveries.close();
+    this.#mirror?.close();
     await this.#nodes?.close();
     await this.#broker.close();
     this.#bus.close();
@@ -357,6 +374,7 @@ export class Hub {
 
   /** It has to know which admin logins have ended. */
   #joined(node: number): void {
+    this.#mirror!.joined(node);
     for (const login of this.#revoked) this.#nodes!.request(node, "revoke", login).catch(() => {});
   }
 

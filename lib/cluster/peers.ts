@@ -4,6 +4,7 @@
  * @module
  */
 import { GongError } from "../errors.ts";
+import type { Batch } from "./changes.ts";
 import type { Selector, SessionInfo, SessionPage, Signal, Totals } from "../types.ts";
 
 /** What a node asks of another. Payloads and answers are JSON but for `Signal.data`, which may be bytes. */
@@ -12,12 +13,13 @@ export interface NodeMethods {
   session(id: string): Promise<SessionInfo | undefined>;
   closeSession(order: { id: string; code: number; reason: string }): Promise<boolean>;
   signal(order: { sessions: readonly string[] | "all"; signal: Signal }): Promise<number>;
-  signalUsers(order: { users: readonly string[]; signal: Signal }): Promise<number>;
   answer(order: { reply: string; signal: Signal }): Promise<boolean>;
   disconnect(order: { selector: Selector; reason: string }): Promise<number>;
   subscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
   unsubscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
   totals(payload: null): Promise<Omit<Totals, "users">>;
+  /** What has become of another node's sessions; false when something before that is missing. */
+  roster(batch: Batch): Promise<boolean>;
   /** An admin login has ended. */
   revoke(login: string): Promise<void>;
 }

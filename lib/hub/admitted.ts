@@ -11,6 +11,8 @@ export interface Admitted {
   /** Its public id; set by {@linkcode Guard} alone. */
   id: string;
   readonly address: string;
+  /** It is on another node, which tells of it what there is to tell. */
+  readonly isElsewhere?: true;
   /** Whose it is, if anybody's, and the JSON that the user's token brought. */
   user: string | undefined;
   info: string | undefined;
@@ -20,9 +22,13 @@ export interface Admitted {
 
 /** A session on a channel. */
 export interface Place {
-  /** Ascending on its channel; never used again. */
-  readonly number: number;
   readonly channel: string;
+  /**
+   * What gives it its order: when it was taken, in milliseconds since 1970 with fractions that tell apart what one node took
+   * within one, and the public id that the session had then.
+   */
+  readonly at: number;
+  readonly session: string;
   /** As it is shown; nothing of a place that is empty. */
   present: Present | undefined;
   /** Another one of the same session. */

@@ -31,14 +31,13 @@ export class Everywhere {
   }
 
   /** What this node answers to others, of its own sessions. */
-  methods(): Omit<NodeMethods, "revoke"> {
+  methods(): Omit<NodeMethods, "revoke" | "roster"> {
     const { directory } = this.#options;
     return {
       sessions: (page) => directory.list(page),
       session: (id) => directory.get(id),
       closeSession: (order) => directory.close(order),
       signal: (order) => directory.signal(order),
-      signalUsers: (order) => this.#signalUsersHere(order),
       answer: (order) => directory.answer(order),
       disconnect: ({ selector, reason }) => directory.order("disconnect", this.#choose(selector), { reason }),
       subscribeSessions: ({ selector, channel }) => {
@@ -92,8 +91,10 @@ export class Everywhere {
   }
 
   /** As {@linkcode HubMethods.signalUsers}. */
-  async signalUsers(order: Order<"signalUsers">): Promise<number> {
-    return await this.#add(this.#signalUsersHere(order), this.#options.peers.askAll("signalUsers", order));
+  async signalUsers({ users, signal }: Order<"signalUsers">): Promise<number> {
+    const { roster } = this.#options;
+    const sessions = [...new Set(users)].flatMap((user) => roster.users.sessionsOf(user));
+    return await this.signal({ sessions, signal });
   }
 
   /** As {@linkcode HubMethods.answer}. @throws {GongError} `overloaded` when the node of the question does not answer */
@@ -112,7 +113,7 @@ export class Everywhere {
     return node === peers.node ? await here() : await peers.request(node, deed, order).catch(none) as number;
   }
 
-  /** Connections and sessions of all nodes, and this node's users. */
+  /** Connections, sessions and distinct users of all nodes. */
   async totals(): Promise<Totals> {
     const others = await this.#options.peers.askAll("totals", null);
     const all = [this.#totalsHere(), ...others.map(({ answer }) => answer)];
@@ -127,12 +128,6 @@ export class Everywhere {
     const { directory, roster: { guard } } = this.#options;
     const stuck = directory.lastKnown("gong_stuck_sockets");
     return { connections: guard.total + stuck, sessions: guard.total };
-  }
-
-  async #signalUsersHere({ users, signal }: Order<"signalUsers">): Promise<number> {
-    const { directory, roster } = this.#options;
-    const sessions = [...new Set(users)].flatMap((user) => roster.users.sessionsOf(user));
-    return await directory.signal({ sessions, signal });
   }
 
   #choose(selector: Selector): Chosen {

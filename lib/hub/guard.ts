@@ -104,6 +104,11 @@ export class Guard {
     return sessions;
   }
 
+  /** All that are admitted; they may come and go meanwhile. */
+  *sessions(): Generator<Admitted> {
+    for (const sessions of this.#byEdge.values()) yield* sessions.values();
+  }
+
   /** Whether there is no room for another session of this address, or, without one, of anybody. */
   isFull(address?: string): boolean {
     if (address === undefined) return this.#total >= this.#options.maxConnections;

@@ -17,8 +17,16 @@ export interface PresenceOptions {
 
 /** How many empty places a channel may have beside as many as are taken. */
 const SPARE = 32;
-/** What {@linkcode PresencePage.next} is made of: the number of a place. */
-const TOKEN = /^[0-9a-z]{1,10}$/;
+/** Fractions of a millisecond that tell apart what was taken within it. */
+const FRACTIONS = 1024;
+/** What {@linkcode PresencePage.next} is made of, on every node: when a place was taken, in fractions, and its session. */
+const TOKEN = /^([0-9a-z]{1,11})_(.{1,64})$/;
+
+/** By what places have their order. */
+type Rank = Pick<Place, "at" | "session">;
+
+/** When a place was taken: as it is shown, and as {@linkcode Place.at}. */
+export type When = { readonly since: number; readonly at: number };
 
 /** A channel that somebody is on. */
 class Room {
@@ -27,18 +35,20 @@ class Room {
   readonly users = new Map<string, number>();
   /** Sessions. */
   count = 0;
-  /** In the order of joining, which is that of the numbers; some are empty. */
+  /** In the order of joining; some are empty. */
   #places: Place[] = [];
-  #last = 0;
 
   constructor(channel: string) {
     this.channel = channel;
   }
 
-  add(present: Present): Place {
+  add(present: Present, at: number): Place {
     const { channel } = this;
-    const place: Place = { number: ++this.#last, channel, present, next: undefined, told: undefined };
-    this.#places.push(place);
+    const place: Place = { channel, at, session: present.session, present, next: undefined, told: undefined };
+    const last = this.#places.at(-1);
+    // What another node tells of may have begun before what is here.
+    if (!last || isBehind(place, last)) this.#places.push(place);
+    else this.#places.splice(this.#indexAfter(place), 0, place);
     this.count++;
     this.#countUser(present.user, 1);
     return place;
@@ -58,25 +68,25 @@ class Room {
     this.#countUser(present.user, 1);
   }
 
-  page(limit: number, after: number): PresencePage {
+  page(limit: number, after: Rank | undefined): PresencePage {
     const page = { count: this.count, users: this.users.size, present: [] as Present[] };
     if (limit === 0) return page;
-    let last = after;
-    for (let index = this.#indexAfter(after); index < this.#places.length; index++) {
-      const { number, present } = this.#places[index]!;
-      if (!present) continue;
-      if (page.present.length === limit) return { ...page, next: last.toString(36) };
-      page.present.push(present);
-      last = number;
+    let last: Rank | undefined;
+    for (let index = after ? this.#indexAfter(after) : 0; index < this.#places.length; index++) {
+      const place = this.#places[index]!;
+      if (!place.present) continue;
+      if (page.present.length === limit && last) return { ...page, next: toToken(last) };
+      page.present.push(place.present);
+      last = place;
     }
     return page;
   }
 
-  #indexAfter(number: number): number {
+  #indexAfter(rank: Rank): number {
     let [low, high] = [0, this.#places.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#places[middle]!.number > number) high = middle;
+      if (isBehind(this.#places[middle]!, rank)) high = middle;
       else low = middle + 1;
     }
     return low;
@@ -96,6 +106,8 @@ export class Presence {
   readonly #now: () => number;
   readonly #rooms = new Map<string, Room>();
   #size = 0;
+  /** When the last place was taken. */
+  #last = 0;
 
   constructor({ onChange = () => {}, now = Date.now }: PresenceOptions = {}) {
     this.#onChange = onChange;
@@ -107,29 +119,31 @@ export class Presence {
     return this.#size;
   }
 
-  /** The session hears the channel from now on. Idempotent. */
-  join(session: Admitted, channel: string): void {
-    if (find(session, channel)) return;
+  /** The session hears the channel from now on, or since then elsewhere; answers its place there if it had none. */
+  join(session: Admitted, channel: string, { since, at } = this.#clock()): Place | undefined {
+    if (find(session, channel)) return undefined;
     let room = this.#rooms.get(channel);
     if (!room) this.#rooms.set(channel, room = new Room(channel));
-    const place = room.add(shown(session, this.#now()));
+    const place = room.add(shown(session, since), at);
     place.next = session.place;
     session.place = place;
     this.#size++;
-    this.#onChange(place);
+    this.#changed(session, place);
+    return place;
   }
 
-  /** The session does not hear the channel any more. Idempotent. */
-  leave(session: Admitted, channel: string): void {
+  /** The session does not hear the channel any more; false when it did not before. */
+  leave(session: Admitted, channel: string): boolean {
     const place = find(session, channel);
-    if (!place) return;
+    if (!place) return false;
     takeOut(session, place);
-    this.#empty(place);
+    this.#empty(session, place);
+    return true;
   }
 
   /** The session is gone. */
   remove(session: Admitted): void {
-    for (const place of placesOf(session)) this.#empty(place);
+    for (const place of placesOf(session)) this.#empty(session, place);
     session.place = undefined;
   }
 
@@ -139,7 +153,7 @@ export class Presence {
       const { channel, present } = place;
       if (!present || present.user === session.user && present.info === session.info) continue;
       this.#rooms.get(channel)!.show(place, shown(session, present.since));
-      this.#onChange(place);
+      this.#changed(session, place);
     }
   }
 
@@ -150,24 +164,49 @@ export class Presence {
    * @throws {GongError} `bad_request` for an `after` that no page has had as its `next`
    */
   page(channel: string, { limit, after }: PageRequest): PresencePage {
-    if (after !== undefined && !TOKEN.test(after)) {
+    const rank = after === undefined ? undefined : toRank(after);
+    if (after !== undefined && !rank) {
       throw new GongError("bad_request", "`after` has to be the `next` of a page.", { field: "after" });
     }
-    const number = after === undefined ? 0 : parseInt(after, 36);
-    return this.#rooms.get(channel)?.page(limit, number) ?? { count: 0, users: 0, present: [] };
+    return this.#rooms.get(channel)?.page(limit, rank) ?? { count: 0, users: 0, present: [] };
   }
 
-  #empty(place: Place): void {
+  #clock(): When {
+    const since = this.#now();
+    this.#last = since > this.#last ? since : this.#last + 1 / FRACTIONS;
+    return { since, at: this.#last };
+  }
+
+  /** What is elsewhere is told of there. */
+  #changed(session: Admitted, place: Place): void {
+    if (!session.isElsewhere) this.#onChange(place);
+  }
+
+  #empty(session: Admitted, place: Place): void {
     const { channel } = place;
     const room = this.#rooms.get(channel)!;
     room.remove(place);
     if (room.count === 0) this.#rooms.delete(channel);
     this.#size--;
-    this.#onChange(place);
+    this.#changed(session, place);
   }
 }
 
-function* placesOf(session: Admitted): Generator<Place> {
+/** Whether the one comes after the other. */
+function isBehind(one: Rank, other: Rank): boolean {
+  return one.at > other.at || one.at === other.at && one.session > other.session;
+}
+
+function toToken({ at, session }: Rank): string {
+  return `${Math.round(at * FRACTIONS).toString(36)}_${session}`;
+}
+
+function toRank(token: string): Rank | undefined {
+  const [, at, session] = TOKEN.exec(token) ?? [];
+  return at === undefined || session === undefined ? undefined : { at: parseInt(at, 36) / FRACTIONS, session };
+}
+
+export function* placesOf(session: Admitted): Generator<Place> {
   for (let { place } = session; place; place = place.next) yield place;
 }
 

@@ -15,7 +15,9 @@ type Order<M extends keyof HubMethods> = Parameters<HubMethods[M]>[0];
 /** What {@linkcode Returns} are made of. */
 export interface ReturnsOptions {
   readonly recoveries: Pick<Recoveries, "remember" | "find" | "returned">;
-  readonly guard: Pick<Guard, "get" | "rename">;
+  readonly guard: Pick<Guard, "get">;
+  /** The session has another id from now on. */
+  readonly rename: (edge: number, session: Admitted, id: string) => void;
   readonly places: Places;
   /** Ends the session. @throws {GongError} `overloaded` when its edge does not answer */
   readonly supersede: (session: string) => Promise<boolean>;
@@ -74,10 +76,10 @@ export class Returns {
 
   /** The session has this id from now on; one that is present somewhere keeps its own. */
   #adopt(edge: number, session: Admitted, id: string): string {
-    const { guard, places, recoveries } = this.#options;
+    const { rename, places, recoveries } = this.#options;
     if (session.place) return session.id;
     places.forget(session.id);
-    guard.rename(edge, session, id);
+    rename(edge, session, id);
     places.put(id, edge);
     recoveries.returned(id);
     return id;

@@ -4,31 +4,43 @@
  * @module
  */
 import type { HubMethods } from "../methods.ts";
+import type { Change } from "../cluster/changes.ts";
+import { Multimap } from "../multimap.ts";
+import type { Present } from "../types.ts";
+import type { Admitted } from "./admitted.ts";
+import { describe, Elsewhere } from "./elsewhere.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { Joins, type JoinsOptions } from "./joins.ts";
-import { Presence } from "./presence.ts";
+import { placesOf, Presence } from "./presence.ts";
 import { Users } from "./users.ts";
 
 /** What a {@linkcode Roster} is made of. */
-export interface RosterOptions extends GuardOptions, Pick<JoinsOptions, "nameOf" | "publish" | "bytes" | "period"> {}
+export interface RosterOptions extends GuardOptions, Pick<JoinsOptions, "nameOf" | "publish" | "bytes" | "period"> {
+  /** Told what other nodes have to know. */
+  readonly onChange?: (change: Change) => void;
+}
 
 /** What an edge says of one session. */
 type Told<M extends keyof HubMethods> = Parameters<HubMethods[M]>[0];
 
-/** All sessions of a server. */
+/** All sessions of a server; and of others those that somebody asks for. */
 export class Roster {
   readonly guard: Guard;
   readonly users = new Users();
   readonly presence: Presence;
+  readonly elsewhere: Elsewhere;
   readonly #joins: Joins;
+  readonly #onChange: (change: Change) => void;
 
   constructor(options: RosterOptions) {
+    this.#onChange = options.onChange ?? (() => {});
     this.guard = new Guard(options);
     const { now } = options;
     this.presence = new Presence({
       onChange: (place) => this.#joins.changed(place),
       ...(now === undefined ? {} : { now }),
     });
+    this.elsewhere = new Elsewhere(this.users, this.presence);
     this.#joins = new Joins({
       ...options,
       page: (channel, page) => this.presence.page(channel, page),
@@ -38,44 +50,88 @@ export class Roster {
   /** @throws {GongError} as {@linkcode Guard.admit} */
   admit(edge: number, { id, address, user, info }: Omit<Told<"admit">, "after">): void {
     const session = this.guard.admit(edge, id, address);
-    if (user !== undefined) this.users.identify(session, user, info);
+    if (user !== undefined) this.#identify(session, user, info);
   }
 
   /** Of a session that is not counted in, as everything else here, it is ignored. */
   identify(edge: number, { id, user, info }: Told<"identify">): void {
     const session = this.guard.get(edge, id);
     if (!session) return;
-    this.users.identify(session, user, info);
+    this.#identify(session, user, info);
     this.presence.identified(session);
+  }
+
+  /** The session has another id from now on. Not of one that is present somewhere. */
+  rename(edge: number, session: Admitted, id: string): void {
+    const before = session.id;
+    this.guard.rename(edge, session, id);
+    if (session.user === undefined) return;
+    this.#onChange(["gone", before]);
+    for (const change of describe(session)) this.#onChange(change);
   }
 
   present(edge: number, { session: id, channel, isThere }: Told<"present">): void {
     const session = this.guard.get(edge, id);
     if (!session) return;
-    if (isThere) this.presence.join(session, channel);
-    else this.presence.leave(session, channel);
+    if (!isThere) {
+      if (this.presence.leave(session, channel)) this.#onChange(["leave", id, channel]);
+      return;
+    }
+    const place = this.presence.join(session, channel);
+    if (place) this.#onChange(["join", id, channel, place.present!.since, place.at]);
   }
 
   /** Returns whether it was counted. */
   release(edge: number, id: string): boolean {
     const session = this.guard.release(edge, id);
     if (!session) return false;
-    this.presence.remove(session);
-    this.users.remove(session);
+    this.#remove(session);
     return true;
   }
 
   /** The edge is gone with all its sessions; returns the ids of these. */
   releaseEdge(edge: number): readonly string[] {
     const sessions = this.guard.releaseEdge(edge);
-    for (const session of sessions) {
-      this.presence.remove(session);
-      this.users.remove(session);
-    }
+    for (const session of sessions) this.#remove(session);
     return sessions.map(({ id }) => id);
+  }
+
+  /** All that other nodes have to know. */
+  *all(): Generator<Change> {
+    for (const session of this.guard.sessions()) yield* describe(session);
+  }
+
+  /** Another node is gone with all its sessions: nobody there tells that they have left. */
+  releaseNode(node: number): void {
+    const { run, sessions } = this.elsewhere.forget(node);
+    const left = new Multimap<string, Present>();
+    for (const session of sessions) {
+      for (const { channel, present } of placesOf(session)) if (present) left.add(channel, present);
+      this.elsewhere.drop(session);
+    }
+    for (const channel of left.keys()) this.#joins.leftWith(run, channel, [...left.get(channel)]);
+  }
+
+  /** Other nodes have told that all sessions of this one have left. */
+  returned(): void {
+    for (const session of this.guard.sessions()) {
+      for (const place of placesOf(session)) this.#joins.untold(place);
+    }
   }
 
   close(): void {
     this.#joins.close();
+  }
+
+  #identify(session: Admitted, user: string, info: string | undefined): void {
+    this.users.identify(session, user, info);
+    this.#onChange(["user", session.id, user, info ?? null]);
+  }
+
+  #remove(session: Admitted): void {
+    const isKnown = session.user !== undefined || session.place !== undefined;
+    this.presence.remove(session);
+    this.users.remove(session);
+    if (isKnown) this.#onChange(["gone", session.id]);
   }
 }

@@ -125,7 +125,7 @@ redisTest("a node that does not answer is left out, refused to who asks for it, 
 });
 
 /** Two that ask each other, without leases. */
-async function twoAsking(methods: Partial<Record<string, (payload: unknown) => unknown>>, secret = SECRET) {
+function twoAsking(methods: Partial<Record<string, (payload: unknown) => unknown>>, secret = SECRET) {
   const counts: string[] = [];
   const faults: string[] = [];
   const requests: Request[] = [];
@@ -156,7 +156,7 @@ async function refused(asked: Promise<unknown>): Promise<string> {
 }
 
 Deno.test("Asking: what is asked and answered comes through, bytes too, and refusals as what they are", async () => {
-  await using two = await twoAsking({
+  await using two = twoAsking({
     echo: (payload) => payload,
     nothing: () => undefined,
     refuses: () => {
@@ -180,8 +180,8 @@ Deno.test("Asking: what is asked and answered comes through, bytes too, and refu
 
 Deno.test("Asking: who has not the secret, or repeats or changes what somebody said, is told nothing", async () => {
   let done = 0;
-  await using two = await twoAsking({ act: () => ++done });
-  await using stranger = await twoAsking({ act: () => ++done }, new Uint8Array(32).fill(2));
+  await using two = twoAsking({ act: () => ++done });
+  await using stranger = twoAsking({ act: () => ++done }, new Uint8Array(32).fill(2));
   assertEquals(await refused(stranger.ask("act", {})), "overloaded");
   await two.ask("act", { a: 1 });
   assertEquals(done, 1);
@@ -235,7 +235,7 @@ Deno.test("Asking: requests may come out of order, and each counts once", async 
 });
 
 Deno.test("Asking: a body that is too large is refused, and nothing of it is kept", async () => {
-  await using two = await twoAsking({ take: (payload) => (payload as { data: string }).data.length });
+  await using two = twoAsking({ take: (payload) => (payload as { data: string }).data.length });
   assertEquals(await two.ask("take", { data: "x".repeat(20 << 20) }, 60_000), 20 << 20);
   assertEquals(await refused(two.ask("take", { data: "x".repeat(33 << 20) }, 60_000)), "overloaded");
   assertEquals(two.counts.at(-1), "rejected");
@@ -243,7 +243,7 @@ Deno.test("Asking: a body that is too large is refused, and nothing of it is kep
 
 Deno.test("Asking: an answer that does not come in time is a refusal", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
-  await using two = await twoAsking({ wait: () => promise });
+  await using two = twoAsking({ wait: () => promise });
   assertEquals(await refused(two.ask("wait", {}, 50)), "overloaded");
   resolve();
 });

@@ -1,0 +1,28 @@
+/**
+ * What nodes tell each other of their sessions.
+ *
+ * @module
+ */
+
+/**
+ * What a node tells of one of its sessions: it is a user's, whose info is null if there is none; it hears a channel since
+ * then, taken at; it does not; it is no more. A kind that is not known is passed over.
+ */
+export type Change =
+  | readonly ["user", session: string, user: string, info: string | null]
+  | readonly ["join", session: string, channel: string, since: number, at: number]
+  | readonly ["leave", session: string, channel: string]
+  | readonly ["gone", session: string];
+
+/** Changes of a node's sessions that follow each other. */
+export interface Batch {
+  readonly node: number;
+  /** No other start of a node has the same. */
+  readonly run: string;
+  /** Counts the batches to one node, from 1. */
+  readonly sequence: number;
+  readonly changes: readonly Change[];
+  /** With this one begins, or ends, all that there is: what is not told of is no more. */
+  readonly begins?: true;
+  readonly ends?: true;
+}

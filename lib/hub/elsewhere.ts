@@ -1,0 +1,109 @@
+/**
+ * The sessions of other nodes, as far as anybody asks for them: those of users, and those that are present somewhere. They
+ * stand beside the own ones, so that what is asked of all is answered by one node and also while the broker is away.
+ *
+ * @module
+ */
+import type { Admitted } from "./admitted.ts";
+import type { Batch, Change } from "../cluster/changes.ts";
+import { placesOf, type Presence } from "./presence.ts";
+import type { Users } from "./users.ts";
+
+interface Known {
+  readonly run: string;
+  sequence: number;
+  readonly sessions: Map<string, Admitted>;
+  /** Those that have not been told of again since all there is began. */
+  stale: Set<string>;
+}
+
+/** What is known of other nodes. */
+export class Elsewhere {
+  readonly #users: Users;
+  readonly #presence: Presence;
+  readonly #nodes = new Map<number, Known>();
+
+  constructor(users: Users, presence: Presence) {
+    this.#users = users;
+    this.#presence = presence;
+  }
+
+  /** Takes a batch; false when something before it is missing, so that all has to be told again. */
+  take({ node, run, sequence, changes, begins, ends }: Batch): boolean {
+    let known = this.#nodes.get(node);
+    if (begins) {
+      const sessions = known?.sessions ?? new Map<string, Admitted>();
+      this.#nodes.set(node, known = { run, sequence, sessions, stale: new Set(sessions.keys()) });
+    } else if (!known || known.run !== run || sequence > known.sequence + 1) return false;
+    else if (sequence <= known.sequence) return true;
+    known.sequence = sequence;
+    for (const change of changes) if (isChange(change)) this.#apply(known, change);
+    if (ends) {
+      for (const id of known.stale) this.#remove(known, id);
+      known.stale = new Set();
+    }
+    return true;
+  }
+
+  /** The node is gone, and its sessions with it; returns these, with what they were. */
+  forget(node: number): { readonly run: string; readonly sessions: readonly Admitted[] } {
+    const known = this.#nodes.get(node);
+    if (!known) return { run: "", sessions: [] };
+    this.#nodes.delete(node);
+    return { run: known.run, sessions: [...known.sessions.values()] };
+  }
+
+  /** Takes a session out of everything. */
+  drop(session: Admitted): void {
+    this.#presence.remove(session);
+    this.#users.remove(session);
+  }
+
+  #apply(known: Known, change: Change): void {
+    const [kind, id] = change;
+    // What it was before counts no more.
+    if (known.stale.delete(id)) this.#remove(known, id);
+    if (kind === "gone") return this.#remove(known, id);
+    const session = this.#open(known, id);
+    if (kind === "join") this.#presence.join(session, change[2], { since: change[3], at: change[4] });
+    else if (kind === "leave") this.#presence.leave(session, change[2]);
+    else {
+      this.#users.identify(session, change[2], change[3] ?? undefined);
+      this.#presence.identified(session);
+    }
+    if (session.user === undefined && !session.place) known.sessions.delete(id);
+  }
+
+  #open({ sessions }: Known, id: string): Admitted {
+    let session = sessions.get(id);
+    if (!session) {
+      session = { id, address: "", isElsewhere: true, user: undefined, info: undefined, place: undefined };
+      sessions.set(id, session);
+    }
+    return session;
+  }
+
+  #remove({ sessions }: Known, id: string): void {
+    const session = sessions.get(id);
+    if (!session) return;
+    sessions.delete(id);
+    this.drop(session);
+  }
+}
+
+/** All that there is to tell of a session. */
+export function* describe(session: Admitted): Generator<Change> {
+  const { id, user, info } = session;
+  if (user !== undefined) yield ["user", id, user, info ?? null];
+  for (const { channel, at, present } of placesOf(session)) if (present) yield ["join", id, channel, present.since, at];
+}
+
+function isChange(change: unknown): change is Change {
+  if (!Array.isArray(change)) return false;
+  const [kind, session, text, last, at] = change;
+  if (typeof session !== "string") return false;
+  if (kind === "gone") return true;
+  if (typeof text !== "string") return false;
+  if (kind === "user") return last === null || typeof last === "string";
+  return kind === "leave" || kind === "join" && Number.isFinite(last) && Number.isFinite(at);
+}

@@ -1,0 +1,231 @@
+import { setImmediate } from "node:timers/promises";
+import { assertEquals } from "@std/assert";
+import type { Batch } from "../../lib/cluster/changes.ts";
+import { GongError } from "../../lib/errors.ts";
+import { Mirror } from "../../lib/hub/mirror.ts";
+import { Roster } from "../../lib/hub/roster.ts";
+import type { Draft, PresencePage, PublishResult } from "../../lib/types.ts";
+import { seeded } from "../support/random.ts";
+
+/** Timers that fire when they are told to. */
+class Clock {
+  now = 1_700_000_000_000;
+  readonly #due = new Set<{ at: number; callback: () => void }>();
+
+  readonly timer = (wait: number, callback: () => void): () => void => {
+    const entry = { at: this.now + wait, callback };
+    this.#due.add(entry);
+    return () => this.#due.delete(entry);
+  };
+
+  /** Lets so many milliseconds pass, and everything that comes of it. */
+  async pass(milliseconds: number): Promise<void> {
+    const end = this.now + milliseconds;
+    for (;;) {
+      await setImmediate();
+      const next = [...this.#due].sort((one, other) => one.at - other.at)[0];
+      if (!next || next.at > end) break;
+      this.now = Math.max(this.now, next.at);
+      this.#due.delete(next);
+      next.callback();
+    }
+    this.now = end;
+  }
+}
+
+/** A node: a roster and its mirror, and a way to the others that loses what it is told to lose. */
+class Node {
+  readonly roster: Roster;
+  readonly mirror: Mirror;
+  readonly published: Draft[] = [];
+
+  constructor(readonly number: number, readonly net: Net) {
+    this.roster = new Roster({
+      ...{ maxConnections: 1000, maxPerAddress: 1000, authFailures: 3, bytes: 100_000, period: 0 },
+      nameOf: (channel) => channel.startsWith("told") ? `$presence/${channel}` : undefined,
+      publish: (draft) => Promise.resolve(net.publish(draft)),
+      onChange: (change) => this.mirror.changed(change),
+      now: () => net.clock.now,
+    });
+    this.mirror = new Mirror({
+      peers: { node: number, request: (node, _method, batch) => net.carry(node, batch as never) as never },
+      all: () => this.roster.all(),
+      timer: net.clock.timer,
+    });
+  }
+}
+
+class Net {
+  readonly clock = new Clock();
+  readonly nodes = new Map<number, Node>();
+  readonly published: Draft[] = [];
+  /** How many in a hundred requests are lost, and how many answers. */
+  losses = 0;
+  random = seeded(1);
+  batches = 0;
+  #made = 0;
+
+  add(): Node {
+    const node = new Node(++this.#made, this);
+    for (const other of this.nodes.values()) {
+      other.mirror.joined(node.number);
+      node.mirror.joined(other.number);
+    }
+    this.nodes.set(node.number, node);
+    return node;
+  }
+
+  /** The node is killed: the others notice. */
+  kill(node: Node): void {
+    this.nodes.delete(node.number);
+    node.mirror.close();
+    node.roster.close();
+    for (const other of this.nodes.values()) {
+      other.mirror.gone(node.number);
+      other.roster.releaseNode(node.number);
+    }
+  }
+
+  async carry(node: number, batch: Batch): Promise<boolean> {
+    await Promise.resolve();
+    this.batches++;
+    const target = this.nodes.get(node);
+    if (!target || this.random.int(100) < this.losses) throw new GongError("overloaded");
+    const isTaken = this.nodes.has(batch.node) && target.roster.elsewhere.take(JSON.parse(JSON.stringify(batch)));
+    if (this.random.int(100) < this.losses) throw new GongError("overloaded");
+    return isTaken;
+  }
+
+  /** As a broker takes ids. */
+  publish(draft: Draft): PublishResult {
+    if (draft.id !== undefined && this.published.some(({ id }) => id === draft.id)) {
+      return { error: new GongError("conflict").toRefusal() };
+    }
+    this.published.push(draft);
+    return { epoch: "e", offset: this.published.length };
+  }
+
+  close(): void {
+    for (const node of this.nodes.values()) {
+      node.mirror.close();
+      node.roster.close();
+    }
+  }
+}
+
+function answersOf({ roster }: Node): unknown {
+  const pages = ["a", "told"].map((channel): PresencePage => roster.presence.page(channel, { limit: 1000 }));
+  const { users, total } = roster.users.page({ limit: 1000 });
+  // In which order they became the user's, and whose info is the newest, each node knows as it heard of it.
+  const sorted = users.map(({ user, sessions, count }) => ({ user, count, sessions: [...sessions].sort() }));
+  return { pages, users: sorted, total, size: roster.users.size };
+}
+
+for (const seed of [1, 2, 3, 4]) {
+  Deno.test(`Mirror: all nodes answer the same, and the truth, whatever is lost and whoever dies (seed ${seed})`, async () => {
+    const net = new Net();
+    net.random = seeded(seed);
+    const { int } = seeded(seed + 100);
+    /** Who is there: node, and what it is. */
+    const truth = new Map<string, { node: Node; user?: string; channels: Set<string> }>();
+    for (let n = 0; n < 3; n++) net.add();
+    let made = 0;
+    for (let round = 0; round < 40; round++) {
+      net.losses = round % 2 === 0 ? 30 : 0;
+      for (let step = 0; step < 30; step++) {
+        const nodes = [...net.nodes.values()];
+        const node = nodes[int(nodes.length)]!;
+        const own = [...truth].filter(([, { node: one }]) => one === node);
+        const [id, known] = own[int(own.length)] ?? [];
+        const dice = int(100);
+        if (dice < 35) {
+          const session = `${node.number}-${++made}`;
+          const user = int(3) === 0 ? undefined : `u${int(6)}`;
+          node.roster.admit(1, { id: session, address: "::1", ...user === undefined ? {} : { user } });
+          truth.set(session, { node, channels: new Set(), ...user === undefined ? {} : { user } });
+        } else if (!known || id === undefined) continue;
+        else if (dice < 65) {
+          const channel = ["a", "told"][int(2)]!;
+          const isThere = int(3) > 0;
+          node.roster.present(1, { session: id, channel, isThere });
+          if (isThere) known.channels.add(channel);
+          else known.channels.delete(channel);
+        } else if (dice < 75) {
+          known.user = `u${int(6)}`;
+          node.roster.identify(1, { id, user: known.user, info: `${int(3)}` });
+        } else if (dice < 97) {
+          node.roster.release(1, id);
+          truth.delete(id);
+        } else if (dice < 98) {
+          // It was taken for gone, and was only slow.
+          for (const other of nodes) if (other !== node) other.roster.releaseNode(node.number);
+          node.mirror.returned();
+          node.roster.returned();
+        } else if (dice === 98 && nodes.length > 2) {
+          net.kill(node);
+          for (const [id, { node: one }] of truth) if (one === node) truth.delete(id);
+        } else if (nodes.length < 4) net.add();
+        if (int(4) === 0) await net.clock.pass(int(200));
+      }
+      net.losses = 0;
+      await net.clock.pass(20_000);
+      const [first, ...others] = [...net.nodes.values()];
+      for (const other of others) assertEquals(answersOf(other), answersOf(first!), `round ${round}`);
+      for (const channel of ["a", "told"]) {
+        const there = [...truth].filter(([, { channels }]) => channels.has(channel));
+        const { count, users, present } = first!.roster.presence.page(channel, { limit: 1000 });
+        assertEquals(present.map(({ session }) => session).sort(), there.map(([id]) => id).sort());
+        assertEquals([count, users], [there.length, new Set(there.flatMap(([, { user }]) => user ?? [])).size]);
+      }
+      const users = Map.groupBy([...truth].filter(([, { user }]) => user !== undefined), ([, { user }]) => user!);
+      assertEquals(first!.roster.users.size, users.size);
+      for (const [user, sessions] of users) {
+        const ids = sessions.map(([id]) => id).sort();
+        assertEquals([...first!.roster.users.sessionsOf(user)].sort(), ids);
+      }
+    }
+    net.close();
+  });
+}
+
+Deno.test("Mirror: who leaves with a node is told of once, and who was only slow is told of again", async () => {
+  const net = new Net();
+  const [one, two, three] = [net.add(), net.add(), net.add()];
+  for (const [node, id] of [[one, "1-a"], [one, "1-b"], [two, "2-a"]] as const) {
+    node!.roster.admit(1, { id, address: "::1" });
+    node!.roster.present(1, { session: id, channel: "told", isThere: true });
+  }
+  await net.clock.pass(1000);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const told = () => net.published.map(({ data }) => JSON.parse(String(data)));
+  const names = (entries: { session: string }[]) => entries.map(({ session }) => session).sort();
+  assertEquals(names(told().flatMap(({ joined }) => joined)), ["1-a", "1-b", "2-a"]);
+  net.published.length = 0;
+  net.kill(one!);
+  await net.clock.pass(1000);
+  assertEquals(told().map(({ left, count }) => [names(left), count]), [[["1-a", "1-b"], 1]], "by one of two");
+  net.published.length = 0;
+  three!.roster.releaseNode(two!.number);
+  two!.mirror.returned();
+  two!.roster.returned();
+  await net.clock.pass(1000);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assertEquals(told().map(({ left, joined }) => [names(left), names(joined)]), [[["2-a"], []], [[], ["2-a"]]]);
+  net.close();
+});
+
+Deno.test("Mirror: sessions of nobody that are nowhere are not told of, and a quiet cluster says little", async () => {
+  const net = new Net();
+  const [one, two] = [net.add(), net.add()];
+  await net.clock.pass(1000);
+  const before = net.batches;
+  for (let n = 0; n < 500; n++) one!.roster.admit(1, { id: `1-${n}`, address: "::1" });
+  await net.clock.pass(1000);
+  for (let n = 0; n < 500; n++) one!.roster.release(1, `1-${n}`);
+  await net.clock.pass(1000);
+  assertEquals(net.batches, before);
+  await net.clock.pass(60_000);
+  assertEquals(net.batches - before <= 2 * 13, true, `${net.batches - before}`);
+  assertEquals(answersOf(two!), answersOf(one!));
+  net.close();
+});
