@@ -12,7 +12,8 @@ export interface NodeMethods {
   sessions(page: { after?: string; limit: number }): Promise<SessionPage>;
   session(id: string): Promise<SessionInfo | undefined>;
   closeSession(order: { id: string; code: number; reason: string }): Promise<boolean>;
-  signal(order: { sessions: readonly string[] | "all"; signal: Signal }): Promise<number>;
+  /** In their order; of each how many sessions it has reached. */
+  signals(orders: readonly { sessions: readonly string[] | "all"; signal: Signal }[]): Promise<number[]>;
   answer(order: { reply: string; signal: Signal }): Promise<boolean>;
   disconnect(order: { selector: Selector; reason: string }): Promise<number>;
   subscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;

@@ -9,6 +9,7 @@ import { type Chosen, compareIds, edgeOf, type HubMethods, nodeOf } from "../met
 import type { Selector, SessionInfo, SessionPage, Totals } from "../types.ts";
 import type { Directory } from "./directory.ts";
 import type { Roster } from "./roster.ts";
+import { SignalWay } from "./signal_way.ts";
 
 type Order<M extends keyof HubMethods> = Parameters<HubMethods[M]>[0];
 
@@ -25,6 +26,7 @@ export interface EverywhereOptions {
 /** All sessions of all nodes. What another node does not answer in time is left out. */
 export class Everywhere {
   readonly #options: EverywhereOptions;
+  readonly #ways = new Map<number, SignalWay>();
 
   constructor(options: EverywhereOptions) {
     this.#options = options;
@@ -37,7 +39,7 @@ export class Everywhere {
       sessions: (page) => directory.list(page),
       session: (id) => directory.get(id),
       closeSession: (order) => directory.close(order),
-      signal: (order) => directory.signal(order),
+      signals: (orders) => Promise.all(orders.map((order) => directory.signal(order))),
       answer: (order) => directory.answer(order),
       disconnect: ({ selector, reason }) => directory.order("disconnect", this.#choose(selector), { reason }),
       subscribeSessions: ({ selector, channel }) => {
@@ -79,15 +81,28 @@ export class Everywhere {
   /** As {@linkcode HubMethods.signal}. */
   async signal({ sessions, signal }: Order<"signal">): Promise<number> {
     const { directory, peers } = this.#options;
-    if (sessions === "all") {
-      return await this.#add(directory.signal({ sessions, signal }), peers.askAll("signal", { sessions, signal }));
-    }
-    const byNode = Map.groupBy(sessions, (id) => this.#nodeOf(id));
-    const counts = [...byNode].map(([node, sessions]) => {
-      if (node === peers.node) return directory.signal({ sessions, signal });
-      return peers.request(node, "signal", { sessions, signal }).catch(none);
+    const nodes = [peers.node, ...peers.others];
+    const byNode: Iterable<[node: number, sessions: readonly string[] | "all"]> = sessions === "all"
+      ? nodes.map((node) => [node, "all"])
+      : Map.groupBy(sessions, (id) => this.#nodeOf(id));
+    const counts = Array.from(byNode, ([node, sessions]) => {
+      const order = { sessions, signal };
+      return node === peers.node ? directory.signal(order) : this.#wayTo(node).send(order);
     });
     return sum(await Promise.all(counts));
+  }
+
+  #wayTo(node: number): SignalWay {
+    const { peers } = this.#options;
+    let way = this.#ways.get(node);
+    if (!way) {
+      for (const [other, { isIdle }] of this.#ways) {
+        if (isIdle && !peers.others.includes(other)) this.#ways.delete(other);
+      }
+      way = new SignalWay((orders) => peers.request(node, "signals", orders));
+      this.#ways.set(node, way);
+    }
+    return way;
   }
 
   /** As {@linkcode HubMethods.signalUsers}. */

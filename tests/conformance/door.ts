@@ -37,9 +37,13 @@ const CASES: readonly Case[] = [
   ...LARGE,
 ];
 
-/** To be called once, at the top of a test file: its doors share their servers. */
-export function createDoorSuite(): TestDoor {
-  const servers = startServers();
+/**
+ * To be called once, at the top of a test file: its doors share their servers.
+ *
+ * @param nodes 2: each server is a cluster, and who publishes is on another node than who hears
+ */
+export function createDoorSuite(nodes: 1 | 2 = 1): TestDoor {
+  const servers = startServers(nodes);
   return (name, open, features) => {
     for (const { title, needs = () => true, run } of CASES) {
       if (!needs(features)) continue;

@@ -1,37 +1,4 @@
-import { createDoorSuite, type DoorFeatures } from "./door.ts";
-import { openIframe } from "../support/doors/iframe.ts";
-import { openStream } from "../support/doors/ndjson.ts";
-import { openPoll } from "../support/doors/poll.ts";
-import { openSocketIo } from "../support/doors/socketio.ts";
-import { openSse, openSseJson } from "../support/doors/sse.ts";
-import { openStomp } from "../support/doors/stomp.ts";
-import { openJson, openJsonByCommands, openPlain } from "../support/doors/websocket.ts";
+import { createDoorSuite } from "./door.ts";
+import { testDoors } from "./doors.ts";
 
-const testDoor = createDoorSuite();
-
-const LINES: DoorFeatures = {
-  tells: ["channel", "position", "time", "event", "id", "tags", "contentType"],
-  lineBreaks: "kept",
-  tellsLoss: true,
-  refusals: "problem",
-};
-
-testDoor("plain", openPlain, {
-  ...{ tells: [], lineBreaks: "kept", tellsLoss: false, refusals: "text" },
-  ...{ publishes: true, bareSignals: true },
-});
-testDoor("json", openJson, { ...LINES, refusals: "text", publishes: true });
-testDoor("json, by commands", openJsonByCommands, { ...LINES, refusals: "late", publishes: true });
-testDoor("stomp", openStomp, {
-  ...{ tells: ["channel", "position", "time", "event", "id", "tags", "contentType"], lineBreaks: "kept" },
-  ...{ tellsLoss: true, refusals: "ending", endsUnsubscribed: true, otherTextAsBytes: true, publishes: true },
-});
-testDoor("sse", openSse, { ...LINES, tells: ["event"], lineBreaks: "LF" });
-testDoor("sse, json", openSseJson, LINES);
-testDoor("stream", openStream, LINES);
-testDoor("iframe", openIframe, LINES);
-testDoor("poll", openPoll, { ...LINES, asks: true });
-testDoor("socketio", openSocketIo, {
-  ...{ tells: ["position"], lineBreaks: "kept", tellsLoss: true, refusals: "late", publishes: true },
-  ...{ jsonStringsAsText: true, ordinaryOnly: true, acknowledges: true },
-});
+testDoors(createDoorSuite());

@@ -38,6 +38,8 @@ export class RedisConnection {
   readonly #listener: RedisClient;
   /** Calls wait for it while the library is put into a Redis that has none. */
   #loading: Promise<void> | undefined;
+  /** Channels that are about to be heard no more. */
+  readonly #leaving = new Map<string, Promise<void>>();
   #isAway = false;
   /** It can be used: from now on is told when it cannot. */
   #isStarted = false;
@@ -108,6 +110,8 @@ export class RedisConnection {
 
   /** Hears what is announced on the channel, from when this resolves. @throws {GongError} `overloaded` when it cannot now */
   async subscribe(channel: string, listener: (message: Buffer) => void): Promise<void> {
+    // The client would take one that is about to go for one that is there.
+    while (this.#leaving.has(channel)) await this.#leaving.get(channel);
     try {
       await this.#listener.subscribe(channel, listener);
     } catch (error) {
@@ -117,7 +121,11 @@ export class RedisConnection {
 
   /** Hears it no more. What comes meanwhile is nobody's. */
   async unsubscribe(channel: string): Promise<void> {
-    await this.#listener.unsubscribe(channel).catch(() => {});
+    const left = this.#listener.unsubscribe(channel).catch(() => {}).then(() => {
+      if (this.#leaving.get(channel) === left) this.#leaving.delete(channel);
+    });
+    this.#leaving.set(channel, left);
+    await left;
   }
 
   close(): void {

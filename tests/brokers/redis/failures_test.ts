@@ -44,6 +44,19 @@ redisTest("a node hears only what it listens to, and nothing twice when it stops
   assertEquals(other.announced.map(({ channel, data }) => `${channel}${data}`), ["a1", "a3"]);
 });
 
+redisTest("a channel that is left and subscribed to again in the same breath is heard", async () => {
+  await using redis = await startRedis();
+  await using one = await openNode(redis.url, { silence: 60_000 });
+  await using other = await openNode(redis.url);
+  for (let n = 1; n <= 100; n++) {
+    await one.broker.subscribe("a");
+    await other.broker.publish([text("a", `${n}`)]);
+    await heard(one, "a", n);
+    const left = one.broker.unsubscribe("a");
+    if (n % 2 === 0) await left;
+  }
+});
+
 redisTest("what is published while a channel is being subscribed to is announced, from where that began", async () => {
   await using redis = await startRedis();
   await using one = await openNode(redis.url);

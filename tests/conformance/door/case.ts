@@ -67,9 +67,19 @@ export function createContext({ open, features, servers }: Pick<Context, "open" 
     servers,
     open,
     channel: (prefix = "c.") => `${prefix}${crypto.randomUUID().slice(0, 8)}`,
-    connect: async (gong, wish) => stack.use(await DoorClient.open(open, gong, wish)),
+    async connect(gong, wish) {
+      const node = servers.nodeOf(gong);
+      return stack.use(await DoorClient.open(open, node, elsewhere(wish, gong, node)));
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+/** A page of the one server is one of the other. */
+function elsewhere(wish: Wish, { url }: Gong, node: Gong): Wish {
+  if (!wish.headers) return wish;
+  const headers = Object.entries(wish.headers).map(([name, value]) => [name, value === url ? node.url : value]);
+  return { ...wish, headers: Object.fromEntries(headers) };
 }
 
 /** The position before a publication, as `since` of its channel alone. */

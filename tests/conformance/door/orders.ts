@@ -70,7 +70,7 @@ export const ORDERS: readonly Case[] = [
         const { gong, client, select } = await begin(context, by);
         const ending = endOf(client);
         const selector = await select();
-        const counted = await counting(gong, async () => {
+        const counted = await counting(context, gong, async () => {
           assertEquals(await order(gong, "/api/disconnect", selector), 1);
           const { cursor: _, ...end } = await ending as { cursor?: string };
           assertEquals(end, forbidden(context), by);
@@ -87,7 +87,7 @@ export const ORDERS: readonly Case[] = [
       for (const by of SELECTORS) {
         const { gong, channel, other, client, select } = await begin(context, by);
         const selector = await select();
-        const counted = await counting(gong, async () => {
+        const counted = await counting(context, gong, async () => {
           assertEquals(await order(gong, "/api/unsubscribe", { channel, ...selector }), 1);
           assertEquals((await client.until("unsubscribed")).channel, channel);
         });
@@ -105,7 +105,7 @@ export const ORDERS: readonly Case[] = [
         const { gong, channel, client, select } = await begin(context, by);
         const ending = endOf(client);
         const selector = await select();
-        const counted = await counting(gong, async () => {
+        const counted = await counting(context, gong, async () => {
           assertEquals(await order(gong, "/api/unsubscribe", { channel, ...selector }), 1);
           assertEquals(await ending, forbidden(context), by);
         });

@@ -50,7 +50,7 @@ export const PUBLISHING: readonly Case[] = [
           const title = `${who} to ${channel}`;
           await using client = await context.connect(gong, { channels: [channel], headers: headersOf(who) });
           if (!allowed.includes(who)) {
-            const counted = await counting(gong, async () => {
+            const counted = await counting(context, gong, async () => {
               await client.publish(channel, CLAIM);
               const said = await client.end().catch(readRefusal);
               assertEquals(said, isAnswered ? { answer: "forbidden" } : { close: 4403 }, title);
@@ -80,7 +80,7 @@ export const PUBLISHING: readonly Case[] = [
           const title = `${who} to ${channel}`;
           if (!allowed.includes(who)) {
             const code = who === "nobody" ? "unauthorized" : "forbidden";
-            const counted = await counting(gong, async () => {
+            const counted = await counting(context, gong, async () => {
               assertEquals(await post(gong, who, { channel, data: CLAIM }), who === "nobody" ? 401 : 403, title);
             });
             assertEquals(counted, { [`refused ${code}`]: 1 }, title);

@@ -78,7 +78,7 @@ export async function isRefused(
   { check, ...refusal }: Refusal & { readonly check?: string },
 ): Promise<void> {
   const title = JSON.stringify({ ...refusal, ...wish });
-  const counted = await counting(gong, async () => {
+  const counted = await counting(context, gong, async () => {
     try {
       assertEquals(await said(context, gong, wish), expected(context, refusal), title);
     } catch (cause) {
@@ -101,22 +101,30 @@ const NAMES: Readonly<Record<string, string>> = {
 const ENDS = ["closed client", "closed vanished"];
 
 /** What was refused, or closed by the server, while this was done: the figures that have changed, and by how much. */
-export async function counting(gong: Gong, act: () => Promise<void>): Promise<Record<string, number>> {
-  const before = await figures(gong);
+export async function counting(
+  { servers }: Pick<Context, "servers">,
+  gong: Gong,
+  act: () => Promise<void>,
+): Promise<Record<string, number>> {
+  const nodes = servers.nodesOf(gong);
+  const before = await figures(nodes);
   await act();
-  const after = await figures(gong);
+  const after = await figures(nodes);
   const changed = [...after].map(([name, value]) => [name, value - (before.get(name) ?? 0)] as const);
   return Object.fromEntries(changed.filter(([name, by]) => by !== 0 && !ENDS.includes(name)));
 }
 
-async function figures(gong: Gong): Promise<Map<string, number>> {
-  const response = await ask(gong, "/metrics", { headers: { "x-api-key": KEYS.stats } });
-  const text = await response.text();
-  assert(response.ok, text);
+/** Of all nodes together. */
+async function figures(nodes: readonly Gong[]): Promise<Map<string, number>> {
   const values = new Map<string, number>();
-  for (const [, metric, label, value] of text.matchAll(METRIC)) {
-    const name = `${NAMES[metric!]} ${label}`;
-    values.set(name, (values.get(name) ?? 0) + Number(value));
+  for (const node of nodes) {
+    const response = await ask(node, "/metrics", { headers: { "x-api-key": KEYS.stats } });
+    const text = await response.text();
+    assert(response.ok, text);
+    for (const [, metric, label, value] of text.matchAll(METRIC)) {
+      const name = `${NAMES[metric!]} ${label}`;
+      values.set(name, (values.get(name) ?? 0) + Number(value));
+    }
   }
   return values;
 }

@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { type Gong, startGong } from "../../support/gong.ts";
+import { startCluster } from "../../support/cluster.ts";
+import { type Gong, type GongOptions, startGong } from "../../support/gong.ts";
 import { publish, type Published } from "../../support/publish.ts";
+import { startRedis } from "../../support/redis.ts";
 import { TOKEN_SECRET } from "../../support/tokens.ts";
 
 /** Keys of the guarded server and of the one with rules, by their scopes. */
@@ -43,25 +45,43 @@ export interface Servers {
   readonly large: { readonly gong: Gong; readonly channel: string; readonly published: Published[] };
   /** Key to publish with, where one is needed. */
   readonly key: string;
+  /** Where the next client of the server connects: where there are several nodes, not to the one that is published to. */
+  readonly nodeOf: (gong: Gong) => Gong;
+  /** All nodes of the server. */
+  readonly nodesOf: (gong: Gong) => readonly Gong[];
 }
 
+/** Starts a server of the suite; of several nodes the first, and `nodes` knows the others. */
+type Start = (args: readonly string[], options?: GongOptions) => Promise<Gong>;
+
 /** Starts them before the tests of this file, and ends them after. */
-export function startServers(): () => Servers {
+export function startServers(nodes: 1 | 2): () => Servers {
   let servers: Servers | undefined;
+  const stack = new AsyncDisposableStack();
   Deno.test.beforeAll(async () => {
-    servers = await start();
+    servers = nodes === 1
+      ? await start(async (...order) => stack.use(await startGong(...order)))
+      : await startPairs(stack);
   });
-  Deno.test.afterAll(async () => {
-    await Promise.all(
-      [servers!.open, servers!.guarded, servers!.ruled, ...servers!.lossy, servers!.large.gong].map((gong) =>
-        gong.kill()
-      ),
-    );
-  });
+  Deno.test.afterAll(() => stack.disposeAsync());
   return () => servers!;
 }
 
-async function start(): Promise<Servers> {
+/** Each server is two nodes of a cluster of its own; clients come to the second one, then to the first, in turn. */
+async function startPairs(stack: AsyncDisposableStack): Promise<Servers> {
+  const redis = stack.use(await startRedis());
+  const nodes = new Map<Gong, readonly Gong[]>();
+  let came = 0;
+  const servers = await start(async (args, options) => {
+    const own = ["--broker-prefix", `${crypto.randomUUID()}:`, ...args, "--isolates", "1"];
+    const cluster = stack.use(await startCluster({ ...options, redis, args: own }));
+    nodes.set(cluster.nodes[0]!, cluster.nodes);
+    return cluster.nodes[0]!;
+  });
+  return { ...servers, nodeOf: (gong) => nodes.get(gong)![++came % 2]!, nodesOf: (gong) => nodes.get(gong)! };
+}
+
+async function start(startGong: Start): Promise<Servers> {
   const isolates = ["--isolates", "2"];
   const rights = ["--public-channels", "broadcast,open.*", "--max-subscriptions", "3", "--history-count", "5"];
   const room = ["--history-count", "20000", "--history-bytes", "64MiB", "--history-budget", "128MiB"];
@@ -86,5 +106,7 @@ async function start(): Promise<Servers> {
     lossy: [third, all],
     large: { gong, channel, published: await publish(gong, sent) },
     key: KEYS.publish,
+    nodeOf: (gong) => gong,
+    nodesOf: (gong) => [gong],
   };
 }

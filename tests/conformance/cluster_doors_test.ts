@@ -1,0 +1,4 @@
+import { createDoorSuite } from "./door.ts";
+import { testDoors } from "./doors.ts";
+
+testDoors(createDoorSuite(2));
