@@ -6,25 +6,21 @@
 import { createNamedRights } from "./auth/named.ts";
 import { Announcer } from "./hub/announcer.ts";
 import { openBroker } from "./brokers/mod.ts";
+import { createMemoryBroker } from "./brokers/memory.ts";
 import { Budget } from "./budget.ts";
 import { BusSender, bytesPerTurn } from "./bus.ts";
 import { Channels } from "./hub/channels.ts";
-import type { Batch } from "./cluster/changes.ts";
-import { Nodes } from "./cluster/nodes.ts";
-import { ALONE, type NodeMethods } from "./cluster/peers.ts";
+import { Clustering } from "./hub/clustering.ts";
 import { compilePresence } from "./channel_rules.ts";
 import type { Config } from "./config.ts";
 import { Directory } from "./hub/directory.ts";
-import { Everywhere } from "./hub/everywhere.ts";
-import { VERSION } from "./version.ts";
 import { presenceChannel, userChannel } from "./reserved.ts";
 import { Intake } from "./hub/intake.ts";
 import { createPost, INTERNAL } from "./hub/posts.ts";
-import { Mirror } from "./hub/mirror.ts";
 import { Queues } from "./hub/queues.ts";
 import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
-import { beforeEdgesOf, type EdgeMethods, type HubMethods } from "./methods.ts";
+import type { EdgeMethods, HubMethods } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
 import { Recent } from "./hub/recent.ts";
 import { Recoveries } from "./hub/recoveries.ts";
@@ -67,10 +63,7 @@ export class Hub {
   readonly directory: Directory;
   readonly #options: HubOptions;
   readonly #broker: Broker;
-  /** This node among the others, where they share a broker. */
-  readonly #nodes: Nodes | undefined;
-  readonly #everywhere: Everywhere;
-  readonly #mirror: Mirror | undefined;
+  readonly #clustering: Clustering;
   readonly #bus: BusSender;
   readonly #intake: Intake;
   readonly #queues: Queues;
@@ -126,10 +119,12 @@ export class Hub {
       queues: this.#queues,
       ...{ log: options.log, metrics: options.metrics },
     });
+    const changed = (id: string) => this.#clustering.changed(id);
     this.#schedules = new Schedules({
       ...{ log: options.log, metrics: options.metrics, broker: this.#broker, max: config.maxSchedules },
       publish: (drafts, records) => this.#intake.publish(drafts, { atomic: true, records }),
       may: createNamedRights(config),
+      ...this.#broker.membership ? { shared: { rank: () => this.#clustering.rank(), changed } } : {},
     });
     const presenceOf = compilePresence(config);
     this.#roster = new Roster({
@@ -137,7 +132,7 @@ export class Hub {
       nameOf: (channel) => presenceOf(channel) === "joins" ? presenceChannel(channel) : undefined,
       publish: async (draft) => (await this.#intake.publish([draft]))[0] ?? INTERNAL,
       bytes: config.maxMessage,
-      onChange: (change) => this.#mirror?.changed(change),
+      onChange: (change) => this.#clustering.told(change),
       onFull: (isFull, address) => {
         this.directory.tellAll("full", address === undefined ? { isFull } : { isFull, address });
       },
@@ -157,32 +152,21 @@ export class Hub {
       announce: (publications) => this.#announcer.announce(publications),
     });
     const directory = this.directory = new Directory(() => this.#ownSamples());
-    const methods: Partial<NodeMethods> = {};
     const { membership } = this.#broker;
-    this.#nodes = membership && new Nodes({
-      ...{ membership, methods, version: VERSION, log: options.log, metrics: options.metrics },
-      ...{ lease: config.lease, listen: config.clusterListen, address: config.clusterAddress },
-      onJoined: (node) => this.#joined(node),
-      onGone: (node) => {
-        this.#mirror!.gone(node);
-        this.#roster.releaseNode(node);
+    this.#clustering = new Clustering({
+      ...{ config, membership, directory, roster: this.#roster, log: options.log, metrics: options.metrics },
+      revoked: () => this.#revoked,
+      methods: {
+        revoke: (login) => Promise.resolve(this.#revoke(login)),
+        scheduled: (id) => this.#schedules.refresh(id),
       },
-      onReturned: () => {
-        this.#mirror!.returned();
-        this.#roster.returned();
-      },
-    });
-    this.#mirror = this.#nodes && new Mirror({ peers: this.#nodes, all: () => this.#roster.all() });
-    this.#everywhere = new Everywhere({ directory, roster: this.#roster, peers: this.#nodes ?? ALONE });
-    Object.assign(methods, this.#everywhere.methods(), {
-      revoke: (login: string) => this.#revoke(login),
-      // Of a node that is not known yet nothing would ever be forgotten.
-      roster: (batch: Batch) => this.#nodes!.others.includes(batch.node) && this.#roster.elsewhere.take(batch),
     });
     const { places } = directory;
     const { guard } = this.#roster;
     const recoveries = this.#recoveries = new Recoveries({
-      ...{ log: options.log, broker: this.#broker, turn: this.#turn },
+      // What another node remembers is not this one's to forget.
+      broker: this.#broker.membership ? createMemoryBroker(() => {}) : this.#broker,
+      ...{ log: options.log, turn: this.#turn },
       ...{ seconds: config.recovery, most: 2 * config.maxConnections, mostOfAddress: 4 * config.maxPerAddress },
       isThere: (session) => guard.get(places.edgeOf(session), session) !== undefined,
     });
@@ -206,11 +190,11 @@ export class Hub {
     await this.#broker.start?.();
     try {
       const seal = await readSeal(this.#broker);
-      await this.#nodes?.start(seal);
+      await this.#clustering.start(seal);
       return seal;
     } catch (error) {
       // Without that of the others it is none of them.
-      if (this.#nodes) throw error;
+      if (this.isShared) throw error;
       this.#options.log.error("seal.fault", { error: String(error) });
       return crypto.getRandomValues(new Uint8Array(32));
     }
@@ -218,12 +202,12 @@ export class Hub {
 
   /** Whether what it keeps is shared with other nodes. */
   get isShared(): boolean {
-    return this.#nodes !== undefined;
+    return this.#clustering.isShared;
   }
 
   /** The number before those of its edges, which no edge of another node has. */
   get beforeEdges(): number {
-    return beforeEdgesOf(this.#nodes?.node ?? 0);
+    return this.#clustering.beforeEdges;
   }
 
   /** Number of the last batch that an edge which starts now need not see. */
@@ -284,15 +268,14 @@ export class Hub {
     this.#queues.close();
     await scheduled;
     await this.#recoveries.close();
-    this.#mirror?.close();
-    await this.#nodes?.close();
+    await this.#clustering.close();
     await this.#broker.close();
     this.#bus.close();
   }
 
   #methods(edge: number): HubMethods {
     const { directory } = this;
-    const everywhere = this.#everywhere;
+    const { everywhere } = this.#clustering;
     const roster = this.#roster;
     const { events } = this.#options;
     return {
@@ -366,16 +349,10 @@ export class Hub {
       },
       revoke: (login) => {
         this.#revoke(login);
-        void this.#nodes?.askAll("revoke", login);
+        this.#clustering.revoked(login);
       },
       exhausted: (bytes) => events?.exhausted(edge, bytes),
     };
-  }
-
-  /** It has to know which admin logins have ended. */
-  #joined(node: number): void {
-    this.#mirror!.joined(node);
-    for (const login of this.#revoked) this.#nodes!.request(node, "revoke", login).catch(() => {});
   }
 
   #revoke(login: string): void {

@@ -115,6 +115,8 @@ export interface RecordChange {
   readonly value?: string;
   /** There must not be one under this key yet: else nothing of all the changes is, and that is a `conflict`. */
   readonly isNew?: true;
+  /** What is under this key has to be this still: else it is a `conflict` too. */
+  readonly was?: string;
 }
 
 /** A message of a queue. It has a number where a publication has an offset; nobody sees it but its consumer. */
@@ -197,8 +199,8 @@ export interface Broker {
   /**
    * Changes records, all or none.
    *
-   * @throws {GongError} `bad_request` for a key; `conflict` where one that has to be new is not; `overloaded` when that
-   * cannot be stored
+   * @throws {GongError} `bad_request` for a key; `conflict` where one is not as it has to be; `overloaded` when that cannot
+   * be stored
    */
   record(changes: readonly RecordChange[]): Promise<void>;
   /**

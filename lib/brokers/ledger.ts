@@ -121,7 +121,7 @@ export class Ledger implements Broker {
     }
     let numbered: Numbered;
     try {
-      checkKeys(records);
+      this.#checkRecords(records);
       numbered = this.#changeQueues((queues, now) => this.#number(drafts, options, queues, now));
     } catch (error) {
       const refusal = GongError.from(error).toRefusal();
@@ -188,7 +188,7 @@ export class Ledger implements Broker {
 
   // deno-lint-ignore require-await
   async record(changes: readonly RecordChange[]): Promise<void> {
-    checkKeys(changes);
+    this.#checkRecords(changes);
     this.#change(() => this.#record(changes));
   }
 
@@ -218,17 +218,24 @@ export class Ledger implements Broker {
   }
 
   #conclude(settled: readonly Settling[], records: readonly RecordChange[]): void {
-    checkKeys(records);
+    this.#checkRecords(records);
     this.#changeQueues((queues) => {
       queues.settle(settled);
       this.#record(records);
     });
   }
 
-  /** @throws {GongError} `conflict` */
+  /** Before anything is changed. @throws {GongError} `conflict` where one is not as it has to be */
+  #checkRecords(changes: readonly RecordChange[]): void {
+    checkKeys(changes);
+    for (const { key, isNew, was } of changes) {
+      if (!isNew && was === undefined) continue;
+      if (this.#isStale || this.#isClosed) this.#change(() => {});
+      if (this.#store.records(key).get(key) !== was) throw new GongError("conflict", "A record is not as it was.");
+    }
+  }
+
   #record(changes: readonly RecordChange[]): void {
-    const isTaken = ({ key, isNew }: RecordChange) => isNew && this.#store.records(key).has(key);
-    if (changes.some(isTaken)) throw new GongError("conflict", "There is such a record.");
     for (const change of changes) this.#store.changeRecord(change);
   }
 

@@ -21,6 +21,8 @@ export interface NodeMethods {
   totals(payload: null): Promise<Omit<Totals, "users">>;
   /** What has become of another node's sessions; false when something before that is missing. */
   roster(batch: Batch): Promise<boolean>;
+  /** A schedule has changed, perhaps. */
+  scheduled(id: string): Promise<void>;
   /** An admin login has ended. */
   revoke(login: string): Promise<void>;
 }

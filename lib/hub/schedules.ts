@@ -34,10 +34,20 @@ export interface SchedulesOptions {
   readonly may: (creator: string, channel: string) => boolean;
   /** Schedules at once. */
   readonly max: number;
+  /** Where several nodes have the same records. */
+  readonly shared?: SharedSchedules;
   /** Milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number;
   /** Default `setTimeout`. */
   readonly timer?: Timer;
+}
+
+/** What there is to know of other nodes. */
+export interface SharedSchedules {
+  /** How many nodes come before this one: the first fires at once, and the others only if it did not. */
+  rank(): number;
+  /** The schedule of this id has changed: the others may want to know. */
+  changed(schedule: string): void;
 }
 
 type Outcome = "published" | "refused" | "late" | "skipped";
@@ -57,10 +67,19 @@ const LONGEST = 60_000;
 const SLICE = 100;
 /** Before what could not be published is tried again, in milliseconds. */
 const RETRY = 1000;
+/** How much later each node fires than the one before it, in milliseconds. */
+const HANDICAP = 1000;
+/** How often all records are read again where others change them too, in milliseconds: a word of that may be lost. */
+const RELOAD = 10_000;
+/** How often a change is tried that another node was faster than. */
+const MOST_TRIES = 5;
 
 /**
  * All schedules, the same in memory as in the broker's records. Changes and firings come one after the other, so that
  * none undoes another. What was due while nothing ran fires late if it is to fire once, and is passed over if not.
+ *
+ * Where several nodes have them, a record is changed only if it is still what this node knows, in one step with what is
+ * published: so each time that is due one node publishes it, whichever lives, and no other does.
  */
 export class Schedules {
   readonly #options: SchedulesOptions;
@@ -69,9 +88,12 @@ export class Schedules {
   readonly #book: ScheduleBook;
   readonly #wakes = new Deadlines<Wake>(({ id, due }) => this.#wakeOf(id) === due);
   readonly #started: number;
+  /** The records as the broker has them, by id; those that are damaged too. */
+  readonly #texts = new Map<string, string>();
   readonly #loaded: Promise<void>;
   #last: Promise<unknown>;
   #stopTimer: () => void = () => {};
+  #stopReloading: () => void = () => {};
   #closed = false;
 
   constructor(options: SchedulesOptions) {
@@ -82,6 +104,7 @@ export class Schedules {
     this.#timer = timer;
     this.#started = now();
     this.#last = this.#loaded = this.#load();
+    if (options.shared) this.#reloadLater();
   }
 
   get size(): number {
@@ -95,13 +118,19 @@ export class Schedules {
 
   async get(id: string): Promise<Schedule | undefined> {
     await this.#loaded;
+    if (this.#options.shared) await this.refresh(id);
     return this.#book.get(id);
+  }
+
+  /** Another node has changed it, perhaps. */
+  refresh(id: string): Promise<void> {
+    return this.#inTurn(() => this.#refresh(id));
   }
 
   /** As {@linkcode HubClient.putSchedule}. */
   put(order: ScheduleOrder, { replace, owner }: PutOptions): Promise<{ schedule: Schedule; created: boolean }> {
-    return this.#inTurn(async () => {
-      const { id } = order;
+    const { id } = order;
+    return this.#change(id, async () => {
       const known = this.#book.get(id);
       if (known && !replace) throw new GongError("conflict", "There is a schedule of this id.", { field: "/id" });
       if (known && owner !== undefined && known.creator !== owner) {
@@ -111,8 +140,8 @@ export class Schedules {
       const next = nextTime(order.when, created, "at" in order.when ? order.when.at - 1 : created);
       const schedule: Schedule = { ...order, created, ...(next === undefined ? {} : { next }) };
       const gone = this.#book.roomFor(schedule);
-      await this.#options.broker.record([...gone.map((id) => ({ key: PREFIX + id })), recordOf(schedule)]);
-      for (const id of gone) this.#book.delete(id);
+      await this.#record([...gone.map((id) => ({ key: PREFIX + id })), recordOf(schedule)]);
+      for (const id of gone) this.#delete(id);
       this.#set(schedule);
       return { schedule, created: known === undefined };
     });
@@ -120,7 +149,7 @@ export class Schedules {
 
   /** As {@linkcode HubClient.cancelSchedule}. */
   cancel(id: string, owner?: string): Promise<boolean> {
-    return this.#inTurn(async () => {
+    return this.#change(id, async () => {
       const known = this.#book.get(id);
       if (!known || owner !== undefined && known.creator !== owner) return false;
       await this.#drop(id);
@@ -132,6 +161,7 @@ export class Schedules {
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopTimer();
+    this.#stopReloading();
     await this.#last;
   }
 
@@ -150,18 +180,74 @@ export class Schedules {
 
   /** One that is damaged stays where it is: somebody may want to know what it was. */
   #take(key: string, text: string): void {
-    const { log } = this.#options;
+    const { log, shared } = this.#options;
+    this.#texts.set(key.slice(PREFIX.length), text);
     try {
       const schedule = decodeScheduleRecord(text);
       const { id, when, created, next } = schedule;
       if (PREFIX + id !== key) throw new TypeError("its id is that of another");
       const later = nextTime(when, created, this.#started);
-      if (next === undefined || next > this.#started || !isPeriodic(when)) return this.#set(schedule);
-      this.#set({ ...withoutNext(schedule), ...(later === undefined ? {} : { next: later }) });
+      // Where another node runs it is not passed over: it may be firing now.
+      const isMissed = next !== undefined && next <= this.#started && !shared?.rank();
+      if (!isMissed || !isPeriodic(when)) return this.#set(schedule, text);
+      this.#set({ ...withoutNext(schedule), ...(later === undefined ? {} : { next: later }) }, text);
       this.#skip(id, next);
     } catch (error) {
       log.error("schedule.damaged", { key, error: String(error) });
     }
+  }
+
+  /** As of what the broker has now; once more where another node has changed it meanwhile. */
+  #change<T>(id: string, change: () => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      if (!this.#options.shared) return await change();
+      for (let tries = 1;; tries++) {
+        await this.#refresh(id);
+        const known = this.#texts.get(id);
+        try {
+          return await change();
+        } catch (error) {
+          if (!isConflict(error) || tries === MOST_TRIES) throw error;
+          await this.#refresh(id);
+          // What was refused is not what another node has done.
+          if (this.#texts.get(id) === known) throw error;
+        }
+      }
+    });
+  }
+
+  async #refresh(id: string): Promise<void> {
+    const key = PREFIX + id;
+    this.#compare(id, (await this.#options.broker.records(key)).get(key));
+  }
+
+  /** Takes over what another node has changed. */
+  #compare(id: string, text: string | undefined): void {
+    if (text === this.#texts.get(id)) return;
+    this.#delete(id);
+    if (text !== undefined) this.#take(PREFIX + id, text);
+  }
+
+  #reloadLater(): void {
+    this.#stopReloading = this.#timer(RELOAD, () => {
+      this.#inTurn(async () => {
+        const records = await this.#options.broker.records(PREFIX);
+        const ids = [...records.keys()].map((key) => key.slice(PREFIX.length));
+        for (const id of new Set([...this.#texts.keys(), ...ids])) this.#compare(id, records.get(PREFIX + id));
+      }).catch(() => {}).finally(() => this.#closed || this.#reloadLater());
+    });
+  }
+
+  /** Changes records, if they are what they were here, and tells the others. */
+  async #record(changes: readonly RecordChange[]): Promise<void> {
+    await this.#options.broker.record(changes.map((change) => this.#conditional(change)));
+    for (const { key } of changes) this.#options.shared?.changed(key.slice(PREFIX.length));
+  }
+
+  #conditional(change: RecordChange): RecordChange {
+    if (!this.#options.shared) return change;
+    const was = this.#texts.get(change.key.slice(PREFIX.length));
+    return was === undefined ? { ...change, isNew: true } : { ...change, was };
   }
 
   /** Runs what changes something when everything before it is done. */
@@ -178,14 +264,14 @@ export class Schedules {
     this.#stopTimer();
     const next = this.#wakes.next;
     if (next === undefined || this.#closed) return;
-    const wait = Math.min(LONGEST, Math.max(0, next - this.#now()));
+    const wait = Math.min(LONGEST, Math.max(0, next - this.#time()));
     this.#stopTimer = this.#timer(wait, () => void this.#inTurn(() => this.#fireDue()).catch(() => {}));
   }
 
   async #fireDue(): Promise<void> {
     const end = this.#now() + SLICE;
     while (!this.#closed && this.#now() <= end) {
-      const wake = this.#wakes.take(this.#now());
+      const wake = this.#wakes.take(this.#time());
       if (!wake) return;
       const { id, due } = wake;
       const schedule = this.#book.get(id);
@@ -218,10 +304,11 @@ export class Schedules {
       return { ...message, channel, id: `schedule:${id}:${due}`, publisher: creator };
     });
     const published = settle();
-    const results = await this.#options.publish(drafts, [recordOf(published)]);
+    const results = await this.#options.publish(drafts, [this.#conditional(recordOf(published))]);
     const failed = results.find((result) => "error" in result);
     if (failed && "error" in failed) {
       const { code } = GongError.fromRefusal(failed.error);
+      if (code === "conflict" && await this.#isOthers(id)) return;
       if (!ERRORS[code].retry) return await this.#refuse(settle(code), code);
       // The next time may be there before this one was possible.
       if (following !== undefined && following <= this.#now()) return await this.#refuse(settle(code, following), code);
@@ -229,6 +316,7 @@ export class Schedules {
       return;
     }
     this.#set(published);
+    this.#options.shared?.changed(id);
     this.#count(isLate ? "late" : "published");
     if (isLate) this.#options.log.warning("schedule.late", { id, seconds: Math.round((time - due) / 1000) });
     // The machine slept, or its clock was set.
@@ -245,20 +333,45 @@ export class Schedules {
   async #refuse(schedule: Schedule, code: string): Promise<void> {
     const { id } = schedule;
     const isNews = this.#book.get(id)?.last?.refused !== code;
-    await this.#options.broker.record([recordOf(schedule)]);
+    try {
+      await this.#record([recordOf(schedule)]);
+    } catch (error) {
+      if (isConflict(error) && await this.#isOthers(id)) return;
+      throw error;
+    }
     this.#set(schedule);
     this.#count("refused");
     if (isNews) this.#options.log.warning("schedule.refused", { id, code });
   }
 
   async #drop(id: string): Promise<void> {
-    await this.#options.broker.record([{ key: PREFIX + id }]);
-    this.#book.delete(id);
+    await this.#record([{ key: PREFIX + id }]);
+    this.#delete(id);
   }
 
-  #set(schedule: Schedule): void {
+  #delete(id: string): void {
+    this.#book.delete(id);
+    this.#texts.delete(id);
+  }
+
+  /** Whether another node has changed it, which is taken over then. */
+  async #isOthers(id: string): Promise<boolean> {
+    if (!this.#options.shared) return false;
+    const known = this.#texts.get(id);
+    await this.#refresh(id);
+    return this.#texts.get(id) !== known;
+  }
+
+  /** What time it is for this node to fire. */
+  #time(): number {
+    return this.#now() - HANDICAP * (this.#options.shared?.rank() ?? 0);
+  }
+
+  /** @param text as the broker has it */
+  #set(schedule: Schedule, text = encodeScheduleRecord(schedule)): void {
     this.#book.set(schedule);
     const { id } = schedule;
+    this.#texts.set(id, text);
     const due = this.#wakeOf(id);
     if (due !== undefined) this.#wakes.add(due, { id, due });
   }
@@ -276,6 +389,10 @@ export class Schedules {
 
 function recordOf(schedule: Schedule): RecordChange {
   return { key: PREFIX + schedule.id, value: encodeScheduleRecord(schedule) };
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof GongError && error.code === "conflict";
 }
 
 function withoutNext({ next: _, ...schedule }: Schedule): Schedule {

@@ -176,8 +176,10 @@ export class RedisChannels {
       return drafts.map(() => ({ error: refusal }));
     }
     const [time, epochs, offsets] = reply as [number, readonly Reply[], readonly number[]];
-    // Of a call that is all or none, one conflict is all that is said.
-    if (offsets.length < drafts.length) return drafts.map(() => ({ error: CONFLICT }));
+    // Of a call that is all or none, one conflict is all that is said, of an id or of a record.
+    if (offsets.length < drafts.length || offsets[0] === 0 && epochs.length === 0) {
+      return drafts.map(() => ({ error: CONFLICT }));
+    }
     const epochOf = new Map(channels.map((channel, index) => [channel, String(epochs[index * 2])]));
     const reached = new Map<Sequencer, Position>();
     const unheard: Publication[] = [];

@@ -31,18 +31,18 @@ export class RedisRecords {
     return records;
   }
 
-  /** @throws {GongError} `overloaded`; `conflict` where there is one that there must not be */
+  /** @throws {GongError} `overloaded`; `conflict` where one is not as it has to be */
   async change(changes: readonly RecordChange[]): Promise<void> {
     if (changes.length === 0) return;
     const isDone = await this.#connection.call("record", [this.key], toRecordArguments(changes));
-    if (isDone !== 1) throw new GongError("conflict", "There is such a record.");
+    if (isDone !== 1) throw new GongError("conflict", "A record is not as it was.");
   }
 }
 
 /** As the functions take them. */
 export function toRecordArguments(changes: readonly RecordChange[]): string[] {
-  return changes.flatMap(({ key, value, isNew }) => {
-    if (value === undefined) return ["-", key, ""];
-    return [isNew ? "+" : "=", key, value];
+  return changes.flatMap(({ key, value, isNew, was }) => {
+    const before = isNew ? "+" : was === undefined ? "" : `=${was}`;
+    return value === undefined ? ["-", key, "", before] : ["=", key, value, before];
   });
 }

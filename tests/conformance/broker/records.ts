@@ -25,6 +25,32 @@ export function testRecords(test: Test, features: BrokerFeatures): void {
     assertEquals(broker.stats(), { channels: 0, publications: 0, bytes: 0, queues: NO_QUEUES }, "they are no channels");
   });
 
+  test("record() changes nothing where one of them is not as it has to be", async (open) => {
+    const { broker, announced } = await open();
+    await broker.record([{ key: "a", value: "1", isNew: true }]);
+    await broker.record([{ key: "a", value: "2", was: "1" }, { key: "b", value: "1", isNew: true }]);
+    const attempts: RecordChange[][] = [
+      [{ key: "a", value: "3", isNew: true }],
+      [{ key: "a", value: "3", was: "1" }],
+      [{ key: "a", value: "3", was: "" }],
+      [{ key: "a", was: "1" }],
+      [{ key: "c", value: "3", was: "1" }],
+      [{ key: "c", value: "3", isNew: true }, { key: "b", value: "3", was: "2" }],
+    ];
+    for (const changes of attempts) {
+      assertEquals(await refused(broker.record(changes)), "conflict", JSON.stringify(changes));
+      const records = [...changes];
+      assertEquals((await broker.publish([text("a", "x"), text("a", "y")], { records })).map(refusal), [
+        "conflict",
+        "conflict",
+      ]);
+      assertEquals((await broker.publish([text("a", "x")], { records })).map(refusal), ["conflict"]);
+    }
+    assertEquals([await all(broker), announced.flat()], [{ a: "2", b: "1" }, []]);
+    const [result] = await broker.publish([text("a", "x")], { records: [{ key: "a", was: "2" }] });
+    assertEquals([position(result!).offset, await all(broker)], [1, { b: "1" }]);
+  });
+
   test("records() answers a copy: what is done to it, and what is recorded later, do not meet", async (open) => {
     const { broker } = await open();
     await broker.record([{ key: "a", value: "1" }]);

@@ -112,7 +112,7 @@ register('publish', function(keys, args)
   local time = now()
   local id = replication()
   local recordCount = tonumber(args[3])
-  local at = 4 + recordCount * 3
+  local at = 4 + recordCount * 4
   for index = 1, tonumber(args[2]) do
     local key = index * 3 - 2
     local channel = open(keys[key], keys[key + 1], id, args[at], args[at + 1], args[at + 2])

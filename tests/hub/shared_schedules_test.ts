@@ -1,0 +1,176 @@
+import { setImmediate } from "node:timers/promises";
+import { assert, assertEquals } from "@std/assert";
+import { createMemoryBroker } from "../../lib/brokers/memory.ts";
+import { GongError } from "../../lib/errors.ts";
+import { Schedules } from "../../lib/hub/schedules.ts";
+import { Metrics } from "../../lib/metrics.ts";
+import type { Publication, ScheduleOrder, When } from "../../lib/types.ts";
+import { seeded } from "../support/random.ts";
+import { NotedLog } from "../support/stage.ts";
+
+const START = Date.parse("2026-05-01T12:00:00Z");
+
+/** A node's schedules, on the broker that all have. */
+interface Node {
+  readonly schedules: Schedules;
+  readonly timers: Set<{ at: number; action: () => void }>;
+}
+
+/** Nodes on one broker and one clock. */
+class Cluster {
+  now = START;
+  readonly announced: Publication[] = [];
+  readonly broker = createMemoryBroker((publications) => this.announced.push(...publications), { now: () => this.now });
+  readonly nodes: Node[] = [];
+  /** Whether a node hears what the others have changed. */
+  hears = true;
+  /** Whether what is published waits until the next turn. */
+  delay = false;
+
+  add(): Node {
+    const timers: Node["timers"] = new Set();
+    const schedules: Schedules = new Schedules({
+      ...{ log: new NotedLog(), metrics: new Metrics({ isolate: "hub" }), broker: this.broker, max: 100 },
+      publish: async (drafts, records) => {
+        if (this.delay) await setImmediate();
+        return await this.broker.publish(drafts, { records });
+      },
+      may: () => true,
+      now: () => this.now,
+      timer: (wait, action) => {
+        const timer = { at: this.now + wait, action };
+        timers.add(timer);
+        return () => timers.delete(timer);
+      },
+      shared: {
+        rank: () => this.nodes.findIndex((node) => node.schedules === schedules),
+        changed: (id) => {
+          if (!this.hears) return;
+          for (const node of this.nodes) if (node.schedules !== schedules) node.schedules.refresh(id).catch(() => {});
+        },
+      },
+    });
+    const node = { schedules, timers };
+    this.nodes.push(node);
+    return node;
+  }
+
+  /** The node is no more: nothing of it happens, not even what it has begun. */
+  kill(node: Node): void {
+    this.nodes.splice(this.nodes.indexOf(node), 1);
+    node.timers.clear();
+  }
+
+  async pass(seconds: number): Promise<void> {
+    const end = this.now + seconds * 1000;
+    for (;;) {
+      for (let turn = 0; turn < 10; turn++) await setImmediate();
+      const due = this.nodes.flatMap(({ timers }) => [...timers].map((timer) => ({ timers, timer })));
+      const [next] = due.sort((one, other) => one.timer.at - other.timer.at);
+      if (!next || next.timer.at > end) break;
+      next.timers.delete(next.timer);
+      this.now = Math.max(this.now, next.timer.at);
+      next.timer.action();
+    }
+    this.now = end;
+  }
+
+  get published(): [number, string | undefined][] {
+    return this.announced.map(({ time, id }) => [(time - START) / 1000, id?.split(":")[1]]);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.nodes.map(({ schedules }) => schedules.close()));
+  }
+}
+
+function order(id: string, when: When): ScheduleOrder {
+  return { id, creator: "shop", when, channels: ["a"], message: { data: id, contentType: "text/plain" } };
+}
+
+for (const hears of [true, false]) {
+  Deno.test(`Schedules of several nodes: each time is published once, ${hears ? "" : "also when nobody hears of changes"}`, async () => {
+    const cluster = new Cluster();
+    cluster.hears = hears;
+    const [one, two] = [cluster.add(), cluster.add(), cluster.add()];
+    await one!.schedules.put(order("every", { every: 5 }), { replace: false });
+    await two!.schedules.put(order("once", { at: START + 7000 }), { replace: false });
+    await cluster.pass(60);
+    const times = (id: string) => cluster.published.filter(([, own]) => own === id).map(([time]) => Math.floor(time));
+    // Who has to hear of it by reading all again may be late by that.
+    if (hears) assertEquals(times("every"), [5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60]);
+    else assert(times("every").length >= 9, `${times("every")}`);
+    assertEquals(times("once").length, 1);
+    assertEquals(new Set(cluster.announced.map(({ id }) => id)).size, cluster.announced.length);
+    await cluster.close();
+  });
+}
+
+Deno.test("Schedules of several nodes: one that was made, replaced or cancelled on a node is so on all", async () => {
+  const cluster = new Cluster();
+  const [one, two] = [cluster.add(), cluster.add()];
+  await one!.schedules.put(order("x", { at: START + 9000 }), { replace: false });
+  assertEquals((await two!.schedules.get("x"))?.when, { at: START + 9000 });
+  const taken = await two!.schedules.put(order("x", { at: START }), { replace: false }).catch((error) => error);
+  assertEquals((taken as GongError).code, "conflict");
+  await two!.schedules.put(order("x", { at: START + 5000 }), { replace: true });
+  await cluster.pass(2);
+  assertEquals((await one!.schedules.list({ limit: 9 })).schedules.map(({ when }) => when), [{ at: START + 5000 }]);
+  assertEquals(await one!.schedules.cancel("x"), true);
+  assertEquals(await two!.schedules.cancel("x"), false);
+  await cluster.pass(20);
+  assertEquals(cluster.published, []);
+  await cluster.close();
+});
+
+Deno.test("Schedules of several nodes: the first one dies, and no time is missed or doubled", async () => {
+  const cluster = new Cluster();
+  cluster.delay = true;
+  const nodes = [cluster.add(), cluster.add(), cluster.add()];
+  await nodes[2]!.schedules.put(order("every", { every: 5 }), { replace: false });
+  await cluster.pass(12);
+  cluster.kill(nodes[0]!);
+  await cluster.pass(10);
+  // In the middle of firing.
+  cluster.now += 3000;
+  for (const { at, action } of [...nodes[1]!.timers]) if (at <= cluster.now) action();
+  cluster.kill(nodes[1]!);
+  await cluster.pass(20);
+  const ids = cluster.announced.map(({ id }) => id);
+  assertEquals(new Set(ids).size, ids.length);
+  assertEquals(
+    cluster.published.map(([time]) => Math.floor(time / 5) * 5),
+    [5, 10, 15, 20, 25, 30, 35, 40, 45].slice(0, ids.length),
+  );
+  assert(ids.length >= 8, `${cluster.published}`);
+  await cluster.close();
+});
+
+Deno.test("Schedules of several nodes: whatever is changed and whoever dies, each time is published at most once", async () => {
+  for (const seed of [1, 2, 3]) {
+    const { int } = seeded(seed);
+    const cluster = new Cluster();
+    cluster.delay = true;
+    for (let n = 0; n < 3; n++) cluster.add();
+    for (let step = 0; step < 150; step++) {
+      cluster.hears = int(2) === 0;
+      const { schedules } = cluster.nodes[int(cluster.nodes.length)]!;
+      const id = `s${int(4)}`;
+      const dice = int(10);
+      if (dice < 4) {
+        const when = int(2) === 0 ? { every: 2 + int(5) } : { at: cluster.now + int(9000) };
+        schedules.put(order(id, when), { replace: int(4) > 0 }).catch((error) => assert(error instanceof GongError));
+      } else if (dice < 5) schedules.cancel(id).catch((error) => assert(error instanceof GongError));
+      else if (dice === 5 && cluster.nodes.length > 2) cluster.kill(cluster.nodes[int(cluster.nodes.length)]!);
+      else if (dice === 6 && cluster.nodes.length < 4) cluster.add();
+      await cluster.pass(int(3000) / 1000);
+    }
+    await cluster.pass(30);
+    const ids = cluster.announced.map(({ id }) => id);
+    assertEquals(new Set(ids).size, ids.length);
+    assert(ids.length > 30, `${ids.length}`);
+    const [first, ...others] = await Promise.all(cluster.nodes.map(({ schedules }) => schedules.list({ limit: 9 })));
+    for (const other of others) assertEquals(other, first);
+    await cluster.close();
+  }
+});
