@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { NEEDS_REDIS } from "../support/redis.ts";
 import type { OpenWire } from "../support/doors/wire.ts";
 import { type Case, createContext, type DoorFeatures } from "./door/case.ts";
 import { DELIVERY } from "./door/delivery.ts";
@@ -43,14 +44,16 @@ const CASES: readonly Case[] = [
  * @param nodes 2: each server is a cluster, and who publishes is on another node than who hears
  */
 export function createDoorSuite(nodes: 1 | 2 = 1): TestDoor {
-  const servers = startServers(nodes);
+  const needs = nodes === 1 ? {} : NEEDS_REDIS;
+  const servers = startServers(nodes, needs);
   return (name, open, features) => {
     for (const { title, needs = () => true, run } of CASES) {
       if (!needs(features)) continue;
-      Deno.test(`${name}: ${title}`, async () => {
+      const fn = async () => {
         await using context = createContext({ open, features, servers: servers() });
         await run(context);
-      });
+      };
+      Deno.test({ ...needs, name: nodes === 1 ? `${name}: ${title}` : `${name}, over two nodes: ${title}`, fn });
     }
   };
 }

@@ -16,19 +16,25 @@ export interface Asked extends AsyncDisposable {
 }
 
 /** Registers the six questions: clients and back-ends come to one node after the other. */
-export function sixQuestions(where: string, start: (args: readonly string[]) => Promise<Asked>): void {
+export function sixQuestions(
+  where: string,
+  start: (args: readonly string[]) => Promise<Asked>,
+  needs: { readonly ignore?: boolean } = {},
+): void {
   let nodes: readonly Gong[];
   let edges: number;
-  let asked: Asked;
+  let asked: Asked | undefined;
   let came = 0;
   Deno.test.beforeAll(async () => {
+    if (needs.ignore) return;
     asked = await start(["--rule", "room:* presence=on"]);
     ({ nodes, edges } = asked);
   });
-  Deno.test.afterAll(async () => await asked[Symbol.asyncDispose]());
+  Deno.test.afterAll(async () => await asked?.[Symbol.asyncDispose]());
 
   const next = () => nodes[came++ % nodes.length]!;
-  const test = (title: string, run: () => Promise<void>) => Deno.test(`${where}: ${title}`, run);
+  const test = (title: string, run: () => Promise<void>) =>
+    Deno.test({ ...needs, name: `${where}: ${title}`, fn: run });
 
   /** Waits until every node knows of so many sessions of the user. */
   async function untilAlike(user: string, count: number): Promise<void> {

@@ -1,17 +1,19 @@
 /** Short forms of the soaks of `deno task prove`. The edges have their own tests. */
 import { proveBurst } from "../prove/burst.ts";
+import { proveCluster } from "../prove/cluster_soak.ts";
 import { proveCrowd } from "../prove/crowd.ts";
 import { proveIdle } from "../prove/idle.ts";
 import { proveKill } from "../prove/kill.ts";
 import { proveQueue } from "../prove/queue_soak.ts";
 import { proveSchedules } from "../prove/schedules.ts";
 import { proveSilent, proveStalled } from "../prove/stalled.ts";
+import { NEEDS_REDIS } from "../support/redis.ts";
 import { proveStompFuzz } from "../prove/stomp_fuzz.ts";
 import { proveTransactions } from "../prove/transactions.ts";
 
 /** Isolates of the generator outlive a test for Deno's leak checks. */
-function soakTest(name: string, run: () => Promise<string>): void {
-  Deno.test({ name, fn: async () => void await run(), sanitizeOps: false, sanitizeResources: false });
+function soakTest(name: string, run: () => Promise<string>, needs: { readonly ignore?: boolean } = {}): void {
+  Deno.test({ ...needs, name, fn: async () => void await run(), sanitizeOps: false, sanitizeResources: false });
 }
 
 for (const format of ["plain", "json"] as const) {
@@ -47,6 +49,12 @@ soakTest("peers that answer no ping are gone within two pings", () => proveSilen
 soakTest(
   "a server that is killed under load has kept what it acknowledged, once, and its followers miss nothing",
   () => proveKill({ kills: 3 }),
+);
+
+soakTest(
+  "a cluster that loses a node, whose Redis stands still and whose connections are cut gives everybody all, once",
+  () => proveCluster({ subscribers: 150, between: 200, pause: 3 }),
+  NEEDS_REDIS,
 );
 
 soakTest(

@@ -16,15 +16,19 @@ export class Follower {
   readonly channel: string;
   /** How often it was connected. */
   connections = 0;
-  readonly #url: string;
+  /** Publications that it was given, and where it stood before. */
+  deliveries = 0;
+  begun = 0;
+  readonly #url: () => string;
   #position: { epoch: string; offset: number } | undefined;
   #socket: WebSocket | undefined;
   #closed = false;
   #failure: Error | undefined;
   readonly #waiting = new Set<() => void>();
 
-  constructor(url: string, channel: string) {
-    this.#url = url;
+  /** @param url where it connects, each time */
+  constructor(url: string | (() => string), channel: string) {
+    this.#url = typeof url === "string" ? () => url : url;
     this.channel = channel;
     this.#connect();
   }
@@ -45,7 +49,7 @@ export class Follower {
   }
 
   #connect(): void {
-    const socket = this.#socket = new WebSocket(this.#url);
+    const socket = this.#socket = new WebSocket(this.#url());
     socket.onopen = () => {
       this.connections++;
       const since = this.#position && `${this.#position.epoch}:${this.#position.offset}`;
@@ -67,11 +71,17 @@ export class Follower {
   #receive({ type, channel, epoch, offset, recovered }: Line): void {
     if (type === "subscribed") {
       if (this.#position) assertEquals([recovered, epoch], [true, this.#position.epoch], "it resumes");
-      else this.#position = { epoch, offset };
+      else {
+        this.#position = { epoch, offset };
+        this.begun = offset;
+      }
     }
     if (type !== undefined || channel === undefined) return;
     const { epoch: own, offset: last } = this.#position!;
-    assertEquals([epoch, offset], [own, last + 1], "each offset once");
+    if (epoch !== own || offset !== last + 1) {
+      throw new Error(`each offset once: ${epoch}:${offset} comes after ${own}:${last}`);
+    }
+    this.deliveries++;
     this.#position = { epoch, offset };
   }
 

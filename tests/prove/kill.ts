@@ -25,7 +25,7 @@ const LIMITS = [
 ];
 
 /** What a publisher was told. */
-interface Acknowledged {
+export interface Acknowledged {
   readonly channel: string;
   readonly epoch: string;
   readonly offset: number;
@@ -52,7 +52,7 @@ export async function proveKill(options: KillOptions = {}): Promise<string> {
     const channel = CHANNELS[publisher % CHANNELS.length]!;
     for (let n = 0; !ended; n++) {
       const id = `${publisher}-${n}`;
-      const position = await persist(url, { channel, data: id, id }, () => unanswered++);
+      const position = await persist(() => url, { channel, data: id, id }, () => unanswered++);
       if (position.repeated) repeats++;
       acknowledged.set(id, position);
     }
@@ -79,7 +79,7 @@ export async function proveKill(options: KillOptions = {}): Promise<string> {
     ended = true;
     await Promise.all(publishing);
     for (const channel of CHANNELS) {
-      const top = await persist(url, { channel, data: "the last", id: "the last" }, () => {});
+      const top = await persist(() => url, { channel, data: "the last", id: "the last" }, () => {});
       acknowledged.set(`the last of ${channel}`, top);
       const own = [...acknowledged].filter(([, position]) => position.channel === channel);
       assertEquals([...new Set(own.map(([, { epoch }]) => epoch))], [top.epoch], "one numbering over all the kills");
@@ -109,10 +109,14 @@ export async function proveKill(options: KillOptions = {}): Promise<string> {
 }
 
 /** Publishes until it is acknowledged, under the same id. */
-async function persist(url: string, body: object, onFailure: () => void): Promise<Acknowledged & { repeated?: true }> {
+export async function persist(
+  url: () => string,
+  body: object,
+  onFailure: () => void,
+): Promise<Acknowledged & { repeated?: true }> {
   for (;;) {
     try {
-      const response = await fetch(`${url}/api/publish`, {
+      const response = await fetch(`${url()}/api/publish`, {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify(body),

@@ -7,6 +7,7 @@
  */
 import { parseFlags, UsageError } from "../../lib/flags.ts";
 import { proveBurst } from "./burst.ts";
+import { proveCluster } from "./cluster_soak.ts";
 import { proveCrowd } from "./crowd.ts";
 import { proveEdge } from "./edges.ts";
 import { proveFuzz } from "./fuzz.ts";
@@ -40,6 +41,7 @@ const SOAKS: readonly Soak[] = [
     run: () => proveBurst({ format: "json", subscribers: 200, rate: 500, count: 5000, busDrop: 30 }),
   },
   { name: "kill -9 under load, sqlite", run: () => proveKill() },
+  { name: "a cluster, kill -9, Redis that stands still, cut connections", run: () => proveCluster() },
   { name: "schedules, kill -9, sqlite", run: () => proveSchedules() },
   { name: "an edge throws", run: () => proveEdge({ fault: "throws" }) },
   { name: "an edge exits", run: () => proveEdge({ fault: "exits" }) },

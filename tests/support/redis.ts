@@ -48,9 +48,12 @@ function hasRedis(): boolean {
   });
 }
 
-/** A test that needs Redis. Where there is none it is skipped, but not in CI, where that is a failure. */
+/** Where there is no Redis, tests that need it are skipped, but not in CI, where that is a failure. */
+export const NEEDS_REDIS = { ignore: !hasRedis() && Deno.env.get("CI") === undefined };
+
+/** A test that needs Redis. */
 export function redisTest(name: string, run: () => Promise<void>): void {
-  Deno.test({ name, ignore: !HAS_REDIS && Deno.env.get("CI") === undefined, fn: run });
+  Deno.test({ ...NEEDS_REDIS, name, fn: run });
 }
 
 let shared: Promise<Redis> | undefined;
@@ -131,5 +134,3 @@ function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }
-
-const HAS_REDIS = hasRedis();

@@ -55,10 +55,11 @@ export interface Servers {
 type Start = (args: readonly string[], options?: GongOptions) => Promise<Gong>;
 
 /** Starts them before the tests of this file, and ends them after. */
-export function startServers(nodes: 1 | 2): () => Servers {
+export function startServers(nodes: 1 | 2, needs: { readonly ignore?: boolean }): () => Servers {
   let servers: Servers | undefined;
   const stack = new AsyncDisposableStack();
   Deno.test.beforeAll(async () => {
+    if (needs.ignore) return;
     servers = nodes === 1
       ? await start(async (...order) => stack.use(await startGong(...order)))
       : await startPairs(stack);
