@@ -36,6 +36,8 @@ export class RedisClient {
   #probe: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
   #lastError = "";
+  /** Those who wait for it to be there. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: ClientOptions) {
     const { url, ca } = options;
@@ -115,8 +117,9 @@ export class RedisClient {
     }
   }
 
+  /** Waits for it to be there, as long as for an answer. @throws {AwayError} when it is not there by then */
   async subscribe(channel: string, listener: (message: Buffer) => void): Promise<void> {
-    if (this.#reason !== undefined) throw new AwayError(this.#reason);
+    if (this.#reason !== undefined) await this.#returned();
     await this.#client.sSubscribe(channel, listener, true);
   }
 
@@ -135,6 +138,18 @@ export class RedisClient {
     this.#isClosed = true;
     clearTimeout(this.#probe);
     if (this.#client.isOpen) this.#client.destroy();
+  }
+
+  async #returned(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => reject(new AwayError(this.#reason)), this.#options.wait * 1000);
+    this.#waiting.add(resolve);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(resolve);
+    }
   }
 
   /** Asks whether it is there, for ever. */
@@ -171,6 +186,7 @@ export class RedisClient {
   #away(reason: string | undefined): void {
     const isNews = (reason === undefined) !== (this.#reason === undefined);
     this.#reason = reason;
+    if (reason === undefined) { for (const resolve of this.#waiting) resolve(); }
     if (isNews && !this.#isClosed) this.#options.onAway(reason);
   }
 }
