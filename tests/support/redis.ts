@@ -11,6 +11,8 @@ import { Lines } from "./lines.ts";
 export interface RedisOptions {
   /** Further arguments, e.g. `["--appendonly", "yes"]`; last wins. */
   readonly args?: readonly string[];
+  /** What makes it speak TLS, and nothing else: `command` cannot be used then. */
+  readonly tls?: readonly string[];
   /** The port to listen on, e.g. that of one which has ended. Default: a free one. */
   readonly port?: number;
   /** A working directory that is there already and stays, in place of a new one. */
@@ -67,12 +69,16 @@ export function sharedRedis(): Promise<Redis> {
 }
 
 /** Starts it and resolves when it answers. Nothing is saved unless `args` say so. */
-export async function startRedis({ args = [], port, dir }: RedisOptions = {}): Promise<Redis> {
+export async function startRedis({ args = [], tls, port, dir }: RedisOptions = {}): Promise<Redis> {
   const folder = dir ?? await Deno.makeTempDir({ prefix: "gong-redis-" });
   for (let tries = 0;; tries++) {
     const own = port ?? freePort();
     const child = new Deno.Command(PROGRAM, {
-      args: ["--bind", "127.0.0.1", "--port", String(own), "--dir", folder, "--save", "", ...args],
+      args: [
+        ...["--bind", "127.0.0.1", "--dir", folder, "--save", ""],
+        ...tls ? ["--port", "0", "--tls-port", String(own), ...tls] : ["--port", String(own)],
+        ...args,
+      ],
       stdin: "null",
       stdout: "piped",
       stderr: "null",

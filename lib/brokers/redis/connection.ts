@@ -81,7 +81,7 @@ export class RedisConnection {
       if (error instanceof BrokerSetupError) throw error;
       const { host } = new URL(this.#options.url);
       const cause = error instanceof GongError ? error.cause : error;
-      throw new BrokerSetupError(`Redis at ${host}: ${(cause as Error).message}`, { cause: error });
+      throw new BrokerSetupError(`Redis at ${host}${explain(cause as Error)}`, { cause: error });
     }
   }
 
@@ -163,6 +163,13 @@ export class RedisConnection {
 
 function toArgument(value: string | Uint8Array): string | Buffer {
   return typeof value === "string" ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+}
+
+/** What is to be said of Redis that cannot be used. */
+function explain({ message }: Error): string {
+  if (message.startsWith("NOAUTH")) return " wants a password";
+  if (message.startsWith("WRONGPASS")) return " does not take this user and password";
+  return `: ${message}`;
 }
 
 function isUnknownFunction(error: unknown): boolean {

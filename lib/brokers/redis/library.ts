@@ -8,9 +8,10 @@ import { createHash } from "node:crypto";
 import { CHANNELS } from "./functions/channels.ts";
 import { NODES } from "./functions/nodes.ts";
 import { RECORDS } from "./functions/records.ts";
+import { SETUP } from "./functions/setup.ts";
 
 /** Those who add functions: each a piece of Lua that calls `register(name, function)`. */
-const PIECES: readonly string[] = [RECORDS, CHANNELS, NODES];
+const PIECES: readonly string[] = [SETUP, RECORDS, CHANNELS, NODES];
 
 const BODY = PIECES.join("\n");
 const DIGEST = createHash("sha256").update(BODY).digest("hex").slice(0, 12);

@@ -34,7 +34,7 @@ export async function checkSetup({ prefix, send, load, call, listen }: Setup): P
   }
   const channel = `${prefix}{$setup}`;
   await ask("FUNCTION LOAD", load);
-  await ask("FCALL", () => call("setup", [`${channel}:m`, `${channel}:s`, channel], []));
+  await ask("FCALL", () => call("setup", [channel], []));
   await ask("SSUBSCRIBE", () => listen(channel));
 }
 

@@ -199,19 +199,6 @@ register('publish', function(keys, args)
   return { time, epochs, results }
 end)
 
--- KEYS: hash, stream and where it is announced, of a channel that is none. Tries everything that is done with channels.
-register('setup', function(keys)
-  local channel = open(keys[1], keys[2], replication(), 'setup', '', '0')
-  redis.call('XADD', channel.stream, '1-0', 't', now(), 'b', '1', 'p', '')
-  redis.call('PEXPIRE', channel.stream, 1000)
-  dropAged(channel, now() + 1000, 0)
-  redis.call('SET', keys[3] .. ':i:', '1', 'PX', 1)
-  redis.call('GET', keys[3] .. ':i:')
-  redis.call('SPUBLISH', keys[3], '')
-  redis.call('DEL', channel.hash, channel.stream)
-  return 1
-end)
-
 -- KEYS: of each channel its hash and its stream. ARGV: of each its candidate and the epoch and offset that are known.
 -- Answers of each its epoch, its offset and the first offset of the epoch.
 register('positions', function(keys, args)
