@@ -28,6 +28,8 @@ const FACTORIES: Readonly<Record<string, (announce: Announce, options: Config & 
   "sqlite:": createSqliteBroker,
   "redis:": openRedis,
   "rediss:": openRedis,
+  "redis+sentinel:": openRedis,
+  "rediss+sentinel:": openRedis,
 };
 
 /** @throws {BrokerSetupError} when a file that is named cannot be read */

@@ -6,6 +6,7 @@
 
 import { parseNetwork } from "../address.ts";
 import { isGlob, isReserved } from "../globs.ts";
+import { parseAddress } from "./redis_address.ts";
 import type { Scope } from "./schema.ts";
 
 /** An API key, taken apart. */
@@ -182,18 +183,12 @@ export function toEventName(text: string): string {
 /** `memory:`, `sqlite:PATH`, or the URL of a Redis. */
 export function toBroker(text: string): string {
   if (text === "sqlite:") throw new SyntaxError("the path of the file is missing, e.g. sqlite:gong.db");
-  if (/^rediss?:/.test(text)) return toRedis(text);
+  if (/^rediss?[:+]/.test(text)) {
+    parseAddress(text);
+    return text;
+  }
   if (text !== "memory:" && !text.startsWith("sqlite:") || text.includes("\0")) {
     throw new SyntaxError("expected memory:, sqlite:PATH or redis://HOST, e.g. sqlite:/var/lib/gong/gong.db");
-  }
-  return text;
-}
-
-/** `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or with `rediss:` over TLS. */
-function toRedis(text: string): string {
-  const url = URL.parse(text);
-  if (!url?.hostname || !/^\/?\d{0,3}$/.test(url.pathname) || url.search || url.hash) {
-    throw new SyntaxError("expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss: with TLS");
   }
   return text;
 }

@@ -250,7 +250,7 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     form: forms.toBroker,
     value: "URL",
     help:
-      "Where channels are kept: memory: is this process, sqlite:PATH a file, which outlives it, redis://HOST or rediss://HOST a Redis that many nodes share.",
+      "Where channels are kept: memory: is this process, sqlite:PATH a file, which outlives it, redis://HOST a Redis that many nodes share (rediss: with TLS, redis+sentinel://HOST,HOST/NAME under Sentinel).",
   },
   brokerPrefix: {
     ...channels,

@@ -13,6 +13,8 @@ export interface RedisOptions {
   readonly args?: readonly string[];
   /** What makes it speak TLS, and nothing else: `command` cannot be used then. */
   readonly tls?: readonly string[];
+  /** A file of settings of a Sentinel, which this is then. */
+  readonly config?: string;
   /** The port to listen on, e.g. that of one which has ended. Default: a free one. */
   readonly port?: number;
   /** A working directory that is there already and stays, in place of a new one. */
@@ -69,16 +71,18 @@ export function sharedRedis(): Promise<Redis> {
 }
 
 /** Starts it and resolves when it answers. Nothing is saved unless `args` say so. */
-export async function startRedis({ args = [], tls, port, dir }: RedisOptions = {}): Promise<Redis> {
+export async function startRedis({ args = [], tls, config, port, dir }: RedisOptions = {}): Promise<Redis> {
   const folder = dir ?? await Deno.makeTempDir({ prefix: "gong-redis-" });
   for (let tries = 0;; tries++) {
     const own = port ?? freePort();
     const child = new Deno.Command(PROGRAM, {
-      args: [
-        ...["--bind", "127.0.0.1", "--dir", folder, "--save", ""],
-        ...tls ? ["--port", "0", "--tls-port", String(own), ...tls] : ["--port", String(own)],
-        ...args,
-      ],
+      args: config !== undefined
+        ? [config, "--sentinel", "--bind", "127.0.0.1", "--port", String(own), "--dir", folder]
+        : [
+          ...["--bind", "127.0.0.1", "--dir", folder, "--save", ""],
+          ...tls ? ["--port", "0", "--tls-port", String(own), ...tls] : ["--port", String(own)],
+          ...args,
+        ],
       stdin: "null",
       stdout: "piped",
       stderr: "null",
@@ -90,7 +94,7 @@ export async function startRedis({ args = [], tls, port, dir }: RedisOptions = {
       if (dir === undefined) await Deno.remove(folder, { recursive: true }).catch(() => {});
     });
     try {
-      await printed.find(/Ready to accept connections/);
+      await printed.find(config === undefined ? /Ready to accept connections/ : /Sentinel ID is/);
     } catch (error) {
       kill(child, "SIGKILL");
       await finished;

@@ -31,7 +31,10 @@ const GIVE_UP = 5;
 /** A connection that is given up when it stands still. */
 export class RedisClient {
   readonly #options: ClientOptions;
-  readonly #client;
+  /** What it is subscribed to, whichever server it is at. */
+  readonly #listeners = new Map<string, (message: Buffer) => void>();
+  #url: string;
+  #client;
   #reason: string | undefined = "it is not connected yet";
   #probe: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
@@ -40,27 +43,44 @@ export class RedisClient {
   readonly #waiting = new Set<() => void>();
 
   constructor(options: ClientOptions) {
-    const { url, ca } = options;
     this.#options = options;
-    this.#client = createClient({
+    this.#url = options.url;
+    this.#client = this.#create(this.#url);
+  }
+
+  #create(url: string) {
+    const { ca, wait, onReady } = this.#options;
+    const client = createClient({
       url,
       // What cannot be asked now is refused now.
       disableOfflineQueue: true,
       socket: {
-        connectTimeout: options.wait * 1000,
+        connectTimeout: wait * 1000,
         ...(url.startsWith("rediss:") ? { tls: true as const, ...(ca === undefined ? {} : { ca }) } : {}),
         reconnectStrategy: (retries) => Math.min(LAST_RETRY, FIRST_RETRY * 2 ** retries) * (1 + Math.random()),
       },
       commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
     });
-    this.#client.on("error", (error: Error) => {
+    client.on("error", (error: Error) => {
+      if (client !== this.#client) return;
       this.#lastError = explain(error);
       this.#away(this.#lastError);
     });
-    this.#client.on("ready", () => {
+    let isNew = true;
+    client.on("ready", async () => {
+      try {
+        // What it was subscribed to itself it is again already.
+        if (isNew && this.#listeners.size > 0) await client.sSubscribe([...this.#listeners.keys()], this.#hear, true);
+        isNew = false;
+      } catch {
+        // It is gone again, and comes back.
+        return;
+      }
+      if (client !== this.#client) return;
       this.#away(undefined);
-      options.onReady();
+      onReady();
     });
+    return client;
   }
 
   /** Why it cannot be used, if it cannot. */
@@ -72,17 +92,20 @@ export class RedisClient {
    * Resolves when it is there; from then on it stays so by itself.
    *
    * @param patience in milliseconds
+   * @param url of the server, if it is another one than was thought
    * @throws {Error} what kept it from that, for as long or in a way that does not pass
    */
-  async open(patience: number): Promise<void> {
+  async open(patience: number, url?: string): Promise<void> {
+    if (url !== undefined && url !== this.#url) this.#client = this.#create(this.#url = url);
     const { promise, reject } = Promise.withResolvers<never>();
     const fail = (error: Error) => {
       if (isLasting(error)) reject(error);
     };
-    this.#client.on("error", fail);
+    const client = this.#client;
+    client.on("error", fail);
     const timer = setTimeout(() => reject(new Error(this.#lastError || "it does not answer")), patience);
     try {
-      const connected = this.#client.connect();
+      const connected = client.connect();
       connected.catch(() => {});
       await Promise.race([connected, promise]);
     } catch (error) {
@@ -90,7 +113,7 @@ export class RedisClient {
       throw error;
     } finally {
       clearTimeout(timer);
-      this.#client.off("error", fail);
+      client.off("error", fail);
     }
     this.#watch();
   }
@@ -120,17 +143,28 @@ export class RedisClient {
   /** Waits for it to be there, as long as for an answer. @throws {AwayError} when it is not there by then */
   async subscribe(channel: string, listener: (message: Buffer) => void): Promise<void> {
     if (this.#reason !== undefined) await this.#returned();
-    await this.#client.sSubscribe(channel, listener, true);
+    this.#listeners.set(channel, listener);
+    try {
+      await this.#client.sSubscribe(channel, this.#hear, true);
+    } catch (error) {
+      if (this.#listeners.get(channel) === listener) this.#listeners.delete(channel);
+      throw error;
+    }
   }
 
   async unsubscribe(channel: string): Promise<void> {
+    this.#listeners.delete(channel);
     await this.#client.sUnsubscribe(channel);
   }
 
-  /** It is made anew: another server may be meant by its name by now. */
-  renew(): void {
+  /** It is made anew: another server may be meant by its name by now, or is by another. */
+  renew(url = this.#url): void {
     if (this.#isClosed) return;
-    this.#client.destroy();
+    this.#url = url;
+    const before = this.#client;
+    this.#away("another server is asked from now on");
+    this.#client = this.#create(url);
+    if (before.isOpen) before.destroy();
     this.#client.connect().catch(() => {});
   }
 
@@ -139,6 +173,10 @@ export class RedisClient {
     clearTimeout(this.#probe);
     if (this.#client.isOpen) this.#client.destroy();
   }
+
+  readonly #hear = (message: Buffer, channel: Buffer | string): void => {
+    this.#listeners.get(String(channel))?.(message);
+  };
 
   async #returned(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -8,13 +8,17 @@ import { GongError } from "../../errors.ts";
 import { BrokerSetupError } from "../setup_error.ts";
 import { AwayError, type ClientOptions, RedisClient } from "./client.ts";
 import { functionName, LIBRARY } from "./library.ts";
+import { parseAddress, type RedisAddress, urlOf } from "../../config/redis_address.ts";
+import { Sentinels } from "./sentinels.ts";
 import { checkSetup } from "./setup.ts";
 
 /** What Redis answers: a text or bytes, a whole number, nothing, or a list of those. */
 export type Reply = Buffer | number | null | readonly Reply[];
 
 /** What a {@linkcode RedisConnection} is made with. */
-export interface ConnectionOptions extends Pick<ClientOptions, "url" | "ca" | "wait" | "onAway"> {
+export interface ConnectionOptions extends Pick<ClientOptions, "ca" | "wait" | "onAway"> {
+  /** As {@linkcode parseAddress} takes it. */
+  readonly url: string;
   /** What all keys and channels begin with. */
   readonly prefix: string;
   /** What is announced is heard again: whatever was announced before may be missing. */
@@ -34,8 +38,10 @@ export class RedisConnection {
   /** Keys of different slots cannot be in one call. */
   readonly isCluster = false;
   readonly #options: ConnectionOptions;
+  readonly #address: RedisAddress;
   readonly #caller: RedisClient;
   readonly #listener: RedisClient;
+  readonly #sentinels: Sentinels | undefined;
   /** Calls wait for it while the library is put into a Redis that has none. */
   #loading: Promise<void> | undefined;
   /** Channels that are about to be heard no more. */
@@ -49,7 +55,10 @@ export class RedisConnection {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.prefix = options.prefix;
-    const { url, ca, wait } = options;
+    const { ca, wait } = options;
+    const address = this.#address = parseAddress(options.url);
+    const [{ host, port } = { host: "", port: 0 }] = address.hosts;
+    const url = urlOf(address, host, port);
     const onAway = () => this.#look();
     const onReady = () => {
       this.#isBehind = true;
@@ -57,12 +66,21 @@ export class RedisConnection {
     };
     this.#caller = new RedisClient({ url, ca, wait, onAway, onReady });
     this.#listener = new RedisClient({ url, ca, wait, onAway, onReady });
+    this.#sentinels = address.name === undefined ? undefined : new Sentinels({
+      ...{ address, ca },
+      onPrimary: (url) => {
+        if (!this.#isStarted) return;
+        this.#caller.renew(url);
+        this.#listener.renew(url);
+      },
+    });
   }
 
   /** @throws {BrokerSetupError} when Redis cannot be reached, or not be used as it is set up */
   async start(): Promise<void> {
     try {
-      await Promise.all([this.#caller.open(START), this.#listener.open(START)]);
+      const url = await this.#sentinels?.open(START);
+      await Promise.all([this.#caller.open(START, url), this.#listener.open(START, url)]);
       await checkSetup({
         send: (command) => this.#caller.send(command),
         load: () => this.#load(),
@@ -79,7 +97,7 @@ export class RedisConnection {
     } catch (error) {
       this.close();
       if (error instanceof BrokerSetupError) throw error;
-      const { host } = new URL(this.#options.url);
+      const host = this.#address.hosts.map(({ host, port }) => `${host}:${port}`).join();
       const cause = error instanceof GongError ? error.cause : error;
       throw new BrokerSetupError(`Redis at ${host}${explain(cause as Error)}`, { cause: error });
     }
@@ -129,6 +147,7 @@ export class RedisConnection {
   }
 
   close(): void {
+    this.#sentinels?.close();
     this.#caller.close();
     this.#listener.close();
   }
@@ -141,7 +160,7 @@ export class RedisConnection {
     if (error instanceof GongError) return error;
     const message = error instanceof Error ? error.message : String(error);
     // Behind the same name there may be another one that is the primary.
-    if (message.startsWith("READONLY")) this.#caller.renew();
+    if (message.startsWith("READONLY")) this.#caller.renew(this.#sentinels?.primary);
     const isPassing = error instanceof AwayError || PASSING.test(message) || !/^[A-Z]+ /.test(message);
     if (!isPassing) this.#options.onFault(error);
     return new GongError("overloaded", "The broker cannot take this now; try again.", { retryAfter: 1, cause: error });

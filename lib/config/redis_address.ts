@@ -1,0 +1,67 @@
+/**
+ * Where Redis is, as `--broker` says it.
+ *
+ * @module
+ */
+
+/** One server, or Sentinels that know which one it is. */
+export interface RedisAddress {
+  readonly isTls: boolean;
+  /** `USER:PASSWORD@` as it stands in a URL, or nothing. */
+  readonly credentials: string;
+  readonly hosts: readonly { readonly host: string; readonly port: number }[];
+  /** What Sentinels call the primary. */
+  readonly name: string | undefined;
+  readonly database: number;
+}
+
+const REDIS = /^redis(s?):\/\/([^@/]*@)?([^/]+)(?:\/(\d{1,3})?)?$/;
+const SENTINEL = /^redis(s?)\+sentinel:\/\/([^@/]*@)?([^/]+)\/([\w.-]{1,64})(?:\/(\d{1,3})?)?$/;
+const REDIS_PORT = 6379;
+const SENTINEL_PORT = 26_379;
+
+/**
+ * Reads `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` or, of Sentinels,
+ * `redis+sentinel://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/NAME[/DATABASE]`, each with `rediss` over TLS.
+ *
+ * @throws {SyntaxError} for anything else
+ */
+export function parseAddress(text: string): RedisAddress {
+  const [, tls, credentials = "", host, database = "0"] = REDIS.exec(text) ?? [];
+  if (host !== undefined) {
+    return toAddress({ tls, credentials, database, name: undefined, hosts: [parseHost(host, REDIS_PORT)] });
+  }
+  const [, tlsToo, user = "", hosts, name, number = "0"] = SENTINEL.exec(text) ?? [];
+  if (hosts === undefined || name === undefined) {
+    throw new SyntaxError(
+      "expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or redis+sentinel://[USER:PASSWORD@]HOST,HOST/NAME, " +
+        "or rediss with TLS",
+    );
+  }
+  const all = hosts.split(",").map((host) => parseHost(host, SENTINEL_PORT));
+  return toAddress({ tls: tlsToo, credentials: user, database: number, name, hosts: all });
+}
+
+/** The URL of one server. */
+export function urlOf({ isTls, credentials, database }: RedisAddress, host: string, port: number): string {
+  const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+  return `redis${isTls ? "s" : ""}://${credentials}${name}:${port}/${database}`;
+}
+
+function parseHost(text: string, port: number): { host: string; port: number } {
+  const url = URL.parse(`http://${text}`);
+  if (!url?.hostname || url.username || url.pathname !== "/") throw new SyntaxError(`${text} is no host`);
+  // Of the port that HTTP has by itself a URL says nothing.
+  const own = url.port || /:(\d+)$/.exec(text)?.[1];
+  return { host: url.hostname, port: own ? Number(own) : port };
+}
+
+function toAddress(
+  { tls, credentials, database, ...rest }: Pick<RedisAddress, "name" | "hosts"> & {
+    readonly tls: string | undefined;
+    readonly credentials: string;
+    readonly database: string;
+  },
+): RedisAddress {
+  return { ...rest, isTls: tls === "s", credentials, database: Number(database) };
+}

@@ -1,0 +1,43 @@
+import { assert, assertEquals } from "@std/assert";
+import type { Position } from "../../../lib/types.ts";
+import { redisTest } from "../../support/redis.ts";
+import { heard, openNode, publishSurely, text } from "../../support/redis_broker.ts";
+import { startWatched } from "../../support/redis_sentinel.ts";
+import { until } from "../../support/until.ts";
+
+redisTest(
+  "under Sentinel the primary is killed: publishing goes on with the replica, and no offset is used twice",
+  async () => {
+    await using redis = await startWatched();
+    await using one = await openNode(redis.url, { brokerWait: 1 });
+    await using other = await openNode(redis.url, { brokerWait: 1 });
+    await one.broker.subscribe("a");
+    await one.broker.subscribe("silent");
+    const seen = new Map<string, string>();
+    const note = ({ epoch, offset }: Position, data: string) => {
+      const key = `${epoch}:${offset}`;
+      assert(!seen.has(key) || seen.get(key) === data, `${key} was ${seen.get(key)}, and is ${data}`);
+      seen.set(key, data);
+    };
+    const publish = async (n: number) => {
+      const position = await publishSurely(other.broker, { ...text("a", `${n}`), id: `${n}` });
+      note(position, `${n}`);
+      return position;
+    };
+    let before: Position | undefined;
+    for (let n = 1; n <= 20; n++) before = await publish(n);
+    await heard(one, "a", 20);
+    await redis.primary.kill();
+    const after = await publish(21);
+    assert(after.epoch !== before!.epoch);
+    for (let n = 22; n <= 40; n++) await publish(n);
+    const all = await heard(one, "a", 40);
+    for (const { data, ...position } of all) note(position, String(data));
+    assertEquals(all.map(({ data }) => Number(data)), Array.from({ length: 40 }, (_, index) => index + 1));
+    // Of a channel where nothing follows it is said that its numbering is another one.
+    await until(() => one.moved.includes("silent"));
+    assertEquals(await redis.replica.command("HGET", "gong:{a}:m", "e"), after.epoch);
+    // The old one comes back, and is a replica: nobody goes to it.
+    assertEquals(one.away.at(-1), undefined);
+  },
+);
