@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { METRICS, metricOf } from "../../lib/metrics/table.ts";
+import { metricOf, METRICS } from "../../lib/metrics/table.ts";
 import { findProgram, programTest } from "../support/front.ts";
 
 const ROOT = new URL("../../", import.meta.url);
