@@ -89,6 +89,13 @@ async function ask(url: string, command: string[]): Promise<unknown> {
   }
 }
 
+Deno.test("deploy/redis.acl has the rights that the README names", async () => {
+  const rightsIn = (text: string) => Array.from(text.matchAll(/ (\+\S+)/g), ([, right]) => right).sort();
+  const [line = ""] = /^ACL SETUSER gong .*$/m.exec(await read("README.md")) ?? [];
+  assert(rightsIn(line).length > 20);
+  assertEquals(rightsIn(await read("deploy/redis.acl")), rightsIn(line));
+});
+
 Deno.test("deploy/redis.acl allows every command that is called inside of Redis", async () => {
   const allowed = new Set(Array.from((await read("deploy/redis.acl")).matchAll(/\+([a-z|]+)/g), ([, name]) => name));
   const called: string[] = [];
