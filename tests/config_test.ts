@@ -79,6 +79,10 @@ function sample({ key, kind, choices = [] }: Option): [text: string, value: unkn
     eventLeave: ["exit", "exit"],
     eventTo: ["", ""],
     broker: ["sqlite:gong.db", "sqlite:gong.db"],
+    brokerPrefix: ["other:", "other:"],
+    brokerCa: ["ca.pem", "ca.pem"],
+    clusterListen: ["10.0.0.1:8999", "10.0.0.1:8999"],
+    clusterAddress: ["http://node-1:8999", "http://node-1:8999"],
     rule: ["room:*  count=5 age=120", ["room:* count=5 age=120"]],
   };
   const found = texts[key];

@@ -1,0 +1,50 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { toBroker, toKeyPrefix, toListenAddress } from "../../lib/config/forms.ts";
+import { parseAddress, urlOf } from "../../lib/config/redis_address.ts";
+
+Deno.test("parseAddress() reads one server, and Sentinels", () => {
+  const one = { isTls: false, credentials: "", name: undefined, database: 0 };
+  const rows: [string, ReturnType<typeof parseAddress>][] = [
+    ["redis://localhost", { ...one, hosts: [{ host: "localhost", port: 6379 }] }],
+    ["redis://10.0.0.1:80/", { ...one, hosts: [{ host: "10.0.0.1", port: 80 }] }],
+    ["rediss://[::1]:7000/3", { ...one, isTls: true, database: 3, hosts: [{ host: "[::1]", port: 7000 }] }],
+    ["redis://u:p%40x@h:1", { ...one, credentials: "u:p%40x@", hosts: [{ host: "h", port: 1 }] }],
+    ["redis+sentinel://h1,h2:2/main", {
+      ...one,
+      name: "main",
+      hosts: [{ host: "h1", port: 26_379 }, { host: "h2", port: 2 }],
+    }],
+    ["rediss+sentinel://:p@h1/a.b-c/2", {
+      ...{ isTls: true, credentials: ":p@", name: "a.b-c", database: 2 },
+      hosts: [{ host: "h1", port: 26_379 }],
+    }],
+  ];
+  for (const [text, address] of rows) {
+    assertEquals(parseAddress(text), address, text);
+    assertEquals(toBroker(text), text);
+  }
+  assertEquals(urlOf(rows[3]![1], "h", 1), "redis://u:p%40x@h:1/0");
+  assertEquals(urlOf(rows[5]![1], "::1", 9), "rediss://:p@[::1]:9/2");
+});
+
+Deno.test("parseAddress() refuses what is none, and says what would be", () => {
+  const texts = [
+    ...["redis://", "redis:", "redis:h", "redis://h/name", "redis://h:70000", "redis://h/1/2", "redis://a b"],
+    ...["redis://h?x=1", "redis+sentinel://h", "redis+sentinel://h,/x", "redis+cluster://h", "redis+sentinel://h/a b"],
+  ];
+  for (const text of texts) {
+    assertThrows(() => parseAddress(text), SyntaxError);
+    assertThrows(() => toBroker(text), SyntaxError);
+  }
+});
+
+Deno.test("toKeyPrefix() and toListenAddress() take what Redis and a listener can use", () => {
+  for (const text of ["gong:", "a", "Prod/eu-1."]) assertEquals(toKeyPrefix(text), text);
+  for (const text of ["", "a b", "a{b}", "a*", "é", "a,b", "x".repeat(65), "a\n"]) {
+    assertThrows(() => toKeyPrefix(text), SyntaxError);
+  }
+  for (const text of ["127.0.0.1:0", "10.0.0.1:80", "[::1]:8999", "node:1"]) assertEquals(toListenAddress(text), text);
+  for (const text of ["", "8999", ":8999", "127.0.0.1", "127.0.0.1:70000", "http://a:1", "a:1/x", "a:b@c:1"]) {
+    assertThrows(() => toListenAddress(text), SyntaxError);
+  }
+});
