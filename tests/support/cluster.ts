@@ -15,8 +15,8 @@ export interface ClusterOptions extends GongOptions {
   readonly args?: readonly string[];
   /** Default: one of its own, which ends with the cluster. */
   readonly redis?: Redis;
-  /** Where nodes reach it, when that is not where it listens. */
-  readonly url?: string;
+  /** Where nodes reach it, when that is not where it listens; each its own way, by its number from 0. */
+  readonly url?: string | ((node: number) => string);
 }
 
 /** Nodes, and the Redis that they share. */
@@ -31,13 +31,15 @@ export interface Cluster extends AsyncDisposable {
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const { nodes: count = 2, args = [], redis = await startRedis(), url = redis.url, ...rest } = options;
   const nodes: Gong[] = [];
-  const all = ["--isolates", "1", "--broker", url, ...args];
+  const argsOf = (node: number) => {
+    return ["--isolates", "1", "--broker", typeof url === "string" ? url : url(node), ...args];
+  };
   async function end(): Promise<void> {
     await Promise.all(nodes.map((node) => node.kill()));
     if (options.redis === undefined) await redis.kill();
   }
   try {
-    nodes.push(...await Promise.all(Array.from({ length: count }, () => startGong(all, rest))));
+    nodes.push(...await Promise.all(Array.from({ length: count }, (_, node) => startGong(argsOf(node), rest))));
     for (const node of nodes) await untilNodes(node, count);
   } catch (error) {
     await end();
@@ -47,7 +49,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     redis,
     nodes,
     async add() {
-      const node = await startGong(all, rest);
+      const node = await startGong(argsOf(nodes.length), rest);
       nodes.push(node);
       return node;
     },

@@ -1,8 +1,14 @@
 /**
- * A proxy of TCP whose connections can be cut, as a network does it.
+ * A proxy of TCP whose connections can be cut, stand still and be slow, as a network does it.
  *
  * @module
  */
+import { setTimeout as delay } from "node:timers/promises";
+
+/** To the server, or to its clients. */
+export type Direction = "up" | "down";
+
+const DIRECTIONS: readonly Direction[] = ["up", "down"];
 
 /** On a free port of the loopback, before a server there. */
 export class TcpProxy implements AsyncDisposable {
@@ -10,8 +16,12 @@ export class TcpProxy implements AsyncDisposable {
   readonly #listener: Deno.TcpListener;
   readonly #open = new Set<Deno.TcpConn>();
   readonly #accepting: Promise<void>;
+  /** What is held back waits for it. */
+  readonly #held = new Map<Direction, PromiseWithResolvers<void>>();
   /** Connections so far. */
   accepted = 0;
+  /** For how long each piece is on its way, in milliseconds; order is kept. */
+  lag: () => number = () => 0;
 
   constructor(target: { readonly port: number }) {
     this.#port = target.port;
@@ -30,7 +40,21 @@ export class TcpProxy implements AsyncDisposable {
     this.#open.clear();
   }
 
+  /** Lets nothing through in these directions until it is released: new connections are taken, and are silent. */
+  hold(directions: readonly Direction[] = DIRECTIONS): void {
+    for (const direction of directions) {
+      if (!this.#held.has(direction)) this.#held.set(direction, Promise.withResolvers());
+    }
+  }
+
+  /** What was held back goes on, unless its connection was cut. */
+  release(): void {
+    for (const { resolve } of this.#held.values()) resolve();
+    this.#held.clear();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.release();
     this.#listener.close();
     this.cut();
     await this.#accepting;
@@ -45,6 +69,17 @@ export class TcpProxy implements AsyncDisposable {
     await Promise.all(joined);
   }
 
+  #carry(direction: Direction): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+    return new TransformStream({
+      transform: async (piece, controller) => {
+        const lag = this.lag();
+        if (lag > 0) await delay(lag);
+        while (this.#held.has(direction)) await this.#held.get(direction)!.promise;
+        controller.enqueue(piece);
+      },
+    });
+  }
+
   async #join(conn: Deno.TcpConn): Promise<void> {
     this.#open.add(conn);
     try {
@@ -52,7 +87,10 @@ export class TcpProxy implements AsyncDisposable {
       // It was cut meanwhile.
       if (!this.#open.has(conn)) return close(server);
       this.#open.add(server);
-      const ends = [conn.readable.pipeTo(server.writable), server.readable.pipeTo(conn.writable)];
+      const ends = [
+        conn.readable.pipeThrough(this.#carry("up")).pipeTo(server.writable),
+        server.readable.pipeThrough(this.#carry("down")).pipeTo(conn.writable),
+      ];
       await Promise.allSettled(ends);
       this.#open.delete(server);
       close(server);
