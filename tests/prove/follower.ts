@@ -7,6 +7,7 @@ interface Line {
   readonly epoch: string;
   readonly offset: number;
   readonly recovered?: boolean;
+  readonly error?: { readonly code: string };
   readonly data?: unknown;
   readonly messageId?: string;
 }
@@ -57,7 +58,12 @@ export class Follower {
     };
     socket.onmessage = ({ data }) => {
       try {
-        for (const line of String(data).split("\n")) this.#receive(JSON.parse(line));
+        for (const text of String(data).split("\n")) {
+          const line: Line = JSON.parse(text);
+          // It cannot be subscribed to for the moment.
+          if (line.error) socket.close();
+          else this.#receive(line);
+        }
       } catch (error) {
         this.#failure = error as Error;
       }
