@@ -142,49 +142,6 @@ redisTest(
   },
 );
 
-for (const how of ["empty", "an older snapshot"] as const) {
-  redisTest(
-    `Redis comes back ${
-      how === "empty" ? how : `from ${how}`
-    }: who listens and who resumes is told, and no offset is used twice`,
-    async () => {
-      await using redis = await startLasting();
-      await using cluster = await startCluster({ redis: redis.current });
-      const [one, two] = cluster.nodes as [Gong, Gong];
-      const seen = new Map<string, string>();
-      const note = ({ epoch, offset }: Line, data: string) => {
-        const key = `${epoch}:${offset}`;
-        assert(!seen.has(key) || seen.get(key) === data, `${key} was ${seen.get(key)}, and is ${data}`);
-        seen.set(key, data);
-      };
-      await using client = await Commander.open(two, "channel=a");
-      for (let n = 1; n <= 10; n++) note(await publishSurely(one, "a", `${n}`), `${n}`);
-      if (how !== "empty") await redis.current.command("SAVE");
-      for (let n = 11; n <= 20; n++) note(await publishSurely(one, "a", `${n}`), `${n}`);
-      for (let n = 1; n <= 20; n++) {
-        const publication = await client.publication();
-        note(publication, publication.data);
-      }
-      const before = [...seen.keys()].at(-1)!;
-      await redis.current.kill();
-      await redis.restart();
-      const next = await publishSurely(one, "a", "21");
-      note(next, "21");
-      const told = await client.take(({ type }) => type === "lost" || type === "subscribed");
-      assertEquals([told.recovered ?? false, told.epoch], [false, next.epoch]);
-      const publication = await client.publication();
-      note(publication, publication.data);
-      assertEquals(publication.data, "21");
-      await using late = await Commander.open(one, `since=a@${before}`);
-      assertEquals((await late.take(({ type }) => type === "subscribed")).recovered, false);
-      for (let n = 22; n <= 30; n++) note(await publishSurely(two, "a", `${n}`), `${n}`);
-      await using after = await Commander.open(one, `since=a@${next.epoch}:${next.offset}`);
-      assertEquals((await after.take(({ type }) => type === "subscribed")).recovered, true);
-      for (let n = 22; n <= 30; n++) assertEquals((await after.publication()).data, `${n}`);
-    },
-  );
-}
-
 redisTest("a room of Socket.IO over three nodes: all others in it hear a message once, and nobody else", async () => {
   await using cluster = await startCluster({ nodes: 3 });
   const [one, two, three] = cluster.nodes as [Gong, Gong, Gong];
