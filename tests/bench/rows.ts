@@ -6,6 +6,7 @@
 import type { Row } from "./row.ts";
 import { BROKER_ROWS } from "./broker_rows.ts";
 import { HTTP_ROWS } from "./http_rows.ts";
+import { REDIS_ROWS } from "./redis_rows.ts";
 import { SOCKETIO_ROWS } from "./socketio_rows.ts";
 import { STOMP_ROWS } from "./stomp_rows.ts";
 import { TECHNIQUES_ROW } from "./techniques_row.ts";
@@ -20,5 +21,6 @@ export const ROWS: readonly Row[] = [
   ...USERS_ROWS,
   ...HTTP_ROWS,
   ...BROKER_ROWS,
+  ...REDIS_ROWS,
   TECHNIQUES_ROW,
 ];
