@@ -1,5 +1,6 @@
 /** Short forms of the soaks of `deno task prove`. The edges have their own tests. */
 import { proveBurst } from "../prove/burst.ts";
+import { proveChaos } from "../prove/cluster_chaos.ts";
 import { proveCluster } from "../prove/cluster_soak.ts";
 import { proveCrowd } from "../prove/crowd.ts";
 import { proveIdle } from "../prove/idle.ts";
@@ -54,6 +55,12 @@ soakTest(
 soakTest(
   "a cluster that loses a node, whose Redis stands still and whose connections are cut gives everybody all, once",
   () => proveCluster({ subscribers: 150, between: 200, pause: 3 }),
+  NEEDS_REDIS,
+);
+
+soakTest(
+  "a cluster under whatever can happen to it gives everybody all, once",
+  () => proveChaos({ subscribers: 30, blows: 6, between: 50 }),
   NEEDS_REDIS,
 );
 

@@ -78,7 +78,8 @@ const BLOWS: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
     way.lag = () => 0;
   },
   async "Redis forgets its functions"({ redis }) {
-    await redis.command("FUNCTION", "FLUSH");
+    // Its own connection may be one of those that are ended.
+    await redis.command("FUNCTION", "FLUSH").catch(() => {});
   },
 };
 

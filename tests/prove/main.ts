@@ -7,6 +7,7 @@
  */
 import { parseFlags, UsageError } from "../../lib/flags.ts";
 import { proveBurst } from "./burst.ts";
+import { proveChaos } from "./cluster_chaos.ts";
 import { proveCluster } from "./cluster_soak.ts";
 import { proveCrowd } from "./crowd.ts";
 import { proveEdge } from "./edges.ts";
@@ -42,6 +43,7 @@ const SOAKS: readonly Soak[] = [
   },
   { name: "kill -9 under load, sqlite", run: () => proveKill() },
   { name: "a cluster, kill -9, Redis that stands still, cut connections", run: () => proveCluster() },
+  ...[1, 2, 3].map((seed): Soak => ({ name: `a cluster, chaos ${seed}`, run: () => proveChaos({ seed }) })),
   { name: "schedules, kill -9, sqlite", run: () => proveSchedules() },
   { name: "an edge throws", run: () => proveEdge({ fault: "throws" }) },
   { name: "an edge exits", run: () => proveEdge({ fault: "exits" }) },
