@@ -108,13 +108,16 @@ export async function proveKill(options: KillOptions = {}): Promise<string> {
   }
 }
 
+/** How long nothing may be acknowledged, in milliseconds. */
+const PATIENCE = 120_000;
+
 /** Publishes until it is acknowledged, under the same id. */
 export async function persist(
   url: () => string,
   body: object,
   onFailure: () => void,
 ): Promise<Acknowledged & { repeated?: true }> {
-  for (;;) {
+  for (const end = Date.now() + PATIENCE; Date.now() < end;) {
     try {
       const response = await fetch(`${url()}/api/publish`, {
         method: "POST",
@@ -131,4 +134,5 @@ export async function persist(
     onFailure();
     await delay(20);
   }
+  throw new Error(`${JSON.stringify(body)} was not acknowledged`);
 }
