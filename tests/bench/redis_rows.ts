@@ -125,17 +125,15 @@ async function measureLatency({ settings }: Row, rounds: number, tell: Tell): Pr
 
 async function latency(publisher: string, subscriber: string): Promise<Latency> {
   const channel = `c${crypto.randomUUID()}`;
-  await using hearing = await connect(`${subscriber}/push?channel=${channel}`);
-  await using publishing = await connect(`${publisher}/push?channel=${channel}&echo=false`);
-  // Heard once, it is in force.
-  publishing.send("0");
-  await hearing.next();
+  await using hearing = await connect(`${subscriber}/push?format=json&channel=${channel}`);
+  await using publishing = await connect(`${publisher}/push?format=json`);
+  while (!(await hearing.nextText()).includes('"subscribed"'));
   const times: number[] = [];
   for (let n = 0; n < SENT; n++) {
-    const next = hearing.next();
-    publishing.send(String(performance.now()));
-    const sent = Number(await next);
-    times.push(performance.now() - sent);
+    const begun = performance.now();
+    publishing.send(JSON.stringify({ publish: { channel, data: n } }));
+    await hearing.next();
+    times.push(performance.now() - begun);
     await new Promise((resolve) => setTimeout(resolve, APART));
   }
   times.sort((a, b) => a - b);
