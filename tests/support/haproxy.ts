@@ -19,6 +19,8 @@ async function write(nodes: readonly [number, number]) {
     [/bind :443 /, `bind 127.0.0.1:${port} `],
     [/hdr Host push\.example\.com/g, "hdr Host localhost"],
     [/\/etc\/haproxy\/tls\/push\.pem/, `${dir}/push.pem`],
+    // A machine that stands still is no node that has gone.
+    [/fall 3 /g, "fall 30 "],
     // As many descriptors as a test may have.
     [/maxconn 65000/, "maxconn 1000"],
     [/maxconn 64000/, "maxconn 900"],
