@@ -3,6 +3,7 @@ import { createClient } from "@redis/client";
 import { OPTIONS } from "../../lib/config/options.ts";
 import { connect } from "../support/client.ts";
 import { startCluster } from "../support/cluster.ts";
+import { findProgram } from "../support/front.ts";
 import { publish } from "../support/publish.ts";
 import { redisTest, startRedis } from "../support/redis.ts";
 
@@ -47,6 +48,25 @@ Deno.test("how long the service and the containers may take to stop is longer th
   const [, service] = /^TimeoutStopSec=(\d+)s$/m.exec(await read("deploy/gong.service")) ?? [];
   const [, container] = /^ {2}stop_grace_period: (\d+)s$/m.exec(await read("deploy/compose.yaml")) ?? [];
   for (const seconds of [service, container]) assert(Number(seconds) >= drain + 10, `${seconds} s`);
+});
+
+Deno.test({
+  name: "systemd understands every line of deploy/gong.service",
+  // It comes with an init: where that is another there is none to be had.
+  ignore: findProgram("systemd-analyze") === undefined,
+  async fn() {
+    const dir = await Deno.makeTempDir({ prefix: "gong-unit-" });
+    const unit = (await read("deploy/gong.service")).replaceAll("/usr/local/bin/gong", "/bin/true");
+    await Deno.writeTextFile(`${dir}/gong.service`, unit);
+    try {
+      const command = new Deno.Command("systemd-analyze", { args: ["verify", `${dir}/gong.service`], stdin: "null" });
+      const { success, stderr } = await command.output();
+      const said = new TextDecoder().decode(stderr);
+      assert(success && !said.includes("gong.service"), said);
+    } finally {
+      await Deno.remove(dir, { recursive: true });
+    }
+  },
 });
 
 redisTest("the user of deploy/redis.acl may do all that two nodes ask of Redis, and no more", async () => {
