@@ -50,7 +50,9 @@ export function urlOf({ isTls, credentials, database }: RedisAddress, host: stri
 
 function parseHost(text: string, port: number): { host: string; port: number } {
   const url = URL.parse(`http://${text}`);
-  if (!url?.hostname || url.username || url.pathname !== "/" || /[?#]/.test(text)) throw new SyntaxError(`${text} is no host`);
+  if (!url?.hostname || url.username || url.pathname !== "/" || /[?#]/.test(text)) {
+    throw new SyntaxError(`${text} is no host`);
+  }
   // Of the port that HTTP has by itself a URL says nothing.
   const own = url.port || /:(\d+)$/.exec(text)?.[1];
   return { host: url.hostname, port: own ? Number(own) : port };
