@@ -41,13 +41,21 @@ interface Info {
   readonly completed: Promise<void>;
 }
 
+/**
+ * Which address a request came to: where there is only one, that has everything; else what is for operators and back-ends is
+ * at the admin's alone, which has the doors too, as its page needs one.
+ */
+export type Listening = "only" | "clients" | "admin";
+
 /** Addresses whose rate is remembered. */
 const MAX_ADDRESSES = 10_000;
 /** What a balancer or a supervisor asks: it has to get its answer in a flood too. */
 const UNLIMITED: ReadonlySet<string> = new Set(["/health", "/ready"]);
 
 /** The handler that `Deno.serve` calls for every request. It never throws. */
-export function createHandler(options: ServerOptions): (request: Request, info: Info) => Promise<Response> {
+export function createHandler(
+  options: ServerOptions,
+): (request: Request, info: Info, listening?: Listening) => Promise<Response> {
   const { config, auth, log, metrics } = options;
   const addresses = createAddresses(config.trustedProxies);
   // What the configuration names comes last, so that it wins.
@@ -81,8 +89,9 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
     return allowOrigin(request, isSocketIo ? toRefusal(error) : problem(error), origin);
   }
 
-  async function route(request: Request, url: URL, address: string): Promise<Response> {
+  async function route(request: Request, url: URL, address: string, listening: Listening): Promise<Response> {
     auth.checkHost(request, url);
+    if (listening === "clients" && isForOperators(url.pathname)) throw nothingHere();
     const answer = await api(request, url, address);
     if (answer) return allowOrigin(request, answer, auth.allowedOrigin(request, url));
     const response = await admin(request, url, address) ?? await pages(request, url);
@@ -91,7 +100,7 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
       return allowOrigin(request, response, auth.allowedOrigin(request, url));
     }
     if (response) return response;
-    throw new GongError("not_found", "There is nothing at this path.");
+    throw nothingHere();
   }
 
   /** A door over plain HTTP: its pages may be of other origins, and what it refuses they may read too. */
@@ -115,7 +124,7 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
     else log.info("request.refused", { address, code, status });
   }
 
-  return async (request, info) => {
+  return async (request, info, listening = "only") => {
     const { remoteAddr } = info;
     const remote = remoteAddr.transport === "tcp" ? remoteAddr.hostname : "";
     const address = addresses.of(remote, request.headers);
@@ -137,13 +146,22 @@ export function createHandler(options: ServerOptions): (request: Request, info: 
       const httpDoor = findHttpDoor(path);
       return httpDoor
         ? await visit(httpDoor, request, target, { address, completed: () => info.completed })
-        : await route(request, target, address);
+        : await route(request, target, address, listening);
     } catch (caught) {
       const error = GongError.from(caught);
       note(error, address, door);
       return plainProblem(error);
     }
   };
+}
+
+/** Whether the path has what moves to `adminListen`. Who asks whether a server lives has no business with its figures. */
+function isForOperators(path: string): boolean {
+  return ["/admin", "/api", "/metrics"].some((own) => path === own || path.startsWith(`${own}/`));
+}
+
+function nothingHere(): GongError {
+  return new GongError("not_found", "There is nothing at this path.");
 }
 
 /** One of five texts, by which a client of an older version is told from one that has come too late. */

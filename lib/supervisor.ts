@@ -5,7 +5,8 @@
  */
 import { createHmac } from "node:crypto";
 import { Worker } from "node:worker_threads";
-import type { Config } from "./config.ts";
+import { type Config, parseListenAddress } from "./config.ts";
+import { AddressError } from "./supervisor/address_error.ts";
 import { AdminFeed } from "./supervisor/admin_feed.ts";
 import { GongError } from "./errors.ts";
 import { Hub } from "./hub.ts";
@@ -23,6 +24,8 @@ export interface Running {
   /** Where it is reached, e.g. `http://127.0.0.1:8998`. */
   readonly url: string;
   readonly port: number;
+  /** Where the admin page, the API and the metrics are, if not there. */
+  readonly adminUrl?: string | undefined;
   /** Resolves with the exit code when it has ended. */
   readonly finished: Promise<number>;
   /** Ends it: nothing new is accepted, sessions are closed with 1001, outboxes have `config.drain` seconds. */
@@ -56,28 +59,61 @@ interface EdgeProcess {
 /**
  * Starts a server and resolves when every edge listens.
  *
- * @throws {Deno.errors.AddrInUse} when the port is taken, by another Gong too
+ * @throws {AddressError} when an address cannot be listened on; a port may be taken, by another Gong too
  */
 export async function startServer(config: Config, options: SupervisorOptions): Promise<Running> {
-  const claim = claimPort(config.host, config.port);
-  const { port } = claim;
+  const claims = claimAddresses(config);
+  const { port } = claims.clients;
   let supervisor: Supervisor | undefined;
   try {
-    supervisor = new Supervisor(config, claim, options);
+    supervisor = new Supervisor(config, claims, options);
     await supervisor.start();
   } catch (error) {
     await supervisor?.end(1);
-    claim.release();
+    release(claims);
     throw error;
   }
   const { finished } = supervisor;
-  const scheme = config.cert ? "https" : "http";
+  const urlOf = (host: string, port: number) => `${config.cert ? "https" : "http"}://${urlHost(host)}:${port}`;
+  const admin = claims.admin && urlOf(parseListenAddress(config.adminListen).host, claims.admin.port);
   return {
-    url: `${scheme}://${urlHost(config.host)}:${port}`,
+    url: urlOf(config.host, port),
     port,
+    adminUrl: admin,
     finished,
     shutdown: () => supervisor.shutdown(),
   };
+}
+
+/** The ports that the edges share: that of the clients, and the admin's where it has one. */
+interface Claims {
+  readonly clients: PortClaim;
+  readonly admin: PortClaim | undefined;
+}
+
+function claimAddresses({ host, port, adminListen }: Config): Claims {
+  const clients = claimFor("--port", host, port);
+  if (adminListen === "") return { clients, admin: undefined };
+  try {
+    const admin = parseListenAddress(adminListen);
+    return { clients, admin: claimFor("--admin-listen", admin.host, admin.port) };
+  } catch (error) {
+    clients.release();
+    throw error;
+  }
+}
+
+function claimFor(flag: string, host: string, port: number): PortClaim {
+  try {
+    return claimPort(host, port);
+  } catch (cause) {
+    throw new AddressError(flag, host, port, cause);
+  }
+}
+
+function release({ clients, admin }: Claims): void {
+  clients.release();
+  admin?.release();
 }
 
 function urlHost(host: string): string {
@@ -92,7 +128,7 @@ function createEdgeWorker(workerData: WorkerData): Worker {
 class Supervisor {
   readonly finished: Promise<number>;
   readonly #config: Config;
-  readonly #claim: PortClaim;
+  readonly #claims: Claims;
   readonly #log: Logger;
   readonly #terminal: boolean;
   readonly #createWorker: (workerData: WorkerData) => Worker;
@@ -114,10 +150,10 @@ class Supervisor {
   #pressure = 0;
   #ending = false;
 
-  constructor(config: Config, claim: PortClaim, options: SupervisorOptions) {
+  constructor(config: Config, claims: Claims, options: SupervisorOptions) {
     const { log, terminal = false, createWorker = createEdgeWorker } = options;
     this.#config = config;
-    this.#claim = claim;
+    this.#claims = claims;
     this.#log = log;
     this.#terminal = terminal;
     this.#createWorker = createWorker;
@@ -171,7 +207,7 @@ class Supervisor {
     this.#feed.close();
     for (const { worker } of this.#edges.values()) await worker.terminate();
     await this.#hub.close();
-    this.#claim.release();
+    release(this.#claims);
     this.#finish(code);
   }
 
@@ -192,7 +228,8 @@ class Supervisor {
       config: this.#config,
       number,
       slot,
-      port: this.#claim.port,
+      port: this.#claims.clients.port,
+      adminPort: this.#claims.admin?.port,
       busName: this.#busName,
       last: this.#hub.join(number),
       secret: this.#secret,

@@ -6,14 +6,14 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { createAuth } from "./auth.ts";
 import { createTokens } from "./auth/tokens.ts";
-import type { Config } from "./config.ts";
+import { type Config, parseListenAddress } from "./config.ts";
 import { Edge } from "./edge.ts";
 import { createHubClient } from "./edge/hub_client.ts";
 import { Link, type Port } from "./link.ts";
 import { configureLog, createLogger } from "./log.ts";
 import type { EdgeMethods, HubMethods } from "./methods.ts";
 import { Metrics } from "./metrics.ts";
-import { createHandler } from "./server.ts";
+import { createHandler, type Listening } from "./server.ts";
 import { Turn } from "./turn.ts";
 import { measureIsolate, watchIsolate } from "./vitals.ts";
 
@@ -24,6 +24,8 @@ export interface WorkerData {
   /** Its place among the edges, for metrics. */
   readonly slot: number;
   readonly port: number;
+  /** That of `adminListen`, where there is one. */
+  readonly adminPort: number | undefined;
   readonly busName: string;
   /** Number of the last batch that this edge need not see. */
   readonly last: number;
@@ -76,15 +78,39 @@ async function main(data: WorkerData, port: Port): Promise<void> {
   });
   Object.assign(methods, edge.methods());
   watchIsolate(metrics);
-  const serving = serve(data, createHandler({ config, edge, hub, auth, log, metrics, seal }), stop.signal, {
-    ready: () => link.notify("ready", null),
-    failed: (reason) => {
-      log.error("listener.failed", { reason });
-      metrics.count("gong_refused_total", { reason: "listener" });
-      link.notify("failed", reason);
-    },
-  });
+  const handler = createHandler({ config, edge, hub, auth, log, metrics, seal });
+  const addresses = addressesOf(data);
+  const opened = new Set<Listening>();
+  const serving = Promise.all(
+    addresses.map((address) =>
+      serve(address, data.tls, (request, info) => handler(request, info, address.listening), stop.signal, {
+        ready: () => {
+          opened.add(address.listening);
+          if (opened.size === addresses.length) link.notify("ready", null);
+        },
+        failed: (reason) => {
+          log.error("listener.failed", { port: address.port, reason });
+          metrics.count("gong_refused_total", { reason: "listener" });
+          link.notify("failed", reason);
+        },
+      })
+    ),
+  );
   await serving;
+}
+
+/** Where an edge listens. */
+interface Address {
+  readonly hostname: string;
+  readonly port: number;
+  readonly listening: Listening;
+}
+
+function addressesOf({ config, port, adminPort }: WorkerData): Address[] {
+  const { host: hostname, adminListen } = config;
+  if (adminPort === undefined) return [{ hostname, port, listening: "only" }];
+  const admin = { hostname: parseListenAddress(adminListen).host, port: adminPort, listening: "admin" as const };
+  return [{ hostname, port, listening: "clients" }, admin];
 }
 
 /** What becomes of a listener. */
@@ -98,7 +124,8 @@ interface ListenerEvents {
  * opened again as soon as that works.
  */
 async function serve(
-  { config, port, tls }: WorkerData,
+  { hostname, port }: Address,
+  tls: WorkerData["tls"],
   handler: Deno.ServeHandler<Deno.NetAddr>,
   stop: AbortSignal,
   events: ListenerEvents,
@@ -108,7 +135,7 @@ async function serve(
     const opened = performance.now();
     try {
       const server = Deno.serve({
-        ...{ hostname: config.host, port, reusePort: Deno.build.os === "linux", ...tls },
+        ...{ hostname, port, reusePort: Deno.build.os === "linux", ...tls },
         onListen: () => events.ready(),
       }, handler);
       const onStop = () => void server.shutdown();

@@ -13,6 +13,7 @@ const DEFAULTS: AuthSettings & TokenSettings = {
   allowHost: ["localhost"],
   allowOrigin: ["https://app.example.com"],
   requireOrigin: false,
+  adminListen: "",
   cert: "",
   apiKey: ["app:publish:p-old", "app:publish:p-new", "graph:stats:s-key", "ops:admin:a-key"],
   publicChannels: ["broadcast", "news:*"],

@@ -59,6 +59,7 @@ function sample({ key, kind, choices = [] }: Option): [text: string, value: unkn
   const texts: Partial<Record<keyof Config, [string, unknown]>> = {
     host: ["127.0.0.9", "127.0.0.9"],
     publicUrl: ["https://push.example.com", "https://push.example.com"],
+    adminListen: ["10.0.0.1:8997", "10.0.0.1:8997"],
     path: ["/other", ["/push", "/other"]],
     trustedProxies: ["10.0.0.0/8", ["10.0.0.0/8"]],
     cert: ["cert.pem", "cert.pem"],

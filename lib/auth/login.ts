@@ -12,7 +12,7 @@ import type { HashedKey } from "./keys.ts";
 
 /** What {@linkcode createLogins} needs. */
 export interface LoginOptions {
-  readonly config: Pick<Config, "cert" | "publicUrl" | "adminSession">;
+  readonly config: Pick<Config, "cert" | "publicUrl" | "adminListen" | "adminSession">;
   readonly keys: readonly HashedKey[];
   /** Shared by all edges. */
   readonly secret: Uint8Array;
@@ -43,13 +43,15 @@ const MAX_REVOKED = 10_000;
 /**
  * The cookie contains neither the key nor anything a key could be guessed from without `secret`: what stands for the
  * key is an HMAC too. It is named `__Host-gong` where browsers see HTTPS, so that no neighbouring host can set it
- * (RFC 6265bis section 4.1.3.2), and `gong` elsewhere.
+ * (RFC 6265bis section 4.1.3.2), and `gong` elsewhere. Where the admin page has an address of its own, that is not behind
+ * what `publicUrl` names.
  *
  * Revoked logins are remembered until they expire, at most 10,000; past that every login older than the oldest of them
  * is void too, so that none comes back.
  */
 export function createLogins({ config, keys, secret, now }: LoginOptions): Logins {
-  const secure = config.cert !== "" || config.publicUrl.toLowerCase().startsWith("https:");
+  const isProxied = config.adminListen === "" && config.publicUrl.toLowerCase().startsWith("https:");
+  const secure = config.cert !== "" || isProxied;
   const name = secure ? "__Host-gong" : "gong";
   const keyOf = new Map<string, HashedKey>();
   for (const key of keys) {

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { Config } from "../config.ts";
+import { type Config, parseListenAddress } from "../config.ts";
 import { GongError } from "../errors.ts";
 
 /** The settings that say which names and origins are ours. */
 export type OriginSettings = Pick<
   Config,
-  "dev" | "publicUrl" | "allowHost" | "allowOrigin" | "requireOrigin" | "cert"
+  "dev" | "publicUrl" | "adminListen" | "allowHost" | "allowOrigin" | "requireOrigin" | "cert"
 >;
 
 /** Verdicts over `Host` and `Origin`. */
@@ -55,7 +55,9 @@ export function requestUrl(request: Request): URL {
 export function createOrigins(config: OriginSettings): Origins {
   const scheme = config.cert === "" ? "http" : "https";
   const publicUrl = config.publicUrl === "" ? undefined : new URL(config.publicUrl);
-  const names = new Set(config.allowHost.map(canonicalName));
+  // A page that comes from the admin page's own address is ours; of an address that means all of them nobody comes.
+  const admin = config.adminListen === "" ? [] : [parseListenAddress(config.adminListen).host].filter(isOneAddress);
+  const names = new Set([...config.allowHost, ...admin].map(canonicalName));
   const allowed = new Set(config.allowOrigin.map(canonicalOrigin));
   // Sandboxed frames and files of any site say `null`, so it can name nobody.
   allowed.delete("null");
@@ -115,6 +117,10 @@ function isSameOriginRead({ method, headers }: Request): boolean {
 /** HTTP/2 has `:authority` instead, which is in the URL. */
 function hostOf(request: Request, url: URL): string {
   return request.headers.get("host") ?? url.host;
+}
+
+function isOneAddress(host: string): boolean {
+  return host !== "0.0.0.0" && host !== "::";
 }
 
 function nameOf(host: string): string {

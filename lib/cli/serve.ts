@@ -2,6 +2,7 @@ import { BrokerSetupError } from "../brokers/setup_error.ts";
 import { type Config, optionsHelp, resolveConfig } from "../config.ts";
 import { configureLog, createLogger, type Logger } from "../log.ts";
 import type { Running, SupervisorOptions } from "../supervisor.ts";
+import { AddressError } from "../supervisor/address_error.ts";
 import { VERSION } from "../version.ts";
 import type { Command, Io } from "./command.ts";
 import { openSignals, type Signals } from "./signals.ts";
@@ -67,7 +68,7 @@ export async function serve(args: readonly string[], io: Io, parts: Parts): Prom
     io.stdout(`${JSON.stringify(readyLine(config, running))}\n`);
     return await running.finished;
   } catch (error) {
-    const reason = explain(error, config);
+    const reason = error instanceof AddressError ? explainAddress(error) : explain(error, config);
     if (reason === undefined) throw error;
     io.stderr(`gong: ${reason}\n`);
     return 1;
@@ -81,9 +82,18 @@ async function startSupervisor(config: Config, options: SupervisorOptions): Prom
   return await startServer(config, options);
 }
 
-function readyLine(config: Config, { url, port }: Running): Record<string, unknown> {
+function readyLine(config: Config, { url, port, adminUrl }: Running): Record<string, unknown> {
   const { isolates, dev } = config;
-  return { event: "ready", url, port, pid: Deno.pid, isolates, version: VERSION, dev };
+  return {
+    event: "ready",
+    url,
+    port,
+    ...adminUrl === undefined ? {} : { adminUrl },
+    pid: Deno.pid,
+    isolates,
+    version: VERSION,
+    dev,
+  };
 }
 
 /** Says what stands open; without a key makes one, and shows it where only a person sees it. */
@@ -109,13 +119,19 @@ function randomSecret(): string {
 
 /** What keeps a server from starting without anything being broken, in words. */
 function explain(error: unknown, { host, port }: Config): string | undefined {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return `port ${port} is in use on ${host}, by another Gong or another program; --port names another, 0 a free one`;
-  }
   if (error instanceof BrokerSetupError) return error.message;
-  if (error instanceof Deno.errors.AddrNotAvailable) return `${host} is no address of this machine; see --host`;
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return `this user may not listen on port ${port} of ${host}; --port names another`;
+  // A port that was ours a moment ago.
+  return explainAddress(new AddressError("--port", host, port, error));
+}
+
+function explainAddress({ flag, host, port, cause }: AddressError): string | undefined {
+  if (cause instanceof Deno.errors.AddrInUse) {
+    return `port ${port} is in use on ${host}, by another Gong or another program; ${flag} names another, 0 a free one`;
+  }
+  const addressFlag = flag === "--port" ? "--host" : flag;
+  if (cause instanceof Deno.errors.AddrNotAvailable) return `${host} is no address of this machine; see ${addressFlag}`;
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return `this user may not listen on port ${port} of ${host}; ${flag} names another`;
   }
   return undefined;
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Value } from "./options.ts";
-import { isLoopback, parseApiKey } from "./forms.ts";
+import { isLoopback, parseApiKey, parseListenAddress } from "./forms.ts";
 import { type Config, ConfigError } from "./schema.ts";
 
 /** The machine that a configuration is for. */
@@ -45,6 +45,10 @@ export function finishConfig(draft: Draft, machine: Machine, where: (key: keyof 
   if (draft.key !== "" && draft.cert === "") refuse("key", "TLS needs --cert too");
   if (draft.dev && !draft.devRemote && !isLoopback(draft.host)) {
     refuse("host", `--dev opens everything to everybody, so ${draft.host} needs --dev-remote too`);
+  }
+  const admin = draft.adminListen === "" ? undefined : parseListenAddress(draft.adminListen).host;
+  if (draft.dev && !draft.devRemote && admin !== undefined && !isLoopback(admin)) {
+    refuse("adminListen", `--dev opens everything to everybody, so ${admin} needs --dev-remote too`);
   }
   if (draft.outbox < draft.maxMessage) {
     refuse(

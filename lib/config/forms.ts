@@ -200,6 +200,17 @@ export function toListenAddress(text: string): string {
   throw new SyntaxError("expected HOST:PORT, e.g. 10.0.0.1:8999 or [::1]:0");
 }
 
+/** The same, or nothing. */
+export function toOptionalListenAddress(text: string): string {
+  return text === "" ? "" : toListenAddress(text);
+}
+
+/** What the checked text of such an address names; a host in brackets comes without them. */
+export function parseListenAddress(text: string): { readonly host: string; readonly port: number } {
+  const end = text.lastIndexOf(":");
+  return { host: text.slice(0, end).replace(/^\[(.*)\]$/, "$1"), port: Number(text.slice(end + 1)) };
+}
+
 /** What keys of Redis begin with; braces have a meaning of their own there. */
 export function toKeyPrefix(text: string): string {
   if (/^[!-z]{1,64}$/.test(text) && !/["'*,?@[\\\]]/.test(text)) return text;

@@ -72,6 +72,15 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     max: 65_535,
     help: "Port to listen on; 0 picks a free one. The UDP port of that number is held too, against a second server.",
   },
+  adminListen: {
+    ...listening,
+    kind: "text",
+    default: "",
+    otherwise: "there too",
+    form: forms.toOptionalListenAddress,
+    value: "HOST:PORT",
+    help: "Another address for the admin page, /api/ and /metrics, which are no more where the clients are then.",
+  },
   isolates: {
     ...listening,
     kind: "integer",

@@ -31,6 +31,8 @@ export interface Config {
   readonly requireOrigin: boolean;
   /** Paths of the WebSocket doors. Default `/push`, which stays whatever is added. */
   readonly path: readonly string[];
+  /** `HOST:PORT` of an address of its own for the admin page, the API and the metrics; empty: they are where the doors are. */
+  readonly adminListen: string;
   /** PEM files for TLS; both or none. */
   readonly cert: string;
   readonly key: string;

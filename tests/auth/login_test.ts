@@ -9,7 +9,7 @@ const HOUR = 3_600;
 
 function logins(options: Partial<LoginOptions> = {}, config: Partial<LoginOptions["config"]> = {}): Logins {
   return createLogins({
-    config: { cert: "", publicUrl: "", adminSession: 12 * HOUR, ...config },
+    config: { cert: "", publicUrl: "", adminListen: "", adminSession: 12 * HOUR, ...config },
     keys: createKeys(["ops:admin:correct-horse", "graph:stats:battery"]),
     secret: SECRET,
     now: () => 0,

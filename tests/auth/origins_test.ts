@@ -12,6 +12,7 @@ const DEFAULTS: OriginSettings = {
   allowHost: ["localhost", "127.0.0.1", "[::1]"],
   allowOrigin: [],
   requireOrigin: false,
+  adminListen: "",
   cert: "",
 };
 
