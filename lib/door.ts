@@ -253,6 +253,8 @@ export interface Ending {
   readonly message: string;
   /** Whether it may come back. */
   readonly retry: boolean;
+  /** After how many seconds, where the server knows. */
+  readonly retryAfter?: number;
   /** Where the client goes on; absent when something that it was given is dropped. */
   readonly cursor?: string;
 }

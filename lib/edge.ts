@@ -18,6 +18,7 @@ import { Identities } from "./edge/identities.ts";
 import { Messaging } from "./edge/messaging.ts";
 import { type Arrival, type Given, Moving } from "./edge/moving.ts";
 import { Orders } from "./edge/orders.ts";
+import { Parting, RETURN } from "./edge/parting.ts";
 import { Registry } from "./edge/registry.ts";
 import { Returning } from "./edge/returning.ts";
 import { Submissions } from "./edge/submissions.ts";
@@ -74,6 +75,8 @@ export interface EdgeOptions {
   readonly now?: () => number;
   /** Stops accepting connections; resolves when the last answer has been sent. For {@linkcode EdgeMethods.drain}. */
   readonly stop?: () => Promise<void>;
+  /** Resolves when no request is being answered. */
+  readonly answered?: () => Promise<void>;
 }
 
 /** One edge. */
@@ -103,8 +106,6 @@ export class Edge implements SessionHost<Session> {
   readonly #moving: Moving;
   readonly #sweep: ReturnType<typeof setInterval>;
   #isExhausted = false;
-  /** How long the drain may take, in seconds, once it has begun. */
-  #draining: number | undefined;
 
   constructor(options: EdgeOptions) {
     const { config, metrics, auth, link, turn = new Turn(), now = Date.now } = options;
@@ -282,7 +283,7 @@ export class Edge implements SessionHost<Session> {
   opened(session: Session): void {
     // One that has moved here is open already, for the log.
     if (session.options.since === undefined) this.#log(session, "session.open", {});
-    if (this.#draining !== undefined) session.close("going_away");
+    if (this.#isDraining) session.dismiss(RETURN);
   }
 
   leave(session: Session, reason: CloseReason, code: number): void {
@@ -313,7 +314,16 @@ export class Edge implements SessionHost<Session> {
   }
 
   get linger(): number {
-    return this.#draining === undefined ? LINGER : this.#draining * OF_DRAIN;
+    return this.#isDraining ? this.#drainLeft * OF_DRAIN : LINGER;
+  }
+
+  get #isDraining(): boolean {
+    return this.#admission.drainsUntil !== undefined;
+  }
+
+  /** What is left of the drain, in seconds. */
+  get #drainLeft(): number {
+    return Math.max(0, (this.#admission.drainsUntil ?? 0) - performance.now()) / 1000;
   }
 
   closing(session: Session): void {
@@ -362,6 +372,7 @@ export class Edge implements SessionHost<Session> {
       pressure: (on) => void (this.#admission.isPressed = on),
       shed: (bytes) => registry.shed(bytes),
       drain: (seconds) => this.#drain(seconds),
+      vacate: (seconds) => this.#vacate(seconds),
     }, BY_ID);
   }
 
@@ -381,14 +392,29 @@ export class Edge implements SessionHost<Session> {
     this.#options.link.notify("exhausted", bytes);
   }
 
+  /** New clients are refused and told when to come: where no other server is, nobody would say so. */
   async #drain(seconds: number): Promise<void> {
-    this.#draining = seconds;
-    this.#admission.isDraining = true;
+    this.#beginDrain(seconds);
+    const parting = new Parting([...this.registry.all()], { seconds });
+    await this.registry.empty(seconds);
+    parting.stop();
+    const { answered, stop } = this.#options;
+    if (answered) await Promise.race([answered(), delay(this.#drainLeft * 1000)]);
+    if (stop) await Promise.race([stop(), delay(LAST_ANSWERS)]);
+  }
+
+  async #vacate(seconds: number): Promise<void> {
+    // New clients come to the other edges at once.
     const stopped = this.#options.stop?.();
-    this.waiting.close();
+    this.#beginDrain(seconds);
     for (const session of [...this.registry.all()]) session.close("going_away");
     await this.registry.empty(seconds);
     if (stopped) await Promise.race([stopped, delay(LAST_ANSWERS)]);
+  }
+
+  #beginDrain(seconds: number): void {
+    this.#admission.drainsUntil = performance.now() + seconds * 1000;
+    this.waiting.close();
   }
 
   #sweepOut(): void {

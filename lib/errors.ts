@@ -86,9 +86,13 @@ export class GongError extends Error {
   }
 
   /** The error behind a close code of the table; of several with the same code the first. */
-  static fromClose(close: number, message: string): GongError {
+  static fromClose(close: number, message: string, retryAfter?: number): GongError {
     const codes = Object.keys(ERRORS) as ErrorCode[];
-    return new GongError(codes.find((code) => ERRORS[code].close === close) ?? "internal", message);
+    return new GongError(
+      codes.find((code) => ERRORS[code].close === close) ?? "internal",
+      message,
+      retryAfter === undefined ? {} : { retryAfter },
+    );
   }
 
   /** Any thrown value as a refusal: what is not one already is `internal`, and its text stays here. */

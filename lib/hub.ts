@@ -259,6 +259,13 @@ export class Hub {
     return this.#recent.list();
   }
 
+  /** Has the edges end their sessions within these seconds. No schedule fires from here on. */
+  async drain(seconds: number): Promise<void> {
+    // What has been fired already is waited for in `close()`.
+    void this.#schedules.close();
+    await this.directory.drain(seconds);
+  }
+
   async close(): Promise<void> {
     this.#roster.close();
     // What has been begun is brought to its end, as long as it can be.

@@ -77,8 +77,13 @@ export interface EdgeMethods {
   pressure(on: boolean): void;
   /** Close the sessions with the largest outboxes until about so many bytes are free. */
   shed(bytes: number): void;
-  /** Accept nothing more, close every session with 1001 and resolve when they are gone or the seconds are over. */
+  /**
+   * The server ends: refuse what is new, close every session with 1001, spread over the time, and resolve when they are
+   * gone and what was asked is answered, or the seconds are over.
+   */
   drain(seconds: number): Promise<void>;
+  /** Another takes this edge's place: accept nothing more, close every session at once; resolves as `drain` does. */
+  vacate(seconds: number): Promise<void>;
 }
 
 /** What becomes of messages that are with a consumer, by their offsets. */

@@ -20,6 +20,7 @@ import type {
 } from "./door.ts";
 import { type ErrorCode, ERRORS, GongError } from "./errors.ts";
 import type { ConsumerSettling } from "./methods.ts";
+import { setImmediate } from "node:timers";
 import { TokenBucket } from "./rates.ts";
 import { Outbox, type Outlet } from "./outbox.ts";
 import { Periodic } from "./periodic.ts";
@@ -59,6 +60,10 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   #taken = 0;
   #sweeps = 0;
   #left = false;
+  /** What it has published, and is not answered yet. */
+  #unanswered = 0;
+  /** When its client is to come back, in seconds, once it is {@linkcode dismiss}ed. */
+  #retryAfter: number | undefined;
   #wasRefused = false;
   #waiting: RoomQueue | undefined;
   #periodic: Periodic | undefined;
@@ -201,7 +206,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   async publish(draft: Draft): Promise<Position & { readonly repeated?: true }> {
     checkMayPublish(this, draft.channel);
-    const result = await this.#host.publish(signDraft(this, draft));
+    const result = await this.#await(this.#host.publish(signDraft(this, draft)));
     if ("error" in result) throw GongError.fromRefusal(result.error);
     return result;
   }
@@ -212,7 +217,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   }
 
   submit(drafts: readonly Draft[], settled?: readonly ConsumerSettling[]): Promise<readonly Position[]> {
-    return this.#host.submit(this, drafts, settled);
+    return this.#await(this.#host.submit(this, drafts, settled));
   }
 
   consume(queue: string, options: ConsumeOptions): Consumer {
@@ -241,7 +246,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   }
 
   send(target: SignalTarget, content: Content): Promise<Sent> {
-    return this.#host.messaging.send(this, target, content);
+    return this.#await(this.#host.messaging.send(this, target, content));
   }
 
   ask(target: SignalTarget, content: Content, seconds: number): Promise<Asked> {
@@ -312,6 +317,40 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     this.#end(closeCode, message, reason, this.#isOpen);
   }
 
+  /** Whether its clients come and go with every request. */
+  get isBrief(): boolean {
+    return this.door.isBrief ?? false;
+  }
+
+  /**
+   * The server goes away: takes nothing more in, and ends it as soon as what it has published is answered.
+   *
+   * @param retryAfter when its client is to come back, in seconds
+   */
+  dismiss(retryAfter: number): void {
+    this.#retryAfter ??= retryAfter;
+    if (this.#unanswered === 0) this.close("going_away");
+  }
+
+  /** Ends it without these answers, if it was {@linkcode dismiss}ed. */
+  hurry(): void {
+    if (this.#retryAfter !== undefined) this.close("going_away");
+  }
+
+  /** Counts what its client waits for. */
+  #await<T>(answer: Promise<T>): Promise<T> {
+    this.#unanswered++;
+    answer.then(this.#answered, this.#answered);
+    return answer;
+  }
+
+  /** The answer itself is written in the same turn. */
+  readonly #answered = (): void => {
+    this.#unanswered--;
+    const retryAfter = this.#retryAfter;
+    if (retryAfter !== undefined && !this.#left) setImmediate(() => this.dismiss(retryAfter));
+  };
+
   /** Ends it without what is queued, which its peer does not take. */
   abandon(code: ErrorCode, message: string = ERRORS[code].text): void {
     if (this.#left) return;
@@ -333,7 +372,12 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     const cursor = door.farewell && isWhole ? this.cursor : "";
     this.#leave(reason, closeCode);
     const retry = reason in ERRORS && ERRORS[reason as ErrorCode].retry;
-    const words = door.farewell?.({ code: reason, message, retry, ...(cursor === "" ? {} : { cursor }) });
+    const retryAfter = this.#retryAfter;
+    const words = door.farewell?.({
+      ...{ code: reason, message, retry },
+      ...retryAfter === undefined ? {} : { retryAfter },
+      ...cursor === "" ? {} : { cursor },
+    });
     for (const frame of words === undefined ? [] : [words].flat()) this.outbox.add(frame, byteLength(frame));
     this.#part(closeCode, message);
   }
@@ -454,7 +498,7 @@ export class Session implements DoorSession, Listener, CarrierEvents {
   }
 
   received(data: Data): void {
-    if (this.#left) return;
+    if (this.#left || this.#retryAfter !== undefined) return;
     try {
       checkSize(data, this.maxMessage, this.door.overhead);
       this.door.received?.(this, data);

@@ -28,7 +28,7 @@ export interface Running {
   readonly adminUrl?: string | undefined;
   /** Resolves with the exit code when it has ended. */
   readonly finished: Promise<number>;
-  /** Ends it: nothing new is accepted, sessions are closed with 1001, outboxes have `config.drain` seconds. */
+  /** Ends it: no new session begins, those that are there are closed with 1001 within `config.drain` seconds. */
   shutdown(): Promise<void>;
 }
 
@@ -195,7 +195,7 @@ class Supervisor {
     this.#ending = true;
     this.#hub.directory.mark("end", "draining");
     this.#log.info("server.drain", { seconds: this.#config.drain });
-    await this.#hub.directory.drain(this.#config.drain);
+    await this.#hub.drain(this.#config.drain);
     await this.end(0);
   }
 
@@ -275,7 +275,7 @@ class Supervisor {
     const edge = this.#edges.get(number);
     if (!edge || this.#ending) return;
     this.#log.warning("edge.exhausted", { edge: number, bytes });
-    await this.#hub.directory.drainOne(number, REPLACE_DRAIN);
+    await this.#hub.directory.vacate(number, REPLACE_DRAIN);
     await edge.worker.terminate();
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { parentPort, workerData } from "node:worker_threads";
+import { Answering } from "./http/answering.ts";
 import { createAuth } from "./auth.ts";
 import { createTokens } from "./auth/tokens.ts";
 import { type Config, parseListenAddress } from "./config.ts";
@@ -75,25 +76,33 @@ async function main(data: WorkerData, port: Port): Promise<void> {
       stop.abort();
       await serving;
     },
+    answered: () => answering.idle(),
   });
   Object.assign(methods, edge.methods());
   watchIsolate(metrics);
   const handler = createHandler({ config, edge, hub, auth, log, metrics, seal });
+  const answering = new Answering();
   const addresses = addressesOf(data);
   const opened = new Set<Listening>();
   const serving = Promise.all(
     addresses.map((address) =>
-      serve(address, data.tls, (request, info) => handler(request, info, address.listening), stop.signal, {
-        ready: () => {
-          opened.add(address.listening);
-          if (opened.size === addresses.length) link.notify("ready", null);
+      serve(
+        address,
+        data.tls,
+        (request, info) => answering.count(handler(request, info, address.listening)),
+        stop.signal,
+        {
+          ready: () => {
+            opened.add(address.listening);
+            if (opened.size === addresses.length) link.notify("ready", null);
+          },
+          failed: (reason) => {
+            log.error("listener.failed", { port: address.port, reason });
+            metrics.count("gong_refused_total", { reason: "listener" });
+            link.notify("failed", reason);
+          },
         },
-        failed: (reason) => {
-          log.error("listener.failed", { port: address.port, reason });
-          metrics.count("gong_refused_total", { reason: "listener" });
-          link.notify("failed", reason);
-        },
-      })
+      )
     ),
   );
   await serving;

@@ -18,6 +18,11 @@ export function encodeEvent(name: string, data: string): string {
   return `event: ${name}\ndata: ${data}\n\n`;
 }
 
+/** A line that says after how many milliseconds a browser comes back. */
+export function encodeRetry(milliseconds: number): string {
+  return `retry: ${Math.ceil(milliseconds)}\n`;
+}
+
 /** A publication as an event without an id: its text as it is, its bytes as a `data:` URL (RFC 2397). */
 export function encodePublication({ event, data, contentType }: Publication): string {
   const name = event === undefined ? "" : `event: ${event}\n`;

@@ -9,7 +9,7 @@ import { GongError } from "../errors.ts";
 import { Fields, parseJson } from "../json.ts";
 import { Answer, writeLine } from "./json/answer.ts";
 import { COMMANDS } from "./json/commands.ts";
-import { subscribed, unsubscribed, welcome } from "./lines.ts";
+import { close, subscribed, unsubscribed, welcome } from "./lines.ts";
 
 const MAX_ID = 64;
 const NAMES = Object.keys(COMMANDS);
@@ -50,6 +50,9 @@ export const json: Door = {
   unsubscribed(session, channel) {
     writeLine(session, unsubscribed(channel));
   },
+
+  /** The wire's own end has a code and a reason, but no room for when to come back. */
+  farewell: (ending) => ending.retryAfter === undefined ? undefined : JSON.stringify(close(ending)),
 };
 
 /** What is not JSON closes the session; a command that is refused is answered. */

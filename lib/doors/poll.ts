@@ -8,7 +8,7 @@ import { ifNoneMatch } from "@std/http/etag";
 import { byteLength } from "../bytes.ts";
 import type { Carrier, CarrierEvents } from "../carrier.ts";
 import { encodeLine, encodeSignal } from "../codecs/line.ts";
-import type { Codec, Door, DoorSession } from "../door.ts";
+import type { Codec, Door, DoorSession, Ending } from "../door.ts";
 import { GongError } from "../errors.ts";
 import { problem } from "../http/problem.ts";
 import { handedCost, type Outlet } from "../outbox.ts";
@@ -79,6 +79,8 @@ class Poll implements Door, Carrier {
   #isScheduled = false;
   /** Where the next poll begins; known as soon as this one is answered. */
   #cursor: string | undefined;
+  /** When to come back, in seconds, if the server goes away. */
+  #retryAfter: number | undefined;
   #isOver = false;
 
   constructor(call: HttpCall, notify: boolean, answer: (response: Response) => void) {
@@ -132,6 +134,11 @@ class Poll implements Door, Carrier {
     session.close("forbidden", `Listening to ${channel} is not allowed any more.`);
   }
 
+  /** Its answer says it. */
+  farewell({ retryAfter }: Ending): undefined {
+    this.#retryAfter = retryAfter;
+  }
+
   // The carrier.
 
   listen(events: CarrierEvents): void {
@@ -163,7 +170,7 @@ class Poll implements Door, Carrier {
     clearTimeout(this.#timer);
     if (this.#cursor !== undefined) return this.#reply(this.#cursor);
     // It is counted as the end of a session, so it is no refusal of the request.
-    this.#answer(problem(GongError.fromClose(code, reason)));
+    this.#answer(problem(GongError.fromClose(code, reason, this.#retryAfter)));
     this.#end(code, true);
   }
 

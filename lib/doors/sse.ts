@@ -4,7 +4,7 @@
  * @module
  */
 import { encodeLine } from "../codecs/line.ts";
-import { COMMENT, encodeEvent, encodePublication, stampId } from "../codecs/sse.ts";
+import { COMMENT, encodeEvent, encodePublication, encodeRetry, stampId } from "../codecs/sse.ts";
 import type { Codec, Door } from "../door.ts";
 import { GongError } from "../errors.ts";
 import type { HttpDoor } from "./http.ts";
@@ -35,6 +35,7 @@ function createDoor(codec: Codec): Door {
       const event = encodeEvent(`$${type}`, line);
       return cursor === undefined ? event : stampId(event, cursor);
     },
+    encodeRetry: (seconds) => encodeRetry(seconds * 1000),
     heartbeat: COMMENT,
   });
 }
@@ -53,6 +54,6 @@ export const sse: HttpDoor = {
   open(call) {
     const door = SSE_DOORS.get(call.query.get("format") ?? "plain");
     if (!door) throw new GongError("bad_request", "`format` has to be `plain` or `json`.", { field: "format" });
-    return call.stream(door, { "content-type": "text/event-stream" }, `retry: ${RETRY}\n\n`);
+    return call.stream(door, { "content-type": "text/event-stream" }, `${encodeRetry(RETRY)}\n`);
   },
 };

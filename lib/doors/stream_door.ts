@@ -13,6 +13,8 @@ export interface StreamWire {
   readonly codec: Codec;
   /** A line that is no publication. `cursor` is where the client goes on from after it, if it says where. */
   encodeLine(type: string, json: string, cursor?: string): string;
+  /** Where the wire itself says when to come back: that, in front of the last line. */
+  encodeRetry?(seconds: number): string;
   /** What keeps proxies from taking silence for the end. */
   readonly heartbeat: string;
 }
@@ -25,7 +27,7 @@ export function toBytes(text: string): Uint8Array {
 }
 
 /** The door of a wire. */
-export function createStreamDoor({ name, codec, encodeLine, heartbeat }: StreamWire): Door {
+export function createStreamDoor({ name, codec, encodeLine, encodeRetry, heartbeat }: StreamWire): Door {
   function encode(line: Line, cursor?: string): string {
     return encodeLine(line.type, JSON.stringify(line), cursor);
   }
@@ -49,6 +51,9 @@ export function createStreamDoor({ name, codec, encodeLine, heartbeat }: StreamW
     unsubscribed: (session, channel) => write(session, unsubscribed(channel), session.cursor),
     // Its clients send nothing.
     refused: (session, error) => session.refuse(error),
-    farewell: (ending) => encode(close(ending), ending.cursor),
+    farewell(ending) {
+      const retry = ending.retryAfter === undefined ? undefined : encodeRetry?.(ending.retryAfter);
+      return (retry ?? "") + encode(close(ending), ending.cursor);
+    },
   };
 }

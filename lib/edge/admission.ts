@@ -10,8 +10,8 @@ import { fullError } from "../methods.ts";
 export class Admission {
   /** The process is short of memory. */
   isPressed = false;
-  /** The edge is about to end. */
-  isDraining = false;
+  /** The edge is about to end: by then, in milliseconds of `performance.now()`. */
+  drainsUntil: number | undefined;
   #isFull = false;
   readonly #full = new Set<string>();
 
@@ -24,7 +24,11 @@ export class Admission {
 
   /** @throws {GongError} `going_away`, `overloaded` or `too_many` when a session of this address may not begin */
   check(address: string): void {
-    if (this.isDraining) throw new GongError("going_away", undefined, { retryAfter: 1 });
+    if (this.drainsUntil !== undefined) {
+      // Who has nowhere else to go comes when this one may be back.
+      const retryAfter = Math.max(1, (this.drainsUntil - performance.now()) / 1000);
+      throw new GongError("going_away", undefined, { retryAfter });
+    }
     if (this.isPressed) throw new GongError("overloaded", "The server is short of memory.", { retryAfter: 5 });
     if (this.#isFull) throw fullError();
     if (this.#full.has(address)) throw fullError(address);

@@ -12,6 +12,7 @@ import { ERRORS, GongError } from "../errors.ts";
 import type { Session } from "../session.ts";
 import { Tally } from "../tally.ts";
 import type { Data } from "../types.ts";
+import { RETURN } from "./parting.ts";
 import type { Leaving, Registry } from "./registry.ts";
 
 /** Sockets that may wait at once, of one edge. */
@@ -62,7 +63,7 @@ export class WaitingRoom {
   /** @throws {GongError} `overloaded` when no more may wait, `too_many` when no more of the address */
   check(address: string): void {
     if (this.#waiting.size >= MOST) {
-      throw new GongError("overloaded", "Too many tokens are being checked.", { retryAfter: 1 });
+      throw new GongError("overloaded", "Too many tokens are being checked.", { retryAfter: RETURN });
     }
     if (this.#byAddress.of(address) >= MOST_OF_ONE) {
       throw new GongError("too_many", "Too many tokens from this address are being checked.", { retryAfter: 1 });
@@ -85,7 +86,9 @@ export class WaitingRoom {
 
   /** Refuses them all: the edge is about to end. */
   close(): void {
-    for (const waiting of [...this.#waiting]) waiting.refuse(new GongError("going_away"));
+    for (const waiting of [...this.#waiting]) {
+      waiting.refuse(new GongError("going_away", undefined, { retryAfter: 1 }));
+    }
   }
 }
 
@@ -160,10 +163,10 @@ class Waiting implements CarrierEvents, Leaving {
     if (this.#isOpen) this.#close(error);
   }
 
-  #close({ code, message }: GongError): void {
+  #close({ code, message, retryAfter }: GongError): void {
     const { carrier, door } = this.#visitor;
     const { close, retry } = ERRORS[code];
-    const words = door.farewell?.({ code, message, retry });
+    const words = door.farewell?.({ code, message, retry, ...retryAfter === undefined ? {} : { retryAfter } });
     if (words !== undefined) { for (const frame of [words].flat()) carrier.send(frame); }
     carrier.close(close, message);
   }

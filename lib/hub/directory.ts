@@ -254,11 +254,11 @@ export class Directory {
     await this.#ask((link) => link.request("drain", seconds), seconds + PATIENCE);
   }
 
-  /** Asks one edge to drain, and waits for it. */
-  async drainOne(edge: number, seconds: number): Promise<void> {
+  /** Asks one edge to make room for another, and waits for it. */
+  async vacate(edge: number, seconds: number): Promise<void> {
     const entry = this.#edges.get(edge);
     if (!entry) return;
-    await within(seconds + PATIENCE, entry.link.request("drain", seconds)).catch(() => {});
+    await within(seconds + PATIENCE, entry.link.request("vacate", seconds)).catch(() => {});
     // What it has counted until now outlasts it.
     await within(PATIENCE, this.#fetch(entry)).catch(() => {});
   }

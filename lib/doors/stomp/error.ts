@@ -22,7 +22,7 @@ export interface ErrorContext {
 }
 
 /** An ERROR: what is wrong in one sentence, and in the body what it is about and whether to come back. */
-export function encodeError({ code, message, retry }: Ending, { version, fault }: ErrorContext): Data {
+export function encodeError({ code, message, retry, retryAfter }: Ending, { version, fault }: ErrorContext): Data {
   const receipt = fault?.headers.get("receipt");
   const destination = fault?.headers.get("destination")?.slice(0, MAX_SHOWN);
   const lines = [
@@ -30,7 +30,7 @@ export function encodeError({ code, message, retry }: Ending, { version, fault }
     "",
     `code: ${code}`,
     ...(fault ? [`frame: ${fault.command}${destination === undefined ? "" : ` ${destination}`}`] : []),
-    `worth another try: ${retry ? "yes" : "no"}`,
+    `worth another try: ${retry ? "yes" : "no"}${retryAfter === undefined ? "" : `, after ${retryAfter} s`}`,
     "",
   ];
   const body = lines.join("\n");
@@ -38,6 +38,7 @@ export function encodeError({ code, message, retry }: Ending, { version, fault }
     ["message", message],
     ["code", code],
     ...(receipt === undefined ? [] : [["receipt-id", receipt] as const]),
+    ...(retryAfter === undefined ? [] : [["retry-after", String(retryAfter)] as const]),
     // Before a version is agreed upon: those that there are (section "Protocol Negotiation").
     ...(version === undefined ? [["version", VERSIONS.toReversed().join(",")] as const] : []),
     ["content-type", "text/plain"],
