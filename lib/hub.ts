@@ -267,6 +267,7 @@ export class Hub {
   }
 
   async close(): Promise<void> {
+    if (this.isShared) await this.#roster.flush();
     this.#roster.close();
     // What has been begun is brought to its end, as long as it can be.
     const scheduled = this.#schedules.close();

@@ -135,11 +135,19 @@ export class Nodes implements Peers {
     return settled.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
   }
 
-  /** Gives its lease back, so that nobody waits for its end, and listens no more. */
+  /** The node has given its lease back. */
+  left(node: number): void {
+    if (this.#members.has(node)) this.#lose(node);
+  }
+
+  /** Gives its lease back, tells the others, so that nobody waits for its end, and listens no more. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#stopTimer();
-    if (this.#self) await this.#options.membership.leave(this.#self.node).catch(() => {});
+    if (this.#self) {
+      await this.#options.membership.leave(this.node).catch(() => {});
+      await this.askAll("left", this.node);
+    }
     await this.#server?.shutdown();
   }
 
@@ -161,15 +169,12 @@ export class Nodes implements Peers {
   }
 
   #take(members: readonly Member[]): void {
-    const { log, metrics, onGone, onJoined } = this.#options;
+    const { log, metrics, onJoined } = this.#options;
     const found = new Map(members.map((member) => [member.node, member]));
     found.delete(this.node);
     for (const [node, { run }] of [...this.#members]) {
       if (found.get(node)?.run === run || !found.has(node) && this.#now() < this.#graceEnds) continue;
-      this.#members.delete(node);
-      this.#silent.delete(node);
-      log.warning("node.gone", { node });
-      onGone?.(node);
+      this.#lose(node);
     }
     for (const member of found.values()) {
       if (this.#members.has(member.node)) continue;
@@ -178,6 +183,15 @@ export class Nodes implements Peers {
       onJoined?.(member.node);
     }
     metrics.gauge("gong_nodes", {}, this.#members.size + 1);
+  }
+
+  #lose(node: number): void {
+    const { log, metrics, onGone } = this.#options;
+    this.#members.delete(node);
+    this.#silent.delete(node);
+    metrics.gauge("gong_nodes", {}, this.#members.size + 1);
+    log.warning("node.gone", { node });
+    onGone?.(node);
   }
 
   /** One that stays silent is worth one line. */

@@ -19,6 +19,8 @@ export interface NodeMethods {
   subscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
   unsubscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
   totals(payload: null): Promise<Omit<Totals, "users">>;
+  /** That node has ended, as it should. */
+  left(node: number): Promise<void>;
   /** What has become of another node's sessions; false when something before that is missing. */
   roster(batch: Batch): Promise<boolean>;
   /** A schedule has changed, perhaps. */

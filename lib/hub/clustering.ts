@@ -57,7 +57,8 @@ export class Clustering implements SharedSchedules {
     this.everywhere = new Everywhere({ directory, roster, peers });
     // Of a node that is not known yet nothing would ever be forgotten.
     const take = (batch: Batch) => Promise.resolve(peers.others.includes(batch.node) && roster.elsewhere.take(batch));
-    Object.assign(methods, this.everywhere.methods(), options.methods, { roster: take });
+    const left = (node: number) => Promise.resolve(this.#nodes!.left(node));
+    Object.assign(methods, this.everywhere.methods(), options.methods, { roster: take, left });
   }
 
   /** Whether there may be others. */

@@ -33,7 +33,7 @@ export class Everywhere {
   }
 
   /** What this node answers to others, of its own sessions. */
-  methods(): Omit<NodeMethods, "revoke" | "roster" | "scheduled"> {
+  methods(): Omit<NodeMethods, "revoke" | "roster" | "scheduled" | "left"> {
     const { directory } = this.#options;
     return {
       sessions: (page) => directory.list(page),

@@ -65,6 +65,13 @@ export class Joins {
     this.#wait();
   }
 
+  /** Publishes what has changed until now, without waiting for more. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (!this.#isPublishing && !this.#isClosed) await this.#publishAll();
+  }
+
   /** It was told of, and others have said that it has left: it is told of again. */
   untold(place: Place): void {
     const told = this.#told.get(place.channel);

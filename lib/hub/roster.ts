@@ -119,6 +119,11 @@ export class Roster {
     }
   }
 
+  /** Tells of what has changed until now: those who hear it are on other nodes. */
+  flush(): Promise<void> {
+    return this.#joins.flush();
+  }
+
   close(): void {
     this.#joins.close();
   }

@@ -24,7 +24,10 @@ class TestNode implements AsyncDisposable {
       listen: "127.0.0.1:0",
       address: "",
       version: "1",
-      methods: { totals: () => Promise.resolve({ connections: this.nodes.node, sessions: 0 }) },
+      methods: {
+        left: (node) => Promise.resolve(this.nodes.left(node)),
+        totals: () => Promise.resolve({ connections: this.nodes.node, sessions: 0 }),
+      },
       log: this.log,
       metrics: new Metrics({ isolate: "hub" }),
       onJoined: (node) => this.events.push(`joined ${node}`),
@@ -67,7 +70,8 @@ redisTest("nodes find each other, ask each other, and take leave", async () => {
   assertEquals((await three.nodes.request(1, "totals", null)).connections, 1);
   await assertRejects(() => three.nodes.request(9, "totals", null), GongError, "There is no such node.");
   await two.nodes.close();
-  await until(() => one.events.includes("gone 2") && three.events.includes("gone 2"));
+  // Not when they look the next time: they are told.
+  assertEquals([one.events.includes("gone 2"), three.events.includes("gone 2")], [true, true]);
   await using four = await join(redis);
   assertEquals(four.nodes.node, 4, "no number is used twice");
   assertEquals(one.events.filter((event) => event === "gone 3"), []);

@@ -95,6 +95,25 @@ redisTest("a node is killed: its sessions are gone within one lease, and their l
   }
 });
 
+redisTest("a node ends: who listens elsewhere is told that its sessions have left, at once and once", async () => {
+  await using cluster = await startCluster({ args: ["--rule", "room:* presence=joins", "--lease", "60"] });
+  const [one, two] = cluster.nodes as [Gong, Gong];
+  await using watcher = await Commander.open(one, "channel=$presence/room:1");
+  const leaving = await Promise.all([1, 2, 3].map((n) => Commander.open(two, `channel=room:1&user=u${n}`)));
+  const sessions = leaving.map(({ session }) => session).sort();
+  for (const [kind, act] of [["joined", () => {}], ["left", () => two.stop()]] as const) {
+    await act();
+    const told: string[] = [];
+    while (told.length < 3) {
+      const { data } = await watcher.publication("$presence/room:1");
+      told.push(...data[kind].map(({ session }: Line) => session));
+    }
+    assertEquals(told.sort(), sessions, kind);
+  }
+  assertEquals((await presenceOf(one, "room:1")).count, 0);
+  await untilNodes(one, 1);
+});
+
 redisTest("a node that stood still for longer than its lease is one of them again, with its sessions", async () => {
   await using cluster = await startCluster({ args: ["--rule", "room:* presence=on", "--lease", "1"] });
   const [one, two] = cluster.nodes as [Gong, Gong];

@@ -117,6 +117,7 @@ export class RedisChannels {
     this.#heard.set(channel, sequencer);
     const subscribing = this.#subscribe(channel, sequencer).catch((error) => {
       this.#forget(channel, sequencer);
+      this.#leave(channel);
       throw error;
     });
     this.#subscribing.set(channel, subscribing);
@@ -254,10 +255,16 @@ export class RedisChannels {
     const asked = this.#read(channel, undefined, { isRaw: true });
     const listening = connection.subscribe(keys.announced, (message) => this.#receive(channel, sequencer, message));
     const [{ top }] = await Promise.all([asked, listening]);
-    if (this.#heard.get(channel) !== sequencer) return;
+    // It may have been left before it was listened to.
+    if (this.#heard.get(channel) !== sequencer) return this.#leave(channel);
     sequencer.open(top);
     // What came before it was listened to was announced to nobody.
     await this.#ask([channel]);
+  }
+
+  /** Listens no more, unless somebody has come meanwhile. */
+  #leave(channel: string): void {
+    if (!this.#heard.has(channel)) void this.#options.connection.unsubscribe(this.#keysOf(channel).announced);
   }
 
   #forget(channel: string, sequencer: Sequencer): void {

@@ -33,6 +33,8 @@ export class RedisClient {
   readonly #options: ClientOptions;
   /** What it is subscribed to, whichever server it is at. */
   readonly #listeners = new Map<string, (message: Buffer) => void>();
+  /** What it could not leave: it is subscribed to that again when it comes back. */
+  readonly #strays = new Set<string>();
   #url: string;
   #client;
   #reason: string | undefined = "it is not connected yet";
@@ -72,6 +74,9 @@ export class RedisClient {
         // What it was subscribed to itself it is again already.
         if (isNew && this.#listeners.size > 0) await client.sSubscribe([...this.#listeners.keys()], this.#hear, true);
         isNew = false;
+        const strays = [...this.#strays].filter((channel) => !this.#listeners.has(channel));
+        this.#strays.clear();
+        if (strays.length > 0) await client.sUnsubscribe(strays);
       } catch {
         // It is gone again, and comes back.
         return;
@@ -154,7 +159,12 @@ export class RedisClient {
 
   async unsubscribe(channel: string): Promise<void> {
     this.#listeners.delete(channel);
-    await this.#client.sUnsubscribe(channel);
+    try {
+      await this.#client.sUnsubscribe(channel);
+    } catch (error) {
+      this.#strays.add(channel);
+      throw error;
+    }
   }
 
   /** It is made anew: another server may be meant by its name by now, or is by another. */
