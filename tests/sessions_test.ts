@@ -218,6 +218,28 @@ Deno.test("draining sends what is queued, closes everybody with 1001 and waits f
   assertEquals(await stage.figure("gong_sessions_closed_total", { reason: "going_away" }), 2);
 });
 
+Deno.test("a session that is drained takes nothing in any more, but what it has published is answered first", async () => {
+  await using stage = new Stage();
+  const { edge, paths } = stage.startDelayedEdge();
+  const { socket } = edge.json({ channels: [] });
+  socket.say('{"id":1,"publish":{"channel":"a","data":"in time"}}');
+  const drained = edge.edge.methods().drain(60);
+  socket.say('{"id":2,"publish":{"channel":"a","data":"too late"}}');
+  assertEquals(socket.closed, undefined);
+  const pump = setInterval(() => {
+    for (const way of ["to hub", "to edge"] as const) if (paths.waiting(way) > 0) void paths.pass(way);
+  });
+  try {
+    await socket.end();
+  } finally {
+    clearInterval(pump);
+  }
+  assertEquals((await socket.answer(1)).ok.offset, 1);
+  assertEquals([socket.closed?.code, socket.ofType("close").at(-1).retryAfter], [1001, 1]);
+  assertEquals(socket.lines.filter((line) => JSON.parse(line).id === 2), []);
+  await drained;
+});
+
 Deno.test("draining gives up on sockets that will not go", async () => {
   await using stage = new Stage();
   const { socket } = stage.edge.json();

@@ -560,7 +560,12 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     min: 1,
     help: "How long an answer of /sse, /stream or /iframe lasts at most; the client goes on with another.",
   },
-  drain: { ...running, kind: "seconds", default: 10, help: "How long shutdown waits for what is queued." },
+  drain: {
+    ...running,
+    kind: "seconds",
+    default: 10,
+    help: "How long shutdown takes at most: over half of it clients are let go, the rest is for what is queued.",
+  },
   hang: {
     ...running,
     kind: "seconds",
