@@ -1,8 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { assertEquals } from "@std/assert";
+import { openPoll } from "../support/doors/poll.ts";
+import { openSse } from "../support/doors/sse.ts";
 import type { Gong } from "../support/gong.ts";
 import { until } from "../support/until.ts";
-import { Follower, readAll } from "./follower.ts";
+import { DoorFollower } from "./door_follower.ts";
+import { Follower, type Following, readAll } from "./follower.ts";
 import { type Acknowledged, persist } from "./kill.ts";
 
 /** Who they are, and where. */
@@ -29,7 +32,7 @@ export class ClusterCrowd implements Disposable {
   unanswered = 0;
   readonly #options: CrowdOptions;
   readonly #channels: readonly string[];
-  readonly #following: Follower[] = [];
+  readonly #following: Following[] = [];
   #publishing: readonly Promise<void>[] = [];
   #ended = false;
 
@@ -40,10 +43,10 @@ export class ClusterCrowd implements Disposable {
 
   /** Connects everybody, and begins to publish. */
   async start(): Promise<void> {
-    const { pick, subscribers, publishers } = this.#options;
+    const { subscribers, publishers } = this.#options;
     for (let index = 0; index < subscribers; index++) {
       const channel = this.#channels[index % this.#channels.length]!;
-      const follower = new Follower(() => `${pick().ws}/push?format=json`, channel);
+      const follower = this.#follow(index, channel);
       this.#following.push(follower);
       // All at once would be more than a listener has room for.
       if (index % 100 === 99) await follower.isUp();
@@ -89,6 +92,15 @@ export class ClusterCrowd implements Disposable {
   [Symbol.dispose](): void {
     this.#ended = true;
     for (const follower of this.#following) follower.close();
+  }
+
+  /** Of twenty, one by Server-Sent Events, one by polling, all others by the JSON door. */
+  #follow(index: number, channel: string): Following {
+    const { pick } = this.#options;
+    // Each channel has some of each.
+    const kind = (index + Math.floor(index / this.#channels.length)) % 20;
+    if (kind < 2) return new DoorFollower(kind === 0 ? openSse : openPoll, pick, channel);
+    return new Follower(() => `${pick().ws}/push?format=json`, channel);
   }
 
   async #publish(publisher: number): Promise<void> {

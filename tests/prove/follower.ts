@@ -12,12 +12,25 @@ interface Line {
   readonly messageId?: string;
 }
 
-/** Hears a channel over the JSON door, and resumes where it was for as long as it takes. */
-export class Follower {
+/** Somebody who hears a channel whatever happens, over any door. */
+export interface Following {
   readonly channel: string;
   /** How often it was connected. */
-  connections = 0;
+  readonly connections: number;
   /** Publications that it was given, and where it stood before. */
+  readonly deliveries: number;
+  readonly begun: number;
+  /** Resolves when it has a position to resume from. */
+  isUp(): Promise<void>;
+  /** Resolves when it has seen everything up to this offset. @throws when one came twice, or not in order */
+  reaches(offset: number): Promise<void>;
+  close(): void;
+}
+
+/** Hears a channel over the JSON door, and resumes where it was for as long as it takes. */
+export class Follower implements Following {
+  readonly channel: string;
+  connections = 0;
   deliveries = 0;
   begun = 0;
   readonly #url: () => string;
@@ -34,12 +47,10 @@ export class Follower {
     this.#connect();
   }
 
-  /** Resolves when it has a position to resume from. */
   isUp(): Promise<void> {
     return this.#until(() => this.#position !== undefined);
   }
 
-  /** Resolves when it has seen everything up to this offset. */
   reaches(offset: number): Promise<void> {
     return this.#until(() => this.#position?.offset === offset);
   }
