@@ -102,6 +102,7 @@ export class Hub {
       },
       onAway: (reason) => this.#away(reason),
       onMoved: (channels) => this.directory.tellAll("repair", channels),
+      onQueued: (queues) => queues.forEach((queue) => this.#queues.note(queue)),
     });
     this.#intake = new Intake(this.#broker, {
       bytes: config.busLag,

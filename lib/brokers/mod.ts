@@ -20,6 +20,8 @@ export interface BrokerParts {
    * listens has to read them again from where it stands.
    */
   readonly onMoved?: (channels: readonly string[]) => void;
+  /** Called with queues in which something may be that was put there, or given back, elsewhere. */
+  readonly onQueued?: (queues: readonly string[]) => void;
 }
 
 /** URL scheme → factory. */

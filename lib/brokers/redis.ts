@@ -5,7 +5,6 @@
  */
 import { compileHistory, type HistorySettings } from "../channel_rules.ts";
 import { GongError } from "../errors.ts";
-import { queueOf } from "../reserved.ts";
 import type {
   Announce,
   Broker,
@@ -25,6 +24,7 @@ import { checkKeys, randomEpoch } from "./ledger.ts";
 import { RedisChannels } from "./redis/channels.ts";
 import { RedisConnection } from "./redis/connection.ts";
 import { RedisMembership } from "./redis/membership.ts";
+import { RedisQueues } from "./redis/queues.ts";
 import { RedisRecords } from "./redis/records.ts";
 
 /** What a {@linkcode createRedisBroker} goes by, and what it tells. */
@@ -40,6 +40,14 @@ export interface RedisBrokerOptions extends Partial<HistorySettings> {
   readonly onFault?: (error: unknown) => void;
   readonly onAway?: (reason: string | undefined) => void;
   readonly onMoved?: (channels: readonly string[]) => void;
+  /** There may be something in these queues, of which this node has not heard in another way. */
+  readonly onQueued?: (queues: readonly string[]) => void;
+  readonly queueCount?: number;
+  readonly queueBytes?: number;
+  readonly queueBudget?: number;
+  readonly maxQueues?: number;
+  /** As {@linkcode RedisQueuesOptions.lease}. */
+  readonly queueLease?: number;
   /** A new random epoch. */
   readonly newEpoch?: () => string;
   /** As {@linkcode RedisChannelsOptions.silence}. */
@@ -57,25 +65,37 @@ class RedisBroker implements Broker {
   readonly #connection: RedisConnection;
   readonly #channels: RedisChannels;
   readonly #records: RedisRecords;
+  readonly #queues: RedisQueues;
   /** Calls that come before wait for it. */
   readonly #started = Promise.withResolvers<void>();
   #state: "new" | "open" | "closed" = "new";
 
   constructor(announce: Announce, options: RedisBrokerOptions) {
     const { rule = [], historyCount = 1000, historyBytes = 1 << 20, historyAge = 600 } = options;
+    const { queueCount = 100_000, queueBytes = 16 << 20, queueBudget = 64 << 20, maxQueues = 1000 } = options;
     const { onFault = () => {}, onAway = () => {}, onMoved = () => {}, newEpoch = randomEpoch } = options;
+    const { onQueued = () => {} } = options;
     this.#connection = new RedisConnection({
       url: options.broker,
       prefix: options.brokerPrefix ?? "gong:",
       ca: options.ca,
       wait: options.brokerWait ?? 2,
       ...{ onAway, onFault },
-      onListening: () => this.#channels.catchUp().catch(() => {}),
+      onListening: () => {
+        this.#channels.catchUp().catch(() => {});
+        this.#queues.look();
+      },
     });
-    this.capabilities = { atomic: !this.#connection.isCluster, queues: false, survives: "node" };
+    this.capabilities = { atomic: !this.#connection.isCluster, queues: true, survives: "node" };
     this.membership = new RedisMembership(this.#connection, onFault);
     this.#records = new RedisRecords(this.#connection);
+    this.#queues = new RedisQueues({
+      ...{ connection: this.#connection, onFault, onQueued, newEpoch },
+      limits: { queueCount, queueBytes, queueBudget, maxQueues },
+      ...(options.queueLease === undefined ? {} : { lease: options.queueLease }),
+    });
     this.#channels = new RedisChannels({
+      queues: this.#queues,
       ...{ connection: this.#connection, announce, onFault, onMoved, newEpoch },
       limitsOf: compileHistory({ rule, historyCount, historyBytes, historyAge }),
       recordsKey: this.#records.key,
@@ -88,6 +108,7 @@ class RedisBroker implements Broker {
   async start(): Promise<void> {
     try {
       await this.#connection.start();
+      await this.#queues.start();
     } catch (error) {
       await this.close();
       throw error;
@@ -104,19 +125,28 @@ class RedisBroker implements Broker {
 
   async publish(drafts: readonly Draft[], options: PublishOptions = {}): Promise<PublishResult[]> {
     const { records = [], settled = [] } = options;
-    const atomic = (options.atomic ?? false) || records.length > 0;
+    const atomic = (options.atomic ?? false) || records.length > 0 || settled.length > 0;
     try {
       if (this.#state !== "open") await this.#opened();
       checkKeys(records);
-      if (settled.length > 0 || drafts.some(({ channel }) => queueOf(channel) !== undefined)) throw noQueues();
-      if (drafts.length > 0) return await this.#channels.publish(drafts, { atomic, records });
+      if (drafts.length > 0) {
+        const results = await this.#channels.publish(drafts, { atomic, records, settled });
+        if (!results.some((result) => "error" in result)) this.#queues.settled(settled);
+        return results;
+      }
     } catch (error) {
       if (drafts.length === 0) throw error;
       const refusal = GongError.from(error).toRefusal();
       return drafts.map(() => ({ error: refusal }));
     }
-    await this.#records.change(records);
+    await this.#change(records, settled);
     return [];
+  }
+
+  async #change(records: readonly RecordChange[], settled: readonly Settling[]): Promise<void> {
+    if (settled.length === 0) return await this.#records.change(records);
+    await this.#channels.change({ records, settled });
+    this.#queues.settled(settled);
   }
 
   async read(channel: string, start?: Start, limit?: PageLimit): Promise<History> {
@@ -144,27 +174,27 @@ class RedisBroker implements Broker {
     await this.#records.change(changes);
   }
 
-  claim(): Promise<QueuedMessage[]> {
-    return Promise.reject(noQueues());
+  async claim(queue: string, limit: PageLimit): Promise<QueuedMessage[]> {
+    if (this.#state !== "open") await this.#opened();
+    return await this.#queues.claim(queue, limit);
   }
 
-  settle(settlings: readonly Settling[]): Promise<void> {
-    return settlings.length === 0 ? Promise.resolve() : Promise.reject(noQueues());
+  async settle(settlings: readonly Settling[]): Promise<void> {
+    if (this.#state !== "open") await this.#opened();
+    await this.#queues.settle(settlings);
   }
 
   stats(): ReturnType<Broker["stats"]> {
-    return { channels: this.#channels.size, queues: { queues: 0, messages: 0, bytes: 0, claimed: 0 } };
+    return { channels: this.#channels.size, queues: this.#queues.totals };
   }
 
-  // deno-lint-ignore require-await -- so that a throw becomes a rejection
   async close(): Promise<void> {
+    const wasOpen = this.#state === "open";
     this.#state = "closed";
     this.#started.reject(new GongError("going_away"));
+    if (wasOpen) await this.#queues.release();
+    this.#queues.close();
     this.#channels.close();
     this.#connection.close();
   }
-}
-
-function noQueues(): GongError {
-  return new GongError("bad_request", "This broker has no queues.");
 }

@@ -18,12 +18,14 @@ import type {
   PublishResult,
   Start,
 } from "../../types.ts";
+import { queueChannel, queueOf } from "../../reserved.ts";
 import { digestOf, toPlace, toPublication } from "../ledger/content.ts";
 import { decodeAnnouncement } from "./announcement.ts";
 import type { RedisConnection, Reply } from "./connection.ts";
 import { ChannelKeys } from "./keys.ts";
 import { decodePayload, encodePayload } from "./payload.ts";
 import { toRecordArguments } from "./records.ts";
+import type { RedisQueues } from "./queues.ts";
 import { type Later, Sequencer } from "./sequencer.ts";
 
 /** What {@linkcode RedisChannels} are made of. */
@@ -32,6 +34,8 @@ export interface RedisChannelsOptions {
   readonly announce: Announce;
   /** The key of the records, which change with what is published. */
   readonly recordsKey: string;
+  /** Where drafts that are for queues go, in the same step. */
+  readonly queues: Pick<RedisQueues, "key" | "toArguments" | "told" | "refusalOf">;
   readonly limitsOf: (channel: string) => HistoryLimits;
   readonly newEpoch: () => string;
   /** Something of these channels is gone that was never announced. */
@@ -55,7 +59,15 @@ const LOOK = 1000;
 const CONFLICT = new GongError("conflict", "This id was published under already, with other content.").toRefusal();
 const NOWHERE: Position = { epoch: "", offset: 0 };
 
-type PartOptions = Pick<PublishOptions, "atomic" | "records">;
+type PartOptions = Pick<PublishOptions, "atomic" | "records" | "settled">;
+
+type PublishReply = readonly [
+  time: number,
+  epochs: readonly Reply[],
+  offsets: readonly (number | Buffer)[],
+  totals?: Reply,
+  queues?: readonly Reply[],
+];
 
 /** A call of `publish`: drafts with their places among all. */
 interface Part {
@@ -81,19 +93,26 @@ export class RedisChannels {
     return this.#heard.size;
   }
 
-  /** As {@linkcode Broker.publish}, for drafts that go to channels. */
+  /** As {@linkcode Broker.publish}. */
   async publish(
     drafts: readonly Draft[],
-    { atomic = false, records = [] }: Pick<PublishOptions, "atomic" | "records"> = {},
+    { atomic = false, records = [], settled = [] }: PartOptions = {},
   ): Promise<PublishResult[]> {
     const results: PublishResult[] = new Array(drafts.length);
     await Promise.all(
       this.#partsOf(drafts, atomic).map(async (part) => {
-        const answers = await this.#publishPart(part, { atomic, records });
+        const answers = await this.#publishPart(part, { atomic, records, settled });
         for (const [index, place] of part.places.entries()) results[place] = answers[index]!;
       }),
     );
     return results;
+  }
+
+  /** Changes records and settles messages of queues in one step. @throws {GongError} `overloaded`; `conflict` */
+  async change(options: Required<Pick<PublishOptions, "records" | "settled">>): Promise<void> {
+    const [, , offsets, totals] = await this.#callPublish([], [], { ...options, atomic: true }) as PublishReply;
+    if (totals) this.#options.queues.told(totals);
+    else if (offsets.length > 0) throw new GongError("conflict", "A record is not as it was.");
   }
 
   /** As {@linkcode Broker.read}. */
@@ -169,25 +188,36 @@ export class RedisChannels {
 
   async #publishPart({ drafts }: Part, options: Required<PartOptions>): Promise<PublishResult[]> {
     let reply: readonly Reply[];
-    const channels = [...new Set(drafts.map(({ channel }) => channel))];
+    const channels = [...new Set(drafts.map(({ channel }) => channel).filter((name) => queueOf(name) === undefined))];
     try {
       reply = await this.#callPublish(channels, drafts, options) as readonly Reply[];
     } catch (error) {
       const refusal = GongError.from(error).toRefusal();
       return drafts.map(() => ({ error: refusal }));
     }
-    const [time, epochs, offsets] = reply as [number, readonly Reply[], readonly number[]];
+    const [time, epochs, offsets, totals, queues = []] = reply as PublishReply;
+    if (totals) this.#options.queues.told(totals);
+    // Of a call that is all or none, it is all that is said.
+    if (offsets.length < drafts.length && typeof offsets[0] === "object") {
+      const refusal = this.#options.queues.refusalOf(offsets[0]);
+      return drafts.map(() => ({ error: refusal }));
+    }
     // Of a call that is all or none, one conflict is all that is said, of an id or of a record.
     if (offsets.length < drafts.length || offsets[0] === 0 && epochs.length === 0) {
       return drafts.map(() => ({ error: CONFLICT }));
     }
     const epochOf = new Map(channels.map((channel, index) => [channel, String(epochs[index * 2])]));
+    for (let index = 0; index < queues.length; index += 2) {
+      epochOf.set(queueChannel(String(queues[index])), String(queues[index + 1]));
+    }
     const reached = new Map<Sequencer, Position>();
     const unheard: Publication[] = [];
     const results = drafts.map((draft, index): PublishResult => {
       const { channel } = draft;
       const epoch = epochOf.get(channel)!;
       const offset = offsets[index]!;
+      if (typeof offset === "object") return { error: this.#options.queues.refusalOf(offset) };
+      if (queueOf(channel) !== undefined) return { epoch, offset };
       if (offset === 0) return { error: CONFLICT };
       if (offset < 0) return { epoch, offset: -offset, repeated: true };
       const sequencer = this.#heard.get(channel);
@@ -203,9 +233,11 @@ export class RedisChannels {
   #callPublish(
     channels: readonly string[],
     drafts: readonly Draft[],
-    { atomic, records }: Required<PartOptions>,
+    { atomic, records, settled }: Required<PartOptions>,
   ): Promise<Reply> {
-    const { connection, limitsOf, recordsKey } = this.#options;
+    const { connection, limitsOf, recordsKey, queues } = this.#options;
+    const hasQueues = settled.length > 0 || drafts.some(({ channel }) => queueOf(channel) !== undefined);
+    const forQueues = hasQueues ? queues.toArguments(settled) : { count: 0, args: [] };
     const keys: string[] = [];
     /** Places of the keys of ids, from 1. */
     const idKeys = new Map<string, number>();
@@ -213,7 +245,10 @@ export class RedisChannels {
       atomic ? "1" : "0",
       String(channels.length),
       String(records.length),
+      String(forQueues.count),
+      hasQueues ? "1" : "0",
       ...toRecordArguments(records),
+      ...forQueues.args,
     ];
     const indexOf = new Map<string, number>();
     const keysOf = channels.map((channel) => this.#keysOf(channel));
@@ -226,19 +261,21 @@ export class RedisChannels {
     }
     for (const draft of drafts) {
       const { channel, id, publisher = "", ttl } = draft;
-      const index = indexOf.get(channel)!;
-      const idKey = id === undefined ? undefined : keysOf[index]!.id(publisher, id);
+      const queue = queueOf(channel);
+      const index = queue === undefined ? indexOf.get(channel)! : -1;
+      const idKey = id === undefined || queue !== undefined ? undefined : keysOf[index]!.id(publisher, id);
       if (idKey !== undefined && !idKeys.has(idKey)) idKeys.set(idKey, idKeys.size + 1);
       args.push(
         String(index + 1),
         idKey === undefined ? "0" : String(idKeys.get(idKey)),
-        id === undefined ? "" : digestOf(draft),
+        queue ?? (id === undefined ? "" : digestOf(draft)),
         String(sizeOf(draft)),
         ttl === undefined ? "" : String(Math.ceil(ttl * 1000)),
         encodePayload(draft),
       );
     }
     if (records.length > 0) keys.push(recordsKey);
+    if (hasQueues) keys.push(queues.key);
     return connection.call("publish", [...keys, ...idKeys.keys()], args);
   }
 

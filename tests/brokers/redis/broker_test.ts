@@ -13,19 +13,31 @@ async function open(
   prefix = `${crypto.randomUUID()}:`,
 ): Promise<Broker> {
   const { url } = await sharedRedis();
-  const broker = createRedisBroker(announce, { ...bounds, broker: url, brokerPrefix: prefix });
+  const broker = createRedisBroker(announce, { ...bounds, broker: url, brokerPrefix: prefix, queueLease: 3600 });
   prefixes.set(broker, prefix);
   await broker.start!();
   return broker;
 }
 
+/** As when nothing was heard of any node for long. */
+async function endLeases(prefix: string): Promise<void> {
+  const { command } = await sharedRedis();
+  const key = `${prefix}{$queues}:o`;
+  for (const owner of await command("ZRANGE", key, "0", "-1") as string[]) await command("ZADD", key, "0", owner);
+}
+
 testBroker("redis", open, {
   atomic: true,
-  queues: false,
+  queues: true,
+  remembers: true,
   clock: false,
   bytes: false,
   forgets: false,
   counts: false,
   register: redisTest,
-  reopen: (broker, _how, announce, bounds) => open(announce, bounds, prefixes.get(broker)),
+  async reopen(broker, how, announce, bounds) {
+    const prefix = prefixes.get(broker)!;
+    if (how === "killed") await endLeases(prefix);
+    return await open(announce, bounds, prefix);
+  },
 });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { claim, codes, counts, put, settle, to } from "./queue_support.ts";
 import { type BrokerFeatures, range, type Test, text } from "./support.ts";
 
@@ -25,7 +25,7 @@ export function testQueueReopening(test: Test, features: BrokerFeatures): void {
       const messages = await again.broker.claim("a", {});
       assertEquals(
         messages.map(({ data, redelivered }) => [data, redelivered]),
-        [2, 4, 5, 7, 8].map((n) => [`${n}`, true]),
+        [2, 4, 5, 7, 8].map((n) => [`${n}`, n < 7 || !features.remembers]),
       );
       await settle(again.broker, "a", [7, 8], "done");
       const { epoch } = messages[0]!;
@@ -34,7 +34,7 @@ export function testQueueReopening(test: Test, features: BrokerFeatures): void {
       await third.broker.publish([to("a", "10")]);
       const left = await third.broker.claim("a", {});
       assertEquals(left.map(({ data, offset, redelivered }) => [data, offset, redelivered]), [
-        ...[2, 4, 5, 9].map((n) => [`${n}`, n, true]),
+        ...[2, 4, 5, 9].map((n) => [`${n}`, n, n < 9 || !features.remembers]),
         ["10", 10, false],
       ]);
     });
@@ -53,11 +53,11 @@ export function testQueueReopening(test: Test, features: BrokerFeatures): void {
   }
 
   test("opened again with tighter bounds, a queue keeps all that it has and takes no more", async (open) => {
-    const opened = await open();
-    await put(opened.broker, "a", 1, 5);
-    await put(opened.broker, "b", 1, 1);
     const tight = [{ queueCount: 3 }, { queueBytes: 800 }, { queueBudget: 800 }];
     for (const bounds of [...tight, { maxQueues: 1 }]) {
+      const opened = await open();
+      await put(opened.broker, "a", 1, 5);
+      await put(opened.broker, "b", 1, 1);
       const { broker } = await opened.reopen("killed", bounds);
       assertEquals(counts(broker), { queues: 2, messages: 6, claimed: 0 });
       assertEquals(await codes(broker, [to("maxQueues" in bounds ? "c" : "a", "6")]), ["overloaded"]);
@@ -68,6 +68,5 @@ export function testQueueReopening(test: Test, features: BrokerFeatures): void {
         "number",
       );
     }
-    assert(opened.broker.stats().queues.messages === 6);
   });
 }

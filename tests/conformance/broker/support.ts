@@ -41,6 +41,11 @@ export type ReopenBroker = (
 export interface BrokerFeatures {
   readonly atomic: boolean;
   readonly queues: boolean;
+  /**
+   * Knows of each message in a queue whether somebody was given it, whoever else has ended, and goes on counting where a queue was
+   * empty for a while.
+   */
+  readonly remembers?: boolean;
   /** Its time is that of `BrokerBounds.now`. */
   readonly clock: boolean;
   /** Keeps the bounds in bytes, and the budget over all channels, itself. */

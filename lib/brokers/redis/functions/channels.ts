@@ -17,19 +17,6 @@ local NUMBER_KEPT = 7 * 86400 * 1000
 local ID_KEPT = 300 * 1000
 local ANNOUNCED = 1024 * 1024
 
-local function whole(number)
-  return string.format('%.0f', number)
-end
-
-local function now()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
-local function replication()
-  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
-end
-
 local function save(channel)
   redis.call('HSET', channel.hash, 'e', channel.epoch, 'o', whole(channel.offset), 'f', whole(channel.first),
     'r', channel.replication, 'b', whole(channel.bytes))
@@ -99,20 +86,32 @@ local function dropAged(channel, time, age)
   return trim(channel, function(entry) return entry.t < oldest end)
 end
 
--- ARGV: atomic (1 or 0), number of channels, number of changes of records; those changes; of each channel: candidate, epoch and offset that are known, count, bytes and
--- age (milliseconds) of its history; of each draft: number of its channel, number of its id's key (or 0), digest, size,
--- ttl (milliseconds, or empty), payload.
--- KEYS: of each channel its hash, its stream and where it is announced; with changes of records their hash; then those of
--- the ids. The records change only if all drafts are taken, which atomic has to see to.
--- Answers the time; epochs and first offsets of the channels; and of each draft its offset, negative when it is a repeat,
--- 0 when it is a conflict, which with atomic is all that there is.
+-- ARGV: atomic (1 or 0), number of channels, number of changes of records, number of what is settled in queues, and 1 if
+-- there is anything for queues; those changes; if there is, the owner, an epoch for queues that need one, the bounds of
+-- queues (messages and bytes of one, bytes of all, how many), and what is settled; of each channel: candidate, epoch and
+-- offset that are known, count, bytes and age (milliseconds) of its history; of each draft: number of its channel, number of
+-- its id's key (or 0), digest, size, ttl (milliseconds, or empty), payload. For a queue the number is 0, and its name is in
+-- place of the digest.
+-- KEYS: of each channel its hash, its stream and where it is announced; with changes of records their hash; with anything for
+-- queues that of their book; then those of the ids. The records change, and what is settled is, only if all drafts are
+-- taken, which atomic has to see to.
+-- Answers the time; epochs and first offsets of the channels; of each draft its offset, negative when it is a repeat, 0 when
+-- it is a conflict, which with atomic is all that there is, or the refusal of a queue and its name; what all queues hold, and
+-- the epochs of those that there are drafts for, by their names.
 register('publish', function(keys, args)
   local atomic = args[1] == '1'
   local channels = {}
   local time = now()
   local id = replication()
   local recordCount = tonumber(args[3])
-  local at = 4 + recordCount * 4
+  local at = 6 + recordCount * 4
+  local book, settlings, limits
+  if args[5] == '1' then
+    book = openBook(keys[tonumber(args[2]) * 3 + (recordCount > 0 and 1 or 0) + 1], args[at], args[at + 1])
+    limits = { count = tonumber(args[at + 2]), bytes = tonumber(args[at + 3]), budget = tonumber(args[at + 4]), queues = tonumber(args[at + 5]) }
+    settlings = settlingsOf(args, at + 6, tonumber(args[4]))
+    at = at + 6 + #settlings * 3
+  end
   for index = 1, tonumber(args[2]) do
     local key = index * 3 - 2
     local channel = open(keys[key], keys[key + 1], id, args[at], args[at + 1], args[at + 2])
@@ -123,7 +122,7 @@ register('publish', function(keys, args)
     dropAged(channel, time, channel.limits.age)
     at = at + 6
   end
-  local idKeys = #channels * 3 + (recordCount > 0 and 1 or 0)
+  local idKeys = #channels * 3 + (recordCount > 0 and 1 or 0) + (book and 1 or 0)
   local results = {}
   local known = {}
   local function find(key)
@@ -134,7 +133,7 @@ register('publish', function(keys, args)
     known[key] = { offset = tonumber(offset), digest = digest }
     return known[key]
   end
-  if recordCount > 0 and not mayRecord(keys[idKeys], args, 4, recordCount) then return { time, {}, { 0 } } end
+  if recordCount > 0 and not mayRecord(keys[#channels * 3 + 1], args, 6, recordCount) then return { time, {}, { 0 } } end
   if atomic then
     local own = {}
     for draft = at, #args, 6 do
@@ -146,11 +145,31 @@ register('publish', function(keys, args)
       end
     end
   end
+  local queued = {}
+  if book then
+    for draft = at, #args, 6 do
+      if args[draft] == '0' then
+        queued[#queued + 1] = { name = args[draft + 2], size = tonumber(args[draft + 3]), ttl = args[draft + 4], payload = args[draft + 5] }
+      end
+    end
+    foresee(book, settlings)
+    if not admit(book, queued, limits) and atomic then
+      local refused
+      for _, draft in ipairs(queued) do refused = refused or (draft.refusal and draft.refusal .. ' ' .. draft.name) end
+      return { time, {}, { refused }, saveBook(book), {} }
+    end
+    settleAll(book, settlings)
+  end
+  local nextQueued = 0
   for draft = at, #args, 6 do
     local channel = channels[tonumber(args[draft])]
     local key = tonumber(args[draft + 1])
     local one = key > 0 and find(key)
-    if one then
+    if not channel then
+      nextQueued = nextQueued + 1
+      local own = queued[nextQueued]
+      results[#results + 1] = own.refusal and own.refusal .. ' ' .. own.name or enqueue(book, queueOf(book, own.name), own)
+    elseif one then
       results[#results + 1] = one.digest == args[draft + 2] and -one.offset or 0
     else
       channel.offset = channel.offset + 1
@@ -172,7 +191,7 @@ register('publish', function(keys, args)
       end
     end
   end
-  if recordCount > 0 then record(keys[idKeys], args, 4, recordCount) end
+  if recordCount > 0 then record(keys[#channels * 3 + 1], args, 6, recordCount) end
   local epochs = {}
   for index, channel in ipairs(channels) do
     epochs[index * 2 - 1] = channel.epoch
@@ -196,7 +215,13 @@ register('publish', function(keys, args)
       end
     end
   end
-  return { time, epochs, results }
+  if not book then return { time, epochs, results } end
+  local names = {}
+  for name, queue in pairs(book.queues) do
+    names[#names + 1] = name
+    names[#names + 1] = queue.epoch
+  end
+  return { time, epochs, results, saveBook(book), names }
 end)
 
 -- KEYS: of each channel its hash and its stream. ARGV: of each its candidate and the epoch and offset that are known.
