@@ -176,8 +176,10 @@ export interface BrokerCapabilities {
  * A draft whose channel is `$queue/NAME` is put at the end of that queue, in the same order and the same step as the
  * others; its result is its position there. It is kept until it is settled as done, is never announced, and cannot be
  * read but by {@linkcode claim}. Past its `ttl` it is not given to anybody. Its `id` is for its consumer: there are no repeats in queues, as
- * a queue without messages is forgotten. A queue that is full, or one too many, refuses it with `overloaded`. Queues
+ * a queue without messages may be forgotten. A queue that is full, or one too many, refuses it with `overloaded`. Queues
  * survive what channels survive; after that, what they had may be `redelivered`, as nobody knows who was given what.
+ * Where several nodes share a broker, what one has claimed goes back when nothing was heard of it for as long as its lease
+ * is; what it settles of that later is passed over, so that a message may be done by two, and is never lost.
  */
 export interface Broker {
   readonly capabilities: BrokerCapabilities;
@@ -215,7 +217,7 @@ export interface Broker {
   unsubscribe(channel: string): Promise<void>;
   /**
    * Takes from the front of a queue what nobody has claimed, in order and as much as the limit allows; it is the caller's
-   * until it is settled. A single message is given whatever its size.
+   * until it is settled. A single message is given whatever its size. Only nothing means that there is nothing more.
    */
   claim(queue: string, limit: PageLimit): Promise<QueuedMessage[]>;
   /** Settles what was claimed, all or none; offsets that nobody has claimed are passed over. */

@@ -47,7 +47,7 @@ export interface RedisBrokerOptions extends Partial<HistorySettings> {
   readonly queueBudget?: number;
   readonly maxQueues?: number;
   /** As {@linkcode RedisQueuesOptions.lease}. */
-  readonly queueLease?: number;
+  readonly lease?: number;
   /** A new random epoch. */
   readonly newEpoch?: () => string;
   /** As {@linkcode RedisChannelsOptions.silence}. */
@@ -92,7 +92,7 @@ class RedisBroker implements Broker {
     this.#queues = new RedisQueues({
       ...{ connection: this.#connection, onFault, onQueued, newEpoch },
       limits: { queueCount, queueBytes, queueBudget, maxQueues },
-      ...(options.queueLease === undefined ? {} : { lease: options.queueLease }),
+      ...(options.lease === undefined ? {} : { lease: options.lease }),
     });
     this.#channels = new RedisChannels({
       queues: this.#queues,

@@ -13,7 +13,7 @@ async function open(
   prefix = `${crypto.randomUUID()}:`,
 ): Promise<Broker> {
   const { url } = await sharedRedis();
-  const broker = createRedisBroker(announce, { ...bounds, broker: url, brokerPrefix: prefix, queueLease: 3600 });
+  const broker = createRedisBroker(announce, { ...bounds, broker: url, brokerPrefix: prefix, lease: 3600 });
   prefixes.set(broker, prefix);
   await broker.start!();
   return broker;

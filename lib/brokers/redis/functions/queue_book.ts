@@ -7,7 +7,7 @@
 
 /**
  * All keys begin with that of the book: a hash of how many queues have messages (`n`), these (`m`), their bytes (`b`), how
- * many are claimed (`c`), and of each of these queues how many wait (`qNAME`). With it go sorted sets of what will be
+ * many are claimed (`c`), when they were looked at last (`t`), and of each of these queues how many wait (`qNAME`). With it go sorted sets of what will be
  * over (`:x`, members `OFFSET NAME`) and of owners by the end of their leases (`:o`), and a hash of owners and the
  * first claim that still counts (`:g`); of each owner a hash of what it has claimed (`:c:OWNER`, fields `OFFSET NAME`).
  *

@@ -114,10 +114,18 @@ register('keep', function(keys, args)
   return saveBook(book)
 end)
 
--- What the owners have that are no more goes back. Answers what all queues hold, and the names of those that somebody can be
--- given something of.
+-- What the owners have that are no more goes back. Where nobody has asked for this as long as a lease is, it was Redis that was
+-- away, and all get another one. ARGV: further the length of a lease. Answers what all queues hold, and the names of those
+-- that somebody can be given something of.
 register('queues', function(keys, args)
   local book = openFor(keys, args)
+  local last = redis.call('HGET', keys[1], 't')
+  redis.call('HSET', keys[1], 't', whole(book.time))
+  if last and book.time - tonumber(last) > tonumber(args[4]) then
+    for _, owner in ipairs(redis.call('ZRANGE', keys[1] .. ':o', 0, -1)) do
+      redis.call('ZADD', keys[1] .. ':o', whole(book.time + tonumber(args[4])), owner)
+    end
+  end
   for _, owner in ipairs(redis.call('ZRANGEBYSCORE', keys[1] .. ':o', '-inf', '(' .. whole(book.time))) do
     releaseOwner(book, owner)
   end
