@@ -273,6 +273,6 @@ redisTest("what others put into channels and streams is told, and harms nobody",
 async function publishUnannounced(redis: Redis, channel: string, data: readonly string[], kept: number): Promise<void> {
   const keys = [`gong:{${channel}}:m`, `gong:{${channel}}:s`, `elsewhere:{${channel}}`];
   const drafts = data.flatMap((one) => ["1", "0", "", "300", "", encodePayload(text(channel, one))]);
-  const head = ["0", "1", "0", "candidate", "", "0", String(kept), "100000", "600000"];
+  const head = ["0", "1", "0", "0", "0", "candidate", "", "0", String(kept), "100000", "600000"];
   await redis.command("FCALL", functionName("publish"), "3", ...keys, ...head, ...drafts);
 }
