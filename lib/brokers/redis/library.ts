@@ -27,6 +27,10 @@ export const LIBRARY = `#!lua name=${LIBRARY_NAME}
 local function register(name, call)
   redis.register_function('gong_' .. name .. '_${DIGEST}', call)
 end
+-- It is called even where Redis has no room, as it makes some.
+local function registerAlways(name, call)
+  redis.register_function{ function_name = 'gong_' .. name .. '_${DIGEST}', callback = call, flags = { 'allow-oom' } }
+end
 ${BODY}
 `;
 

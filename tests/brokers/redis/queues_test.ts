@@ -3,7 +3,7 @@ import { RedisConnection } from "../../../lib/brokers/redis/connection.ts";
 import { RedisQueues } from "../../../lib/brokers/redis/queues.ts";
 import { GongError } from "../../../lib/errors.ts";
 import type { Broker, QueuedMessage } from "../../../lib/types.ts";
-import { claim, counts, put, settle, to } from "../../conformance/broker/queue_support.ts";
+import { claim, codes, counts, put, settle, to } from "../../conformance/broker/queue_support.ts";
 import { range, refused } from "../../conformance/broker/support.ts";
 import { seeded } from "../../support/random.ts";
 import { redisTest, sharedRedis, startRedis } from "../../support/redis.ts";
@@ -182,6 +182,21 @@ redisTest(
     await Deno.remove(dir, { recursive: true });
   },
 );
+
+redisTest("where Redis has no room, what is in queues is given out and done, which makes some", async () => {
+  await using redis = await startRedis();
+  await using node = await openNode(redis.url, { lease: LEASE });
+  const { broker } = node;
+  await put(broker, "a", 1, 3);
+  await redis.command("CONFIG", "SET", "maxmemory", "1");
+  assertEquals(await codes(broker, [to("a", "4")]), ["overloaded"]);
+  assertEquals(await claim(broker, "a"), [1, 2, 3]);
+  await settle(broker, "a", [1, 2], "done");
+  await settle(broker, "a", [3], "requeued");
+  assertEquals(counts(broker), { queues: 1, messages: 1, claimed: 0 });
+  await redis.command("CONFIG", "SET", "maxmemory", "0");
+  assertEquals(await codes(broker, [to("a", "4")]), [4]);
+});
 
 type Lost = (() => Promise<unknown>)[];
 

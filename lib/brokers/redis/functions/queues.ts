@@ -80,7 +80,7 @@ end
 
 -- ARGV: further the number of the claim, name, how many at most and how many bytes.
 -- Answers what all queues hold, the epoch, and the messages.
-register('claim', function(keys, args)
+registerAlways('claim', function(keys, args)
   local book = openFor(keys, args)
   local queue = queueOf(book, args[5])
   local first = redis.call('HGET', keys[1] .. ':g', args[1])
@@ -92,7 +92,7 @@ register('claim', function(keys, args)
 end)
 
 -- ARGV: further what is settled. Answers what all queues hold.
-register('settle', function(keys, args)
+registerAlways('settle', function(keys, args)
   local book = openFor(keys, args)
   settleAll(book, settlingsOf(args, 4, (#args - 3) / 3))
   return saveBook(book)
@@ -100,7 +100,7 @@ end)
 
 -- Nobody knows what came of some claims. ARGV: further the first claim that counts from now on, name, and the offsets of the
 -- queue that the owner knows it has: all others that it has claimed go back. Answers what all queues hold.
-register('keep', function(keys, args)
+registerAlways('keep', function(keys, args)
   local book = openFor(keys, args)
   local queue = queueOf(book, args[5])
   local kept = {}
@@ -117,7 +117,7 @@ end)
 -- What the owners have that are no more goes back. Where nobody has asked for this as long as a lease is, it was Redis that was
 -- away, and all get another one. ARGV: further the length of a lease. Answers what all queues hold, and the names of those
 -- that somebody can be given something of.
-register('queues', function(keys, args)
+registerAlways('queues', function(keys, args)
   local book = openFor(keys, args)
   local last = redis.call('HGET', keys[1], 't')
   redis.call('HSET', keys[1], 't', whole(book.time))
@@ -142,7 +142,7 @@ register('queues', function(keys, args)
 end)
 
 -- The owner is no more. Answers what all queues hold.
-register('release', function(keys, args)
+registerAlways('release', function(keys, args)
   local book = openFor(keys, args)
   releaseOwner(book, args[1])
   return saveBook(book)
