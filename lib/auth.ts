@@ -90,6 +90,8 @@ export interface Auth {
   verify(token: string, address: string): Promise<Grant>;
   /** The grant that another isolate has packed. @throws {GongError} `unauthorized`: its login has been ended meanwhile */
   unpack(packed: PackedGrant): Grant;
+  /** Origins whose pages may talk to us, beside our own. */
+  readonly foreignOrigins: readonly string[];
   /** Whether there is any channel that everybody may publish to. */
   readonly isOpen: boolean;
   /** Whether the grant, or nobody, may do this to the channel: the table at {@linkcode createRights}. */
@@ -241,6 +243,7 @@ export function createAuth(config: AuthSettings, options: AuthOptions): Auth {
       }
       return unpackGrant(packed, (patterns) => compile(patterns).matches);
     },
+    foreignOrigins: config.allowOrigin,
     may,
     mayUse,
     isOpen,

@@ -7,6 +7,7 @@
 export { type ApiKey, parseApiKey, parseListenAddress } from "./config/forms.ts";
 export { type ChannelRule, type ChannelSettings, parseRule, type Presence, type Who } from "./config/rule.ts";
 export { defaultConfig, loadConfig, resolveConfig, type Resolved } from "./config/load.ts";
+export { compareConfigs, type ConfigChange } from "./config/changes.ts";
 export { type Option, OPTIONS } from "./config/options.ts";
 export { type Config, ConfigError, type Env, type Scope } from "./config/schema.ts";
 export { maskConfig, optionsHelp, optionsTable } from "./config/show.ts";

@@ -185,6 +185,11 @@ export class Edge implements SessionHost<Session> {
     return this.#moving.receive(this, packed, arrival);
   }
 
+  /** Rights have changed: sessions keep what they have still a right to. @param withdrawn names of keys */
+  judgeAll(withdrawn: readonly string[]): void {
+    this.#identities.judgeAll(this.registry.all(), withdrawn);
+  }
+
   close(): void {
     clearInterval(this.#sweep);
     this.messaging.close();
@@ -337,10 +342,10 @@ export class Edge implements SessionHost<Session> {
 
   // What the hub asks.
 
-  methods(): EdgeMethods {
+  methods(): Omit<EdgeMethods, "reconfigure"> {
     const { auth, metrics } = this.#options;
     const { registry } = this;
-    return this.#expected.there<EdgeMethods>({
+    return this.#expected.there<Omit<EdgeMethods, "reconfigure">>({
       remind: (last) => this.#delivery.remind(last),
       repair: (channels) => this.#delivery.repair(channels),
       beat: () => this.#checkStuck(),

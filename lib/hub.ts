@@ -20,7 +20,7 @@ import { createPost, INTERNAL } from "./hub/posts.ts";
 import { Queues } from "./hub/queues.ts";
 import { Link, type Port } from "./link.ts";
 import type { Logger } from "./log.ts";
-import type { EdgeMethods, HubMethods } from "./methods.ts";
+import type { EdgeMethods, HubMethods, ReconfigureOrder } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
 import { Recent } from "./hub/recent.ts";
 import { Recoveries } from "./hub/recoveries.ts";
@@ -85,10 +85,13 @@ export class Hub {
   readonly #recent = new Recent();
   readonly #traces: Traces;
   readonly #schedules: Schedules;
+  /** What the keys of a name may publish to. */
+  #may: ReturnType<typeof createNamedRights>;
 
   constructor(config: Config, options: HubOptions) {
     this.#options = options;
     const { busDrop } = config;
+    this.#may = createNamedRights(config);
     this.#budget = new Budget(config.historyBudget);
     const withhold = { withhold: () => Math.random() * 100 < busDrop };
     this.#bus = new BusSender(options.busName, { ring: config.busRing, ...(busDrop > 0 ? withhold : {}) });
@@ -124,7 +127,7 @@ export class Hub {
     this.#schedules = new Schedules({
       ...{ log: options.log, metrics: options.metrics, broker: this.#broker, max: config.maxSchedules },
       publish: (drafts, records) => this.#intake.publish(drafts, { atomic: true, records }),
-      may: createNamedRights(config),
+      may: (name, channel) => this.#may(name, channel),
       ...this.#broker.membership ? { shared: { rank: () => this.#clustering.rank(), changed } } : {},
     });
     const presenceOf = compilePresence(config);
@@ -258,6 +261,12 @@ export class Hub {
   /** The last publications, newest first. */
   recent(): Glimpse[] {
     return this.#recent.list();
+  }
+
+  /** Keys and rules are these from here on, here and, when it resolves, at every edge. */
+  async reconfigure(order: ReconfigureOrder): Promise<void> {
+    this.#may = createNamedRights(order.config);
+    await this.directory.reconfigure(order);
   }
 
   /** Has the edges end their sessions within these seconds. No schedule fires from here on. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Replay } from "./bus.ts";
+import type { Config } from "./config.ts";
 import type { PackedHistory } from "./codecs/page.ts";
 import type { EndedSession, EngineAnswer, EngineOrder, MovedSession } from "./engineio/orders.ts";
 import { GongError } from "./errors.ts";
@@ -82,8 +83,19 @@ export interface EdgeMethods {
    * gone and what was asked is answered, or the seconds are over.
    */
   drain(seconds: number): Promise<void>;
+  /** Judge by these settings from here on, sessions that are there too. */
+  reconfigure(order: ReconfigureOrder): void;
   /** Another takes this edge's place: accept nothing more, close every session at once; resolves as `drain` does. */
   vacate(seconds: number): Promise<void>;
+}
+
+/** New settings for a server that runs. */
+export interface ReconfigureOrder {
+  readonly config: Config;
+  /** PEM of the files of `tokenKeyFile`. */
+  readonly tokenKeys: readonly string[];
+  /** Names of keys of which one is gone: what they have opened ends. */
+  readonly withdrawn: readonly string[];
 }
 
 /** What becomes of messages that are with a consumer, by their offsets. */

@@ -5,7 +5,7 @@
  */
 import { createHmac } from "node:crypto";
 import { Worker } from "node:worker_threads";
-import { type Config, parseListenAddress } from "./config.ts";
+import { compareConfigs, type Config, type ConfigChange, parseApiKey, parseListenAddress } from "./config.ts";
 import { AddressError } from "./supervisor/address_error.ts";
 import { AdminFeed } from "./supervisor/admin_feed.ts";
 import { GongError } from "./errors.ts";
@@ -28,6 +28,13 @@ export interface Running {
   readonly adminUrl?: string | undefined;
   /** Resolves with the exit code when it has ended. */
   readonly finished: Promise<number>;
+  /**
+   * Goes on with a new configuration, as far as that can be done: no client is dropped but whom it takes the right to be
+   * there. What cannot be read changes nothing.
+   *
+   * @throws what reading a file throws
+   */
+  reload(next: Config): Promise<ConfigChange>;
   /** Ends it: no new session begins, those that are there are closed with 1001 within `config.drain` seconds. */
   shutdown(): Promise<void>;
 }
@@ -81,6 +88,7 @@ export async function startServer(config: Config, options: SupervisorOptions): P
     port,
     adminUrl: admin,
     finished,
+    reload: (next) => supervisor.reload(next),
     shutdown: () => supervisor.shutdown(),
   };
 }
@@ -116,6 +124,10 @@ function release({ clients, admin }: Claims): void {
   admin?.release();
 }
 
+function readTls({ cert, key }: Config): WorkerData["tls"] {
+  return cert ? { cert: Deno.readTextFileSync(cert), key: Deno.readTextFileSync(key) } : undefined;
+}
+
 function urlHost(host: string): string {
   if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
   return host.includes(":") ? `[${host}]` : host;
@@ -127,7 +139,7 @@ function createEdgeWorker(workerData: WorkerData): Worker {
 
 class Supervisor {
   readonly finished: Promise<number>;
-  readonly #config: Config;
+  #config: Config;
   readonly #claims: Claims;
   readonly #log: Logger;
   readonly #terminal: boolean;
@@ -137,7 +149,7 @@ class Supervisor {
   #secret: Uint8Array = crypto.getRandomValues(new Uint8Array(32));
   #seal: WorkerData["seal"] = new Uint8Array();
   readonly #tls: WorkerData["tls"];
-  readonly #tokenKeys: WorkerData["tokenKeys"];
+  #tokenKeys: WorkerData["tokenKeys"];
   readonly #hub: Hub;
   readonly #feed: AdminFeed;
   readonly #edges = new Map<number, EdgeProcess>();
@@ -157,9 +169,7 @@ class Supervisor {
     this.#log = log;
     this.#terminal = terminal;
     this.#createWorker = createWorker;
-    this.#tls = config.cert
-      ? { cert: Deno.readTextFileSync(config.cert), key: Deno.readTextFileSync(config.key) }
-      : undefined;
+    this.#tls = readTls(config);
     this.#tokenKeys = config.tokenKeyFile.map((path) => Deno.readTextFileSync(path));
     this.finished = new Promise((resolve) => this.#finish = resolve);
     this.#hub = new Hub(config, {
@@ -188,6 +198,26 @@ class Supervisor {
     this.#hub.directory.mark("start");
     const lookout = new Lookout(BEAT, performance.now());
     this.#timers.push(setInterval(() => this.#beat(lookout.mayJudge(performance.now())), BEAT));
+  }
+
+  async reload(next: Config): Promise<ConfigChange> {
+    const tokenKeys = next.tokenKeyFile.map((path) => Deno.readTextFileSync(path));
+    const tls = readTls(next);
+    const { config, changed, needRestart } = compareConfigs(this.#config, next);
+    const withdrawn = this.#config.apiKey.filter((key) => !config.apiKey.includes(key)).map((key) =>
+      parseApiKey(key).name
+    );
+    const hasNewKeys = tokenKeys.join() !== this.#tokenKeys.join();
+    this.#config = config;
+    this.#tokenKeys = tokenKeys;
+    if (changed.length > 0 || hasNewKeys) await this.#hub.reconfigure({ config, tokenKeys, withdrawn });
+    // A listener has one certificate, and one that is closed for another takes its WebSockets along.
+    const files = (["cert", "key"] as const).filter((key) => tls?.[key] !== this.#tls?.[key]);
+    return {
+      config,
+      changed: [...new Set([...changed, ...hasNewKeys ? ["tokenKeyFile" as const] : []])],
+      needRestart: [...new Set([...needRestart, ...files])],
+    };
   }
 
   async shutdown(): Promise<void> {

@@ -6,13 +6,14 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Answering } from "./http/answering.ts";
 import { createAuth } from "./auth.ts";
+import { LiveAuth } from "./auth_live.ts";
 import { createTokens } from "./auth/tokens.ts";
 import { type Config, parseListenAddress } from "./config.ts";
 import { Edge } from "./edge.ts";
 import { createHubClient } from "./edge/hub_client.ts";
 import { Link, type Port } from "./link.ts";
 import { configureLog, createLogger } from "./log.ts";
-import type { EdgeMethods, HubMethods } from "./methods.ts";
+import type { EdgeMethods, HubMethods, ReconfigureOrder } from "./methods.ts";
 import { Metrics } from "./metrics.ts";
 import { createHandler, type Listening } from "./server.ts";
 import { Turn } from "./turn.ts";
@@ -51,18 +52,20 @@ async function main(data: WorkerData, port: Port): Promise<void> {
   const log = createLogger("edge").with({ edge: number });
   const metrics = new Metrics({ isolate: String(data.slot) });
   const stop = new AbortController();
-  const auth = createAuth(config, {
-    secret,
-    tokens: createTokens(config, {
-      keys: data.tokenKeys,
-      onUnreachable: (error) => log.warning("tokens.unreachable", { error: error.message }),
-    }),
-    onFailure: (address) => hub.failedAuth(address),
-    onTokenRefused: ({ check, message }, address) => {
-      log.info("token.refused", { check, reason: message, address });
-      metrics.count("gong_tokens_refused_total", { check });
-    },
-  });
+  const createVerdicts = (config: Config, keys: readonly string[]) =>
+    createAuth(config, {
+      secret,
+      tokens: createTokens(config, {
+        keys,
+        onUnreachable: (error) => log.warning("tokens.unreachable", { error: error.message }),
+      }),
+      onFailure: (address) => hub.failedAuth(address),
+      onTokenRefused: ({ check, message }, address) => {
+        log.info("token.refused", { check, reason: message, address });
+        metrics.count("gong_tokens_refused_total", { check });
+      },
+    });
+  const auth = new LiveAuth(createVerdicts(config, data.tokenKeys));
   // The link hands requests to the edge, and the edge asks over the link.
   const methods: Partial<EdgeMethods> = {};
   const turn = new Turn();
@@ -78,7 +81,18 @@ async function main(data: WorkerData, port: Port): Promise<void> {
     },
     answered: () => answering.idle(),
   });
-  Object.assign(methods, edge.methods());
+  let level = config.logLevel;
+  Object.assign(methods, edge.methods(), {
+    reconfigure({ config: { logLevel, ...rest }, tokenKeys, withdrawn }: ReconfigureOrder) {
+      auth.replace(createVerdicts({ ...rest, logLevel }, tokenKeys));
+      edge.judgeAll(withdrawn);
+      if (logLevel === level) return;
+      level = logLevel;
+      configureLog({ level, format: config.logFormat, terminal: data.terminal }).catch((error) =>
+        onFault(error, "log")
+      );
+    },
+  });
   watchIsolate(metrics);
   const handler = createHandler({ config, edge, hub, auth, log, metrics, seal });
   const answering = new Answering();

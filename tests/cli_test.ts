@@ -133,6 +133,7 @@ function stage(options: { start?: Parts["start"] } = {}) {
         url: "http://127.0.0.1:4711",
         port: 4711,
         finished: finished.promise,
+        reload: (config) => Promise.resolve({ config, changed: [], needRestart: [] }),
         shutdown: () => {
           events.push("shutdown");
           return Promise.resolve();
@@ -144,6 +145,7 @@ function stage(options: { start?: Parts["start"] } = {}) {
         handlers.add(handler);
         return () => handlers.delete(handler);
       },
+      listenReload: () => () => {},
     },
     exit: (code) => events.push(`exit ${code}`),
   };

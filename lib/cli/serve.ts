@@ -1,5 +1,5 @@
 import { BrokerSetupError } from "../brokers/setup_error.ts";
-import { type Config, optionsHelp, resolveConfig } from "../config.ts";
+import { type Config, ConfigError, optionsHelp, resolveConfig } from "../config.ts";
 import { configureLog, createLogger, type Logger } from "../log.ts";
 import type { Running, SupervisorOptions } from "../supervisor.ts";
 import { AddressError } from "../supervisor/address_error.ts";
@@ -43,12 +43,14 @@ Exit code: 0 shut down, 1 failed (e.g. the port is in use), 2 wrong configuratio
  */
 export async function serve(args: readonly string[], io: Io, parts: Parts): Promise<number> {
   const { config: given } = resolveConfig(args, io.env, Deno.readTextFileSync);
-  await configureLog({
-    level: given.logLevel,
-    format: given.logFormat,
-    terminal: io.terminal,
-    write: (line) => io.stderr(line),
-  });
+  const setUpLog = ({ logLevel }: Config) =>
+    configureLog({
+      level: logLevel,
+      format: given.logFormat,
+      terminal: io.terminal,
+      write: (line) => io.stderr(line),
+    });
+  await setUpLog(given);
   const log = createLogger("main");
   const config = openDoors(given, io, log);
 
@@ -63,6 +65,21 @@ export async function serve(args: readonly string[], io: Io, parts: Parts): Prom
       parts.exit(1);
     });
   });
+  const reload = async (): Promise<void> => {
+    if (running === undefined || stopping) return;
+    const next = readAgain(args, io, config, log);
+    if (next === undefined) return;
+    try {
+      const { config, changed, needRestart } = await running.reload(next);
+      if (changed.includes("logLevel")) await setUpLog(config);
+      log.info("config.reloaded", { changed });
+      if (needRestart.length > 0) log.warning("config.restart_needed", { settings: needRestart });
+    } catch (error) {
+      log.error("config.kept", { reason: error instanceof Error ? error.message : String(error) });
+    }
+  };
+  // A terminal that is closed sends it too, and nobody would end the server then.
+  const unlistenReload = io.terminal ? () => {} : parts.signals.listenReload(() => void reload());
   try {
     running = await parts.start(config, { log, terminal: io.terminal });
     io.stdout(`${JSON.stringify(readyLine(config, running))}\n`);
@@ -74,6 +91,20 @@ export async function serve(args: readonly string[], io: Io, parts: Parts): Prom
     return 1;
   } finally {
     unlisten();
+    unlistenReload();
+  }
+}
+
+/** The configuration as it is now in the files; flags and environment are those of the process. Says what is wrong with it. */
+function readAgain(args: readonly string[], io: Io, current: Config, log: Logger): Config | undefined {
+  try {
+    const { config } = resolveConfig(args, io.env, Deno.readTextFileSync);
+    // The key of this run, if it was made up, is that as long as nobody sets one.
+    return config.apiKey.length > 0 || config.dev ? config : Object.freeze({ ...config, apiKey: current.apiKey });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    log.error("config.kept", { reason: error.message });
+    return undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The signals that ask for an end.
+ * The signals that ask for an end, or for what is in the files now.
  *
  * @module
  */
@@ -13,6 +13,12 @@ export interface Signals {
    * @returns stops listening
    */
   listen(handler: (signal: string, code: number) => void): () => void;
+  /**
+   * Calls back for each SIGHUP, which does nothing else while somebody listens.
+   *
+   * @returns stops listening
+   */
+  listenReload(handler: () => void): () => void;
 }
 
 /** 128 and the number of the signal. */
@@ -29,6 +35,11 @@ export function openSignals(): Signals {
       return () => {
         for (const { name, listener } of listeners) Deno.removeSignalListener(name, listener);
       };
+    },
+    listenReload(handler) {
+      if (Deno.build.os === "windows") return () => {};
+      Deno.addSignalListener("SIGHUP", handler);
+      return () => Deno.removeSignalListener("SIGHUP", handler);
     },
   };
 }

@@ -62,7 +62,7 @@ export class HttpCall {
 
   /** Foreign origins whose pages may have this. */
   get origins(): readonly string[] {
-    return this.options.config.allowOrigin;
+    return this.options.auth.foreignOrigins;
   }
 
   /** Answers only what is asked of a HEAD. */

@@ -65,6 +65,16 @@ export class Identities {
     if (who !== undefined) await this.#become(session, who);
   }
 
+  /** What holds for them has changed: each hears and consumes what it may now. Those whom these keys have opened end. */
+  judgeAll(sessions: Iterable<Session>, withdrawn: readonly string[]): void {
+    for (const session of [...sessions]) {
+      const { grant } = session;
+      const isGone = grant !== undefined && !grant.user && withdrawn.includes(grant.name);
+      if (isGone) session.close("unauthorized", "The key is not valid any more.");
+      else this.#judge(session);
+    }
+  }
+
   close(): void {
     this.#expiry.close();
   }
@@ -86,22 +96,21 @@ export class Identities {
       link.notify("identify", { id: session.id, user, ...(info === undefined ? {} : { info }) });
     }
     this.#judge(session);
+    const { inbox } = session;
+    const isHeard = inbox === undefined || this.#options.subscriptions.channels(session).includes(inbox);
+    if (!isHeard && !session.door.subscribesInbox) session.subscribe(inbox);
     return grant;
   }
 
   /** It hears and consumes what it may now, and hears what the operator has it hear. */
   #judge(session: Session): void {
     const { auth, subscriptions, consumers } = this.#options;
-    const heard = subscriptions.channels(session);
-    for (const channel of heard) {
+    for (const channel of subscriptions.channels(session)) {
       if (session.imposed?.has(channel) || auth.may(session.grant, "subscribe", channel)) continue;
       subscriptions.end(session, channel);
       session.door.unsubscribed(session, channel);
     }
     consumers.judge(session);
-    const { inbox } = session;
-    if (inbox === undefined || heard.includes(inbox) || session.door.subscribesInbox) return;
-    session.subscribe(inbox);
   }
 }
 

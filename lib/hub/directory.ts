@@ -5,7 +5,7 @@
  */
 import { GongError } from "../errors.ts";
 import { type Link, within } from "../link.ts";
-import { type Chosen, compareIds, type EdgeMethods, edgeOf } from "../methods.ts";
+import { type Chosen, compareIds, type EdgeMethods, edgeOf, type ReconfigureOrder } from "../methods.ts";
 import { addUp, type MetricName, outlasting } from "../metrics.ts";
 import type { Readiness, Sample, SessionInfo, SessionPage, Signal } from "../types.ts";
 import { Places } from "./places.ts";
@@ -247,6 +247,11 @@ export class Directory {
   async answer(order: { reply: string; signal: Signal }): Promise<boolean> {
     const link = this.#edges.get(edgeOf(order.reply))?.link;
     return link ? await within(PATIENCE, link.request("answer", order)) : false;
+  }
+
+  /** Has every edge judge by new settings; resolves when they do. One that is silent does as soon as it is not. */
+  async reconfigure(order: ReconfigureOrder): Promise<void> {
+    await this.#ask((link) => link.request("reconfigure", order));
   }
 
   /** Asks every edge to drain, and waits for all of them. */

@@ -40,6 +40,7 @@ export class World {
       env: { get: (name) => env[name], toObject: () => env },
     };
     this.signals = {
+      listenReload: () => () => {},
       listen: (handler) => {
         this.#handler = handler;
         return () => this.#handler = undefined;

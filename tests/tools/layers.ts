@@ -38,6 +38,7 @@ export const LAYERS: readonly string[] = [
   "lib/deadlines.ts",
   "lib/auth/",
   "lib/auth.ts",
+  "lib/auth_live.ts",
   "lib/http/",
   "lib/brokers/",
   "lib/turn.ts",
