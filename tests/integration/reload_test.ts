@@ -141,3 +141,30 @@ Deno.test("SIGHUP: rules that say how much is kept need a restart, and stay as t
 function count(text: string, type: string): number {
   return text.split("\n").filter((line) => line.includes(`"type":"${type}"`)).length;
 }
+
+Deno.test("SIGHUP: a new certificate needs a restart, and open connections know nothing of it", async () => {
+  const read = (name: string) => Deno.readTextFileSync(new URL(`../fixtures/${name}`, import.meta.url));
+  await using gong = await startGong(["--cert", "cert.pem", "--key", "key.pem", "--isolates", "1"], {
+    files: { "cert.pem": read("localhost.pem"), "key.pem": read("localhost.key") },
+  });
+  using client = Deno.createHttpClient({ caCerts: [read("authority.pem")] });
+  const url = gong.url.replace("127.0.0.1", "localhost");
+  const stream = await fetch(`${url}/stream?channel=broadcast`, { client });
+  const reader = stream.body!.pipeThrough(new TextDecoderStream()).getReader();
+  for (let text = ""; !text.includes('"subscribed"');) text += (await reader.read()).value;
+  await Deno.writeTextFile(`${gong.dir}/cert.pem`, read("self_signed.pem"));
+  await Deno.writeTextFile(`${gong.dir}/key.pem`, read("self_signed.key"));
+  gong.signal("SIGHUP");
+  const [needed] = await events(gong, "config.restart_needed", 1);
+  assertEquals(needed!.settings, ["cert", "key"]);
+  const published = await fetch(`${url}/api/publish`, {
+    client,
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ channel: "broadcast", data: "still the old one" }),
+  });
+  await published.body?.cancel();
+  assertEquals(published.status, 200);
+  for (let text = ""; !text.includes("still the old one");) text += (await reader.read()).value;
+  await reader.cancel();
+});
