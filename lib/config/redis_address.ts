@@ -49,6 +49,8 @@ export function urlOf({ isTls, credentials, database }: RedisAddress, host: stri
 }
 
 function parseHost(text: string, port: number): { host: string; port: number } {
+  // What stands before it is a part of the password, and is not to be shown.
+  if (text.includes("@")) throw new SyntaxError("expected one @: in a password it is written %40");
   const url = URL.parse(`http://${text}`);
   if (!url?.hostname || url.username || url.pathname !== "/" || /[?#]/.test(text)) {
     throw new SyntaxError(`${text} is no host`);
@@ -65,5 +67,18 @@ function toAddress(
     readonly database: string;
   },
 ): RedisAddress {
+  // As the client reads them: what it cannot read it would show.
+  if (!/^(?:[^?#%\s]|%[\da-f]{2})*$/i.test(credentials) || !isText(credentials)) {
+    throw new SyntaxError("in user and password ?, #, % and spaces are written %3F, %23, %25 and %20");
+  }
   return { ...rest, isTls: tls === "s", credentials, database: Number(database) };
+}
+
+function isText(credentials: string): boolean {
+  try {
+    decodeURIComponent(credentials);
+    return URL.canParse(`redis://${credentials}host`);
+  } catch {
+    return false;
+  }
 }

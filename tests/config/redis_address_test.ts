@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { toBroker, toKeyPrefix, toListenAddress } from "../../lib/config/forms.ts";
 import { parseAddress, urlOf } from "../../lib/config/redis_address.ts";
 
@@ -32,6 +32,10 @@ Deno.test("parseAddress() refuses what is none, and says what would be", () => {
     ...["redis://", "redis:", "redis:h", "redis://h/name", "redis://h:70000", "redis://h/1/2", "redis://a b"],
     ...["redis://h?x=1", "redis+sentinel://h", "redis+sentinel://h,/x", "redis+cluster://h", "redis+sentinel://h/a b"],
   ];
+  for (const password of ["hunt?er2", "hunt#er2", "hun@ter2", "hunter%2", "hunter%ff", "hunt er2"]) {
+    const { message } = assertThrows(() => parseAddress(`redis://u:${password}@h`), SyntaxError);
+    assert(!/hun|ter2/.test(message), `no part of the password is shown: ${message}`);
+  }
   for (const text of texts) {
     assertThrows(() => parseAddress(text), SyntaxError);
     assertThrows(() => toBroker(text), SyntaxError);

@@ -68,8 +68,20 @@ export class RedisClient {
       this.#lastError = explain(error);
       this.#away(this.#lastError);
     });
+    // The library waits for the first words of a server without end.
+    let greeting: ReturnType<typeof setTimeout> | undefined;
+    const greeted = () => clearTimeout(greeting);
+    client.on("connect", () => {
+      greeted();
+      greeting = setTimeout(() => {
+        if (client === this.#client && !client.isReady && this.#probe !== undefined) this.renew();
+      }, wait * 1000 * GIVE_UP);
+    });
+    client.on("error", greeted);
+    client.on("end", greeted);
     let isNew = true;
     client.on("ready", async () => {
+      greeted();
       try {
         // What it was subscribed to itself it is again already.
         if (isNew && this.#listeners.size > 0) await client.sSubscribe([...this.#listeners.keys()], this.#hear, true);

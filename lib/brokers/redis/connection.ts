@@ -29,6 +29,8 @@ export interface ConnectionOptions extends Pick<ClientOptions, "ca" | "wait" | "
 
 /** How long Redis may be away when the server starts, in milliseconds. */
 const START = 10_000;
+/** How often another server is looked for, at most, when this one is no primary, in milliseconds. */
+const LOOK_FOR_PRIMARY = 1000;
 /** What Redis says when it cannot take anything for the moment. */
 const PASSING = /^(OOM|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|MISCONF|BUSY|READONLY|TRYAGAIN)\b/;
 
@@ -51,6 +53,8 @@ export class RedisConnection {
   #isStarted = false;
   /** One of them was made anew: something may have been missed. */
   #isBehind = false;
+  /** When another primary was last looked for, by `performance.now()`. */
+  #lookedFor = -Infinity;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -160,7 +164,10 @@ export class RedisConnection {
     if (error instanceof GongError) return error;
     const message = error instanceof Error ? error.message : String(error);
     // Behind the same name there may be another one that is the primary.
-    if (message.startsWith("READONLY")) this.#caller.renew(this.#sentinels?.primary);
+    if (message.startsWith("READONLY") && performance.now() - this.#lookedFor >= LOOK_FOR_PRIMARY) {
+      this.#lookedFor = performance.now();
+      this.#caller.renew(this.#sentinels?.primary);
+    }
     const isPassing = error instanceof AwayError || PASSING.test(message) || !/^[A-Z]+ /.test(message);
     if (!isPassing) this.#options.onFault(error);
     return new GongError("overloaded", "The broker cannot take this now; try again.", { retryAfter: 1, cause: error });

@@ -25,6 +25,10 @@ export async function checkSetup({ prefix, send, load, call, listen }: Setup): P
   if (!(parseInt(version, 10) >= OLDEST)) {
     throw new BrokerSetupError(`Redis ${version} is too old: it has to be 7.0 or later`);
   }
+  // Some slots are its own, and the check may meet just these.
+  if (field(info, "redis_mode") === "cluster") {
+    throw new BrokerSetupError("this Redis is a node of a Redis Cluster: name one that is none");
+  }
   if (field(info, "role") !== "master") {
     throw new BrokerSetupError("this Redis is a replica: name its primary, or the Sentinels");
   }

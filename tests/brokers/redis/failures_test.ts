@@ -4,6 +4,7 @@ import { encodePayload } from "../../../lib/brokers/redis/payload.ts";
 import type { Position, Publication } from "../../../lib/types.ts";
 import { type Redis, redisTest, startRedis } from "../../support/redis.ts";
 import { heard, openNode, publishSurely, text } from "../../support/redis_broker.ts";
+import { TcpProxy } from "../../support/tcp_proxy.ts";
 import { until } from "../../support/until.ts";
 
 function offsets(publications: readonly Publication[]): number[] {
@@ -240,6 +241,46 @@ redisTest("Redis stands still: what is published is refused soon, and goes on wh
   const all = await heard(one, "a", 3);
   assertEquals(all.map(({ offset, data }) => [offset, data]), [[1, "1"], [2, "2"], [3, "3"]]);
 });
+
+redisTest("a primary that becomes a replica is asked again now and then, not with every call", async () => {
+  await using redis = await startRedis();
+  await using node = await openNode(redis.url);
+  await publishSurely(node.broker, { ...text("a", "1"), id: "1" });
+  const connections = async () => {
+    const stats = String(await redis.command("INFO", "stats"));
+    return Number(/total_connections_received:(\d+)/.exec(stats)![1]);
+  };
+  await redis.command("REPLICAOF", "127.0.0.1", "1");
+  const before = await connections();
+  for (let n = 0; n < 200; n++) {
+    const [refused] = await node.broker.publish([text("a", `${n}`)]);
+    assert(refused && "error" in refused);
+  }
+  // One of them is the connection that asks this.
+  assert(await connections() - before < 20, `${await connections() - before} connections`);
+  await redis.command("REPLICAOF", "NO", "ONE");
+  await publishSurely(node.broker, { ...text("a", "2"), id: "2" });
+});
+
+redisTest(
+  "a server that takes connections and says nothing is left, and a node comes back when it speaks",
+  async () => {
+    await using redis = await startRedis();
+    await using proxy = new TcpProxy(redis);
+    await using node = await openNode(proxy.url.replace("http:", "redis:"), { brokerWait: 0.3 });
+    await node.broker.subscribe("a");
+    await publishSurely(node.broker, { ...text("a", "1"), id: "1" });
+    proxy.hold();
+    proxy.cut();
+    await until(() => node.away.at(-1) !== undefined);
+    const accepted = proxy.accepted;
+    // Both are made anew, though nothing ends them.
+    await until(() => proxy.accepted >= accepted + 4, () => `${proxy.accepted - accepted} connections`);
+    proxy.release();
+    await publishSurely(node.broker, { ...text("a", "2"), id: "2" });
+    assertEquals((await heard(node, "a", 2)).map(({ data }) => data), ["1", "2"]);
+  },
+);
 
 redisTest("what others put into channels and streams is told, and harms nobody", async () => {
   await using redis = await startRedis();

@@ -66,6 +66,8 @@ redisTest("Redis that cannot be used is said to be so, in words", async () => {
   assertEquals(policy, "Redis may drop what it keeps: set maxmemory-policy to noeviction, it is allkeys-lru");
   await using replica = await startRedis({ args: ["--replicaof", `127.0.0.1 ${evicts.port}`] });
   assertEquals(await reason(replica.url), "this Redis is a replica: name its primary, or the Sentinels");
+  await using cluster = await startRedis({ args: ["--cluster-enabled", "yes"] });
+  assertEquals(await reason(cluster.url), "this Redis is a node of a Redis Cluster: name one that is none");
   await using bare = await startRedis();
   await bare.command("ACL", "SETUSER", "weak", "on", ">secret", "+@all", "-spublish", "~*", "&*");
   const weak = await reason(`redis://weak:secret@127.0.0.1:${bare.port}`);
