@@ -8,6 +8,7 @@ import { DoorClient } from "../../support/doors/door_client.ts";
 import { formatCursor, type Heard, type OpenWire, type Told, type Wish } from "../../support/doors/wire.ts";
 import type { Gong } from "../../support/gong.ts";
 import { publish, type Published, type Sent } from "../../support/publish.ts";
+import { until } from "../../support/until.ts";
 import type { Servers } from "./servers.ts";
 
 /** What a wire can say; what it cannot is not asked for. */
@@ -62,6 +63,22 @@ export interface Context extends AsyncDisposable {
 
 export function createContext({ open, features, servers }: Pick<Context, "open" | "features" | "servers">): Context {
   const stack = new AsyncDisposableStack();
+  /** Nodes that somebody has come to for a channel. */
+  const visited = new Map<string, Set<Gong>>();
+
+  /** Who is told nothing does not know when it is subscribed, and another node may publish before that. */
+  async function untilListening(gong: Gong, node: Gong, { channels, since, history }: Wish): Promise<void> {
+    const { listening } = servers;
+    // Who names a place is given what comes after it in any case.
+    if (!listening || features.tells.length > 0 || since !== undefined || history !== undefined) return;
+    for (const channel of channels) {
+      const nodes = visited.get(channel) ?? new Set();
+      visited.set(channel, nodes.add(node));
+      // One that is refused, or has ended by itself, is not waited for for long.
+      await until(async () => await listening(gong, channel) >= nodes.size, undefined, 300).catch(() => {});
+    }
+  }
+
   return {
     features,
     servers,
@@ -69,7 +86,9 @@ export function createContext({ open, features, servers }: Pick<Context, "open" 
     channel: (prefix = "c.") => `${prefix}${crypto.randomUUID().slice(0, 8)}`,
     async connect(gong, wish) {
       const node = servers.nodeOf(gong);
-      return stack.use(await DoorClient.open(open, node, elsewhere(wish, gong, node)));
+      const client = stack.use(await DoorClient.open(open, node, elsewhere(wish, gong, node)));
+      await untilListening(gong, node, wish);
+      return client;
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -49,6 +49,8 @@ export interface Servers {
   readonly nodeOf: (gong: Gong) => Gong;
   /** All nodes of the server. */
   readonly nodesOf: (gong: Gong) => readonly Gong[];
+  /** How many of its nodes listen to the channel, where there are several. */
+  readonly listening?: (gong: Gong, channel: string) => Promise<number>;
 }
 
 /** Starts a server of the suite; of several nodes the first, and `nodes` knows the others. */
@@ -72,14 +74,26 @@ export function startServers(nodes: 1 | 2, needs: { readonly ignore?: boolean })
 async function startPairs(stack: AsyncDisposableStack): Promise<Servers> {
   const redis = stack.use(await startRedis());
   const nodes = new Map<Gong, readonly Gong[]>();
+  const prefixes = new Map<Gong, string>();
   let came = 0;
   const servers = await start(async (args, options) => {
-    const own = ["--broker-prefix", `${crypto.randomUUID()}:`, ...args, "--isolates", "1"];
+    const prefix = `${crypto.randomUUID()}:`;
+    const own = ["--broker-prefix", prefix, ...args, "--isolates", "1"];
     const cluster = stack.use(await startCluster({ ...options, redis, args: own }));
     nodes.set(cluster.nodes[0]!, cluster.nodes);
+    prefixes.set(cluster.nodes[0]!, prefix);
     return cluster.nodes[0]!;
   });
-  return { ...servers, nodeOf: (gong) => nodes.get(gong)![++came % 2]!, nodesOf: (gong) => nodes.get(gong)! };
+  return {
+    ...servers,
+    nodeOf: (gong) => nodes.get(gong)![++came % 2]!,
+    nodesOf: (gong) => nodes.get(gong)!,
+    async listening(gong, channel) {
+      const name = `${prefixes.get(gong)}{${channel}}`;
+      const [, count] = await redis.command("PUBSUB", "SHARDNUMSUB", name) as [string, number];
+      return count;
+    },
+  };
 }
 
 async function start(startGong: Start): Promise<Servers> {
