@@ -383,7 +383,7 @@ export class Hub {
   /** As of everything that the session is counted by: it is on the one edge, and then on the other. */
   #move(from: number, to: number, id: string): boolean {
     this.#queues.release(id);
-    if (!this.#roster.guard.move(from, to, id)) return false;
+    if (!this.#roster.move(from, to, id)) return false;
     this.directory.places.put(id, to);
     return true;
   }

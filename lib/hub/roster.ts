@@ -70,6 +70,14 @@ export class Roster {
     for (const change of describe(session)) this.#onChange(change);
   }
 
+  /** The session is on another edge from now on; false when it is not counted. */
+  move(from: number, to: number, id: string): boolean {
+    const session = this.guard.move(from, to, id);
+    // Whoever is being told all there is may be past the one edge, and not have come to it on the other.
+    if (session) { for (const change of describe(session)) this.#onChange(change); }
+    return session !== undefined;
+  }
+
   present(edge: number, { session: id, channel, isThere }: Told<"present">): void {
     const session = this.guard.get(edge, id);
     if (!session) return;

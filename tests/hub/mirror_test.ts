@@ -41,7 +41,7 @@ class Node {
 
   constructor(readonly number: number, readonly net: Net) {
     this.roster = new Roster({
-      ...{ maxConnections: 1000, maxPerAddress: 1000, authFailures: 3, bytes: 100_000, period: 0 },
+      ...{ maxConnections: 10_000, maxPerAddress: 10_000, authFailures: 3, bytes: 100_000, period: 0 },
       nameOf: (channel) => channel.startsWith("told") ? `$presence/${channel}` : undefined,
       publish: (draft) => Promise.resolve(net.publish(draft)),
       onChange: (change) => this.mirror.changed(change),
@@ -63,6 +63,8 @@ class Net {
   losses = 0;
   random = seeded(1);
   batches = 0;
+  /** What happens as a batch is on its way. */
+  meanwhile: (batch: Batch) => void = () => {};
   #made = 0;
 
   add(): Node {
@@ -89,6 +91,7 @@ class Net {
   async carry(node: number, batch: Batch): Promise<boolean> {
     await Promise.resolve();
     this.batches++;
+    this.meanwhile(batch);
     const target = this.nodes.get(node);
     if (!target || this.random.int(100) < this.losses) throw new GongError("overloaded");
     const isTaken = this.nodes.has(batch.node) && target.roster.elsewhere.take(JSON.parse(JSON.stringify(batch)));
@@ -211,6 +214,23 @@ Deno.test("Mirror: who leaves with a node is told of once, and who was only slow
   await net.clock.pass(1000);
   await new Promise((resolve) => setTimeout(resolve, 50));
   assertEquals(told().map(({ left, joined }) => [names(left), names(joined)]), [[["2-a"], []], [[], ["2-a"]]]);
+  net.close();
+});
+
+Deno.test("Mirror: a session that moves to another edge while all there is is told is not left out", async () => {
+  const net = new Net();
+  const one = net.add();
+  for (const edge of [1, 2]) {
+    for (let n = 0; n < 1500; n++) one.roster.admit(edge, { id: `${edge}-${n}`, address: "::1", user: `${edge}-${n}` });
+  }
+  // As soon as those of the first edge have been told, the last one of the second goes there.
+  net.meanwhile = ({ changes }) => {
+    if (changes.some(([, id]) => id === "2-0")) one.roster.move(2, 1, "2-1499");
+  };
+  const two = net.add();
+  await net.clock.pass(1000);
+  assertEquals(two.roster.users.size, 3000);
+  assertEquals(two.roster.users.sessionsOf("2-1499"), ["2-1499"]);
   net.close();
 });
 
