@@ -17,9 +17,9 @@ export type Change =
 /** Changes of a node's sessions that follow each other. */
 export interface Batch {
   readonly node: number;
-  /** No other start of a node has the same. */
+  /** No other start of a node has the same, nor the same one after it counted as gone. */
   readonly run: string;
-  /** Counts the batches to one node, from 1. */
+  /** Counts the batches to one node: one up each, or more where all is begun anew. */
   readonly sequence: number;
   readonly changes: readonly Change[];
   /** With this one begins, or ends, all that there is: what is not told of is no more. */

@@ -31,11 +31,12 @@ export class Elsewhere {
   /** Takes a batch; false when something before it is missing, so that all has to be told again. */
   take({ node, run, sequence, changes, begins, ends }: Batch): boolean {
     let known = this.#nodes.get(node);
+    // One that was given up as unanswered may come late, and be repeated by then: what is there is newer.
+    if (known && sequence <= known.sequence) return known.run === run;
     if (begins) {
       const sessions = known?.sessions ?? new Map<string, Admitted>();
       this.#nodes.set(node, known = { run, sequence, sessions, stale: new Set(sessions.keys()) });
     } else if (!known || known.run !== run || sequence > known.sequence + 1) return false;
-    else if (sequence <= known.sequence) return true;
     known.sequence = sequence;
     for (const change of changes) if (isChange(change)) this.#apply(known, change);
     if (ends) {

@@ -46,7 +46,9 @@ interface Way {
 export class Mirror {
   readonly #options: MirrorOptions;
   readonly #timer: Timer;
-  readonly #run = crypto.randomUUID();
+  #run = crypto.randomUUID();
+  /** The highest number of any batch: none is said twice to a node, even if that has been gone meanwhile. */
+  #last = 0;
   readonly #ways = new Map<number, Way>();
 
   constructor(options: MirrorOptions) {
@@ -67,7 +69,7 @@ export class Mirror {
   joined(node: number): void {
     this.gone(node);
     const way: Way = {
-      ...{ node, sequence: 0, waiting: [], rest: undefined, begins: false, sent: undefined },
+      ...{ node, sequence: this.#last, waiting: [], rest: undefined, begins: false, sent: undefined },
       ...{ stopTimer: undefined, isIdle: false, isBusy: false, isOver: false },
     };
     this.#ways.set(node, way);
@@ -85,6 +87,8 @@ export class Mirror {
 
   /** The others have taken this node for gone: they know nothing of it any more. */
   returned(): void {
+    // What they have published of that is known by it: the next time they do it is another time.
+    this.#run = crypto.randomUUID();
     for (const way of this.#ways.values()) {
       this.#tellAll(way);
       this.#wait(way, 0);
@@ -145,8 +149,9 @@ export class Mirror {
       }
     }
     if (!way.rest && !ends) changes.push(...way.waiting.splice(0, MOST_AT_ONCE));
+    this.#last = Math.max(this.#last, ++way.sequence);
     return {
-      ...{ node: this.#options.peers.node, run: this.#run, sequence: ++way.sequence, changes },
+      ...{ node: this.#options.peers.node, run: this.#run, sequence: way.sequence, changes },
       ...begins ? { begins } : {},
       ...ends ? { ends } : {},
     };
