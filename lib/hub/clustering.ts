@@ -102,6 +102,7 @@ export class Clustering implements SharedSchedules {
 
   #joined(node: number): void {
     this.#mirror!.joined(node);
+    this.#options.roster.joined(node);
     for (const login of this.#options.revoked()) this.#nodes!.request(node, "revoke", login).catch(() => {});
   }
 

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { encodeMovement } from "../codecs/presence.ts";
 import type { Draft, PageRequest, PresencePage, Present, PublishResult } from "../types.ts";
@@ -25,8 +24,6 @@ export interface JoinsOptions {
 const MOST = 100;
 /** Channels that are told of before the event loop turns. */
 const AT_ONCE = 100;
-/** Who publishes for a node that is gone. */
-const GONE = "$gone";
 
 /** What is told of one channel. */
 interface Told {
@@ -79,26 +76,6 @@ export class Joins {
     told.known--;
     place.told = undefined;
     this.changed(place);
-  }
-
-  /**
-   * Those who were on a channel have left with their node. Every other node says so, under the same ids: one of them is
-   * heard.
-   *
-   * @param run of that node
-   */
-  leftWith(run: string, channel: string, present: readonly Present[]): void {
-    const { nameOf, page, publish, bytes } = this.#options;
-    const name = nameOf(channel);
-    if (name === undefined) return;
-    const sorted = [...present].sort((one, other) => one.session < other.session ? -1 : 1);
-    for (let index = 0; index < sorted.length; index += MOST) {
-      const { count, users } = page(channel, { limit: 0 });
-      const left = sorted.slice(index, index + MOST);
-      const id = createHash("sha256").update(`${run} ${channel} ${index}`).digest("base64url");
-      const data = encodeMovement({ count, users, joined: [], left }, MOST, bytes);
-      void publish({ channel: name, data, contentType: "application/json", id, publisher: GONE });
-    }
   }
 
   close(): void {

@@ -5,17 +5,18 @@
  */
 import type { HubMethods } from "../methods.ts";
 import type { Change } from "../cluster/changes.ts";
-import { Multimap } from "../multimap.ts";
 import type { Present } from "../types.ts";
 import type { Admitted } from "./admitted.ts";
 import { describe, Elsewhere } from "./elsewhere.ts";
+import { Farewells, type FarewellsOptions } from "./farewells.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { Joins, type JoinsOptions } from "./joins.ts";
 import { placesOf, Presence } from "./presence.ts";
 import { Users } from "./users.ts";
 
 /** What a {@linkcode Roster} is made of. */
-export interface RosterOptions extends GuardOptions, Pick<JoinsOptions, "nameOf" | "publish" | "bytes" | "period"> {
+export interface RosterOptions
+  extends GuardOptions, Pick<JoinsOptions, "nameOf" | "publish" | "bytes" | "period">, Pick<FarewellsOptions, "timer"> {
   /** Told what other nodes have to know. */
   readonly onChange?: (change: Change) => void;
 }
@@ -30,10 +31,13 @@ export class Roster {
   readonly presence: Presence;
   readonly elsewhere: Elsewhere;
   readonly #joins: Joins;
+  readonly #farewells: Farewells;
+  readonly #nameOf: RosterOptions["nameOf"];
   readonly #onChange: (change: Change) => void;
 
   constructor(options: RosterOptions) {
     this.#onChange = options.onChange ?? (() => {});
+    this.#nameOf = options.nameOf;
     this.guard = new Guard(options);
     const { now } = options;
     this.presence = new Presence({
@@ -41,10 +45,9 @@ export class Roster {
       ...(now === undefined ? {} : { now }),
     });
     this.elsewhere = new Elsewhere(this.users, this.presence);
-    this.#joins = new Joins({
-      ...options,
-      page: (channel, page) => this.presence.page(channel, page),
-    });
+    const page: JoinsOptions["page"] = (channel, page) => this.presence.page(channel, page);
+    this.#joins = new Joins({ ...options, page });
+    this.#farewells = new Farewells({ ...options, page });
   }
 
   /** @throws {GongError} as {@linkcode Guard.admit} */
@@ -112,12 +115,22 @@ export class Roster {
   /** Another node is gone with all its sessions: nobody there tells that they have left. */
   releaseNode(node: number): void {
     const { run, sessions } = this.elsewhere.forget(node);
-    const left = new Multimap<string, Present>();
+    const left = new Map<string, Present[]>();
     for (const session of sessions) {
-      for (const { channel, present } of placesOf(session)) if (present) left.add(channel, present);
+      for (const { channel, present } of placesOf(session)) {
+        if (!present || this.#nameOf(channel) === undefined) continue;
+        const known = left.get(channel);
+        if (known) known.push(present);
+        else left.set(channel, [present]);
+      }
       this.elsewhere.drop(session);
     }
-    for (const channel of left.keys()) this.#joins.leftWith(run, channel, [...left.get(channel)]);
+    this.#farewells.say(node, run, left);
+  }
+
+  /** The node is there, perhaps again. */
+  joined(node: number): void {
+    this.#farewells.returned(node);
   }
 
   /** Other nodes have told that all sessions of this one have left. */
@@ -134,6 +147,7 @@ export class Roster {
 
   close(): void {
     this.#joins.close();
+    this.#farewells.close();
   }
 
   #identify(session: Admitted, user: string, info: string | undefined): void {
