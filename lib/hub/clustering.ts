@@ -33,6 +33,9 @@ export interface ClusteringOptions {
   readonly methods: Pick<NodeMethods, "revoke" | "scheduled">;
 }
 
+/** How long others may take at the end to hear what has become of this node's sessions, in milliseconds. */
+const FAREWELL = 1000;
+
 /** One node, alone or among others. */
 export class Clustering implements SharedSchedules {
   /** Sessions on this node and all others. */
@@ -95,7 +98,9 @@ export class Clustering implements SharedSchedules {
     void this.#nodes?.askAll("scheduled", schedule);
   }
 
+  /** Others know by then what has left, and do not take it for what this node has left behind. */
   async close(): Promise<void> {
+    await this.#mirror?.flush(FAREWELL);
     this.#mirror?.close();
     await this.#nodes?.close();
   }

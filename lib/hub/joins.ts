@@ -41,7 +41,8 @@ export class Joins {
   /** Channels where something has changed: those that have a `changed`. */
   readonly #due = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #isPublishing = false;
+  /** What is under way. */
+  #publishing: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(options: JoinsOptions) {
@@ -64,9 +65,9 @@ export class Joins {
 
   /** Publishes what has changed until now, without waiting for more. */
   async flush(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (!this.#isPublishing && !this.#isClosed) await this.#publishAll();
+    // What is under way has begun without what has changed since.
+    await this.#publishing;
+    if (!this.#isClosed) await this.#publishAll();
   }
 
   /** It was told of, and others have said that it has left: it is told of again. */
@@ -85,22 +86,25 @@ export class Joins {
 
   /** One timer for all, and none while nothing changes. */
   #wait(): void {
-    if (this.#isClosed || this.#isPublishing || this.#due.size === 0) return;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      void this.#publishAll();
-    }, this.#options.period ?? 1000);
+    if (this.#isClosed || this.#publishing || this.#due.size === 0) return;
+    this.#timer ??= setTimeout(() => void this.#publishAll(), this.#options.period ?? 1000);
   }
 
-  async #publishAll(): Promise<void> {
-    this.#isPublishing = true;
+  #publishAll(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    return this.#publishing ??= this.#publishDue().finally(() => {
+      this.#publishing = undefined;
+      this.#wait();
+    });
+  }
+
+  async #publishDue(): Promise<void> {
     const due = [...this.#due];
     for (let index = 0; index < due.length && !this.#isClosed; index += AT_ONCE) {
       await Promise.all(due.slice(index, index + AT_ONCE).map((channel) => this.#publish(channel)));
       await setImmediate();
     }
-    this.#isPublishing = false;
-    this.#wait();
   }
 
   async #publish(channel: string): Promise<void> {

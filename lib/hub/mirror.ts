@@ -40,6 +40,8 @@ interface Way {
   isIdle: boolean;
   isBusy: boolean;
   isOver: boolean;
+  /** Somebody waits until there is nothing more to tell. */
+  onTold: (() => void) | undefined;
 }
 
 /** The way of this node's sessions to all others. */
@@ -70,7 +72,7 @@ export class Mirror {
     this.gone(node);
     const way: Way = {
       ...{ node, sequence: this.#last, waiting: [], rest: undefined, begins: false, sent: undefined },
-      ...{ stopTimer: undefined, isIdle: false, isBusy: false, isOver: false },
+      ...{ stopTimer: undefined, isIdle: false, isBusy: false, isOver: false, onTold: undefined },
     };
     this.#ways.set(node, way);
     this.#tellAll(way);
@@ -82,6 +84,7 @@ export class Mirror {
     if (!way) return;
     way.isOver = true;
     way.stopTimer?.();
+    way.onTold?.();
     this.#ways.delete(node);
   }
 
@@ -93,6 +96,14 @@ export class Mirror {
       this.#tellAll(way);
       this.#wait(way, 0);
     }
+  }
+
+  /** Resolves when all others know everything, or when that has taken so many milliseconds. */
+  async flush(patience: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stopTimer = this.#timer(patience, resolve);
+    await Promise.race([promise, Promise.all(Array.from(this.#ways.values(), (way) => this.#untilTold(way)))]);
+    stopTimer();
   }
 
   close(): void {
@@ -117,6 +128,14 @@ export class Mirror {
     });
   }
 
+  #untilTold(way: Way): Promise<void> {
+    if (isTold(way)) return Promise.resolve();
+    way.stopTimer?.();
+    way.stopTimer = undefined;
+    this.#wait(way, 0);
+    return new Promise((resolve) => way.onTold = resolve);
+  }
+
   async #tell(way: Way): Promise<void> {
     way.isBusy = true;
     const batch = way.sent ??= this.#next(way);
@@ -132,6 +151,7 @@ export class Mirror {
       delay = RETRY;
     }
     way.isBusy = false;
+    if (isTold(way)) way.onTold?.();
     this.#wait(way, delay);
   }
 
@@ -156,4 +176,8 @@ export class Mirror {
       ...ends ? { ends } : {},
     };
   }
+}
+
+function isTold({ rest, waiting, sent, isBusy }: Way): boolean {
+  return !rest && waiting.length === 0 && !sent && !isBusy;
 }

@@ -161,3 +161,17 @@ Deno.test("Joins go on when who came to one of many channels has left it before 
   const { joined } = await told.published(102);
   assertEquals(joined, [{ session: "1-late", since: 7 }]);
 });
+
+Deno.test("Joins that are flushed tell also of what has changed while others were told of", async () => {
+  using told = new Told();
+  const published = Promise.withResolvers<PublishResult>();
+  told.answer = () => published.promise;
+  told.presence.join(admitted("1-a"), "a");
+  await told.published(1);
+  told.presence.join(admitted("1-b"), "a");
+  const flushed = told.joins.flush();
+  published.resolve(TAKEN);
+  await flushed;
+  told.joins.close();
+  assertEquals((await told.published(2)).joined, [{ session: "1-b", since: 7 }]);
+});

@@ -264,6 +264,31 @@ Deno.test("Mirror: a session that moves to another edge while all there is is to
   net.close();
 });
 
+Deno.test("Mirror: flush() resolves when the others know everything, or do not answer", async () => {
+  const net = new Net();
+  const [one, two, three] = [net.add(), net.add(), net.add()];
+  await net.clock.pass(1000);
+  for (let n = 0; n < 2500; n++) one!.roster.admit(1, { id: `1-${n}`, address: "::1", user: `${n}` });
+  const begun = net.clock.now;
+  let flushed = Infinity;
+  void one!.mirror.flush(1000).then(() => flushed = net.clock.now);
+  await net.clock.pass(0);
+  assertEquals(
+    [flushed, two!.roster.users.size, three!.roster.users.size],
+    [begun, 2500, 2500],
+    "nothing is waited for",
+  );
+  // One is silent, and nobody has noticed yet.
+  net.nodes.delete(three!.number);
+  one!.roster.release(1, "1-0");
+  flushed = Infinity;
+  void one!.mirror.flush(1000).then(() => flushed = net.clock.now);
+  await net.clock.pass(5000);
+  assertEquals([flushed, two!.roster.users.size], [begun + 1000, 2499]);
+  net.close();
+  three!.mirror.close();
+});
+
 Deno.test("Mirror: sessions of nobody that are nowhere are not told of, and a quiet cluster says little", async () => {
   const net = new Net();
   const [one, two] = [net.add(), net.add()];
