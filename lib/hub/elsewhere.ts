@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Present } from "../types.ts";
 import type { Admitted } from "./admitted.ts";
 import type { Batch, Change } from "../cluster/changes.ts";
 import { placesOf, type Presence } from "./presence.ts";
@@ -15,17 +16,25 @@ interface Known {
   readonly sessions: Map<string, Admitted>;
   /** Those that have not been told of again since all there is began. */
   stale: Set<string>;
+  /** Who has left a channel where that is published, and was not yet. */
+  readonly unsaid: Map<string, { readonly channel: string; readonly present: Present }>;
 }
+
+/** Those that are {@linkcode Known.unsaid} of one node, at most: past it the oldest is forgotten. */
+const MOST_UNSAID = 100_000;
 
 /** What is known of other nodes. */
 export class Elsewhere {
   readonly #users: Users;
   readonly #presence: Presence;
+  readonly #isPublished: (channel: string) => boolean;
   readonly #nodes = new Map<number, Known>();
 
-  constructor(users: Users, presence: Presence) {
+  /** @param isPublished whether leaving the channel is */
+  constructor(users: Users, presence: Presence, isPublished: (channel: string) => boolean) {
     this.#users = users;
     this.#presence = presence;
+    this.#isPublished = isPublished;
   }
 
   /** Takes a batch; false when something before it is missing, so that all has to be told again. */
@@ -35,7 +44,7 @@ export class Elsewhere {
     if (known && sequence <= known.sequence) return known.run === run;
     if (begins) {
       const sessions = known?.sessions ?? new Map<string, Admitted>();
-      this.#nodes.set(node, known = { run, sequence, sessions, stale: new Set(sessions.keys()) });
+      this.#nodes.set(node, known = { run, sequence, sessions, stale: new Set(sessions.keys()), unsaid: new Map() });
     } else if (!known || known.run !== run || sequence > known.sequence + 1) return false;
     known.sequence = sequence;
     for (const change of changes) if (isChange(change)) this.#apply(known, change);
@@ -46,29 +55,45 @@ export class Elsewhere {
     return true;
   }
 
-  /** The node is gone, and its sessions with it; returns these, with what they were. */
-  forget(node: number): { readonly run: string; readonly sessions: readonly Admitted[] } {
+  /** The node is gone, and its sessions with it; returns who has left where that is published and was not, by channel. */
+  forget(node: number): { readonly run: string; readonly left: ReadonlyMap<string, readonly Present[]> } {
     const known = this.#nodes.get(node);
-    if (!known) return { run: "", sessions: [] };
+    if (!known) return { run: "", left: new Map() };
     this.#nodes.delete(node);
-    return { run: known.run, sessions: [...known.sessions.values()] };
-  }
-
-  /** Takes a session out of everything. */
-  drop(session: Admitted): void {
-    this.#presence.remove(session);
-    this.#users.remove(session);
+    const left = new Map<string, Present[]>();
+    const leaves = (channel: string, present: Present) => {
+      const others = left.get(channel);
+      if (others) others.push(present);
+      else left.set(channel, [present]);
+    };
+    for (const session of known.sessions.values()) {
+      for (const { channel, present } of placesOf(session)) {
+        if (!present || !this.#isPublished(channel)) continue;
+        // It has come back since.
+        known.unsaid.delete(keyOf(session.id, channel));
+        leaves(channel, present);
+      }
+      this.#drop(session);
+    }
+    for (const { channel, present } of known.unsaid.values()) leaves(channel, present);
+    return { run: known.run, left };
   }
 
   #apply(known: Known, change: Change): void {
     const [kind, id] = change;
+    if (kind === "said") return void known.unsaid.delete(keyOf(id, change[2]));
     // What it was before counts no more.
     if (known.stale.delete(id)) this.#remove(known, id);
-    if (kind === "gone") return this.#remove(known, id);
+    if (kind === "gone") {
+      this.#note(known, id);
+      return this.#remove(known, id);
+    }
     const session = this.#open(known, id);
     if (kind === "join") this.#presence.join(session, change[2], { since: change[3], at: change[4] });
-    else if (kind === "leave") this.#presence.leave(session, change[2]);
-    else {
+    else if (kind === "leave") {
+      this.#note(known, id, change[2]);
+      this.#presence.leave(session, change[2]);
+    } else {
       this.#users.identify(session, change[2], change[3] ?? undefined);
       this.#presence.identified(session);
     }
@@ -88,7 +113,25 @@ export class Elsewhere {
     const session = sessions.get(id);
     if (!session) return;
     sessions.delete(id);
-    this.drop(session);
+    this.#drop(session);
+  }
+
+  /** Takes a session out of everything. */
+  #drop(session: Admitted): void {
+    this.#presence.remove(session);
+    this.#users.remove(session);
+  }
+
+  /** The session is about to leave the channel, or every one. */
+  #note({ sessions, unsaid }: Known, id: string, left?: string): void {
+    const session = sessions.get(id);
+    if (!session) return;
+    for (const { channel, present } of placesOf(session)) {
+      if (!present || left !== undefined && left !== channel || !this.#isPublished(channel)) continue;
+      unsaid.set(keyOf(id, channel), { channel, present });
+      const [oldest] = unsaid.keys();
+      if (unsaid.size > MOST_UNSAID) unsaid.delete(oldest!);
+    }
   }
 }
 
@@ -106,5 +149,10 @@ function isChange(change: unknown): change is Change {
   if (kind === "gone") return true;
   if (typeof text !== "string") return false;
   if (kind === "user") return last === null || typeof last === "string";
-  return kind === "leave" || kind === "join" && Number.isFinite(last) && Number.isFinite(at);
+  return kind === "leave" || kind === "said" || kind === "join" && Number.isFinite(last) && Number.isFinite(at);
+}
+
+/** Neither has a space in it. */
+function keyOf(session: string, channel: string): string {
+  return `${session} ${channel}`;
 }

@@ -42,6 +42,8 @@ const GONE = "$gone";
 interface Farewell {
   readonly node: number;
   readonly channel: string;
+  /** Where it is published. */
+  readonly name: string;
   readonly id: string;
   readonly left: readonly Present[];
   readonly since: number;
@@ -68,10 +70,12 @@ export class Farewells {
   say(node: number, run: string, left: ReadonlyMap<string, readonly Present[]>): void {
     const since = this.#now();
     for (const [channel, present] of left) {
+      const name = this.#options.nameOf(channel);
+      if (name === undefined) continue;
       const sorted = [...present].sort((one, other) => one.session < other.session ? -1 : 1);
       for (const [part, left] of split(sorted)) {
         const id = digest(`${run} ${channel} ${part}`).toString("base64url");
-        this.#due.add({ node, channel, id, left, since });
+        this.#due.add({ node, channel, name, id, left, since });
       }
     }
     void this.#publishAll();
@@ -106,10 +110,9 @@ export class Farewells {
 
   /** One that is refused stays due; `conflict` is what another node has said in other words. */
   async #publish(farewell: Farewell): Promise<void> {
-    const { nameOf, page, publish, bytes } = this.#options;
-    const { channel, id, left, since } = farewell;
-    const name = nameOf(channel);
-    if (name !== undefined && this.#due.has(farewell) && !this.#isClosed) {
+    const { page, publish, bytes } = this.#options;
+    const { channel, name, id, left, since } = farewell;
+    if (this.#due.has(farewell) && !this.#isClosed) {
       const { count, users } = page(channel, { limit: 0 });
       const data = encodeMovement({ count, users, joined: [], left }, MOST, bytes);
       const result = await publish({ channel: name, data, contentType: "application/json", id, publisher: GONE });

@@ -16,6 +16,8 @@ export interface JoinsOptions {
   readonly publish: (draft: Draft) => Promise<PublishResult>;
   /** Bytes of one publication. */
   readonly bytes: number;
+  /** It has been published that the place is empty, or need not be. */
+  readonly onSaid?: (place: Place) => void;
   /** How long changes are gathered, in milliseconds. Default 1000. */
   readonly period?: number;
 }
@@ -116,6 +118,7 @@ export class Joins {
     told.changed = new Set();
     // As they are now: until that is published they may change again.
     const moved = [...changed].filter(hasMoved).map((place) => ({ place, now: place.present }));
+    for (const place of changed) if (!hasMoved(place)) this.#said(place);
     if (moved.length > 0) {
       const { count, users } = page(channel, { limit: 0 });
       const joined = moved.flatMap(({ now }) => now ?? []);
@@ -125,9 +128,14 @@ export class Joins {
       for (const { place, now } of moved) {
         told.known += (now ? 1 : 0) - (place.told ? 1 : 0);
         place.told = now;
+        if (!now) this.#said(place);
       }
     }
     if (told.known + told.changed.size === 0) this.#told.delete(channel);
+  }
+
+  #said(place: Place): void {
+    if (!place.present) this.#options.onSaid?.(place);
   }
 
   /** The next publication has it all. */

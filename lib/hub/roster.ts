@@ -5,8 +5,7 @@
  */
 import type { HubMethods } from "../methods.ts";
 import type { Change } from "../cluster/changes.ts";
-import type { Present } from "../types.ts";
-import type { Admitted } from "./admitted.ts";
+import type { Admitted, Place } from "./admitted.ts";
 import { describe, Elsewhere } from "./elsewhere.ts";
 import { Farewells, type FarewellsOptions } from "./farewells.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
@@ -32,21 +31,20 @@ export class Roster {
   readonly elsewhere: Elsewhere;
   readonly #joins: Joins;
   readonly #farewells: Farewells;
-  readonly #nameOf: RosterOptions["nameOf"];
   readonly #onChange: (change: Change) => void;
 
   constructor(options: RosterOptions) {
     this.#onChange = options.onChange ?? (() => {});
-    this.#nameOf = options.nameOf;
     this.guard = new Guard(options);
     const { now } = options;
     this.presence = new Presence({
       onChange: (place) => this.#joins.changed(place),
       ...(now === undefined ? {} : { now }),
     });
-    this.elsewhere = new Elsewhere(this.users, this.presence);
+    this.elsewhere = new Elsewhere(this.users, this.presence, (channel) => options.nameOf(channel) !== undefined);
     const page: JoinsOptions["page"] = (channel, page) => this.presence.page(channel, page);
-    this.#joins = new Joins({ ...options, page });
+    const onSaid = ({ session, channel }: Place) => this.#onChange(["said", session, channel]);
+    this.#joins = new Joins({ ...options, page, onSaid });
     this.#farewells = new Farewells({ ...options, page });
   }
 
@@ -114,17 +112,7 @@ export class Roster {
 
   /** Another node is gone with all its sessions: nobody there tells that they have left. */
   releaseNode(node: number): void {
-    const { run, sessions } = this.elsewhere.forget(node);
-    const left = new Map<string, Present[]>();
-    for (const session of sessions) {
-      for (const { channel, present } of placesOf(session)) {
-        if (!present || this.#nameOf(channel) === undefined) continue;
-        const known = left.get(channel);
-        if (known) known.push(present);
-        else left.set(channel, [present]);
-      }
-      this.elsewhere.drop(session);
-    }
+    const { run, left } = this.elsewhere.forget(node);
     this.#farewells.say(node, run, left);
   }
 

@@ -43,7 +43,7 @@ class Node {
     this.roster = new Roster({
       ...{ maxConnections: 10_000, maxPerAddress: 10_000, authFailures: 3, bytes: 100_000, period: 0 },
       nameOf: (channel) => channel.startsWith("told") ? `$presence/${channel}` : undefined,
-      publish: (draft) => Promise.resolve(net.publish(draft)),
+      publish: (draft) => Promise.resolve(net.publish(draft, number)),
       onChange: (change) => this.mirror.changed(change),
       now: () => net.clock.now,
     });
@@ -62,6 +62,8 @@ class Net {
   /** How many in a hundred requests are lost, and how many answers. */
   losses = 0;
   random = seeded(1);
+  /** The node that nobody takes a publication of. */
+  mute = 0;
   batches = 0;
   /** What happens as a batch is on its way. */
   meanwhile: (batch: Batch) => void = () => {};
@@ -105,7 +107,8 @@ class Net {
   }
 
   /** As a broker takes ids. */
-  publish(draft: Draft): PublishResult {
+  publish(draft: Draft, node: number): PublishResult {
+    if (node === this.mute) return { error: new GongError("overloaded").toRefusal() };
     if (draft.id !== undefined && this.published.some(({ id }) => id === draft.id)) {
       return { error: new GongError("conflict").toRefusal() };
     }
@@ -224,6 +227,38 @@ Deno.test("Mirror: who leaves with a node is told of once, and who was only slow
   assertEquals(told().map(({ left }) => names(left)), [["2-a"], ["2-a"]], "the second time is another time");
   net.close();
 });
+
+for (const isMute of [false, true]) {
+  const title = isMute ? "and had not said so any more is told of by the others" : "and had said so is told of no more";
+  Deno.test(`Mirror: whoever has left shortly before the node was killed ${title}`, async () => {
+    const net = new Net();
+    const [one, two] = [net.add(), net.add()];
+    const left = () => net.published.flatMap(({ data }) => JSON.parse(String(data)).left);
+    for (const session of ["1-a", "1-b", "1-c", "1-d"]) {
+      one!.roster.admit(1, { id: session, address: "::1" });
+      one!.roster.present(1, { session, channel: "told", isThere: true });
+    }
+    await net.clock.pass(1000);
+    await one!.roster.flush();
+    net.mute = isMute ? one!.number : 0;
+    one!.roster.release(1, "1-a");
+    one!.roster.present(1, { session: "1-b", channel: "told", isThere: false });
+    // This one comes back, and that has to be known too.
+    for (const isThere of [false, true]) one!.roster.present(1, { session: "1-c", channel: "told", isThere });
+    // Nobody has heard of this one, and nobody has to.
+    one!.roster.admit(1, { id: "1-e", address: "::1" });
+    for (const isThere of [true, false]) one!.roster.present(1, { session: "1-e", channel: "told", isThere });
+    await one!.roster.flush();
+    await net.clock.pass(1000);
+    assertEquals(left().length, isMute ? 0 : 2);
+    net.mute = 0;
+    net.kill(one!);
+    await net.clock.pass(1000);
+    assertEquals(left().map(({ session }) => session).sort(), ["1-a", "1-b", "1-c", "1-d"]);
+    assertEquals(two!.roster.presence.size, 0);
+    net.close();
+  });
+}
 
 Deno.test("Mirror: a batch that comes late, when it was repeated and is history, changes nothing", async () => {
   const net = new Net();
