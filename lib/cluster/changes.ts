@@ -16,6 +16,9 @@ export type Change =
   | readonly ["said", session: string, channel: string]
   | readonly ["gone", session: string];
 
+/** Whether a batch was taken: not when something before it is missing; anew, when nothing was known of that node before its run. */
+export type Taken = boolean | "anew";
+
 /** Changes of a node's sessions that follow each other. */
 export interface Batch {
   readonly node: number;

@@ -4,7 +4,7 @@
  * @module
  */
 import { GongError } from "../errors.ts";
-import type { Batch } from "./changes.ts";
+import type { Batch, Taken } from "./changes.ts";
 import type { Selector, SessionInfo, SessionPage, Signal, Totals } from "../types.ts";
 
 /** What a node asks of another. Payloads and answers are JSON but for `Signal.data`, which may be bytes. */
@@ -21,8 +21,8 @@ export interface NodeMethods {
   totals(payload: null): Promise<Omit<Totals, "users">>;
   /** That node has ended, as it should. */
   left(node: number): Promise<void>;
-  /** What has become of another node's sessions; false when something before that is missing. */
-  roster(batch: Batch): Promise<boolean>;
+  /** What has become of another node's sessions; see {@linkcode Taken}. */
+  roster(batch: Batch): Promise<Taken>;
   /** A schedule has changed, perhaps. */
   scheduled(id: string): Promise<void>;
   /** An admin login has ended. */

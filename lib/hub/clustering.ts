@@ -53,10 +53,10 @@ export class Clustering implements SharedSchedules {
       ...{ lease: config.lease, listen: config.clusterListen, address: config.clusterAddress },
       onJoined: (node) => this.#joined(node),
       onGone: (node) => this.#gone(node),
-      onReturned: () => this.#returned(),
+      onReturned: () => this.#mirror!.returned(),
     });
     const peers: Peers = this.#nodes ?? ALONE;
-    this.#mirror = this.#nodes && new Mirror({ peers, all: () => roster.all() });
+    this.#mirror = this.#nodes && new Mirror({ peers, all: () => roster.all(), onForgotten: () => roster.returned() });
     this.everywhere = new Everywhere({ directory, roster, peers });
     // Of a node that is not known yet nothing would ever be forgotten.
     const take = (batch: Batch) => Promise.resolve(peers.others.includes(batch.node) && roster.elsewhere.take(batch));
@@ -114,10 +114,5 @@ export class Clustering implements SharedSchedules {
   #gone(node: number): void {
     this.#mirror!.gone(node);
     this.#options.roster.releaseNode(node);
-  }
-
-  #returned(): void {
-    this.#mirror!.returned();
-    this.#options.roster.returned();
   }
 }

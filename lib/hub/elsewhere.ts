@@ -6,12 +6,14 @@
  */
 import type { Present } from "../types.ts";
 import type { Admitted } from "./admitted.ts";
-import type { Batch, Change } from "../cluster/changes.ts";
+import type { Batch, Change, Taken } from "../cluster/changes.ts";
 import { placesOf, type Presence } from "./presence.ts";
 import type { Users } from "./users.ts";
 
 interface Known {
   readonly run: string;
+  /** Nothing was known before this run. */
+  readonly isAnew: boolean;
   sequence: number;
   readonly sessions: Map<string, Admitted>;
   /** Those that have not been told of again since all there is began. */
@@ -38,13 +40,17 @@ export class Elsewhere {
   }
 
   /** Takes a batch; false when something before it is missing, so that all has to be told again. */
-  take({ node, run, sequence, changes, begins, ends }: Batch): boolean {
+  take({ node, run, sequence, changes, begins, ends }: Batch): Taken {
     let known = this.#nodes.get(node);
     // One that was given up as unanswered may come late, and be repeated by then: what is there is newer.
-    if (known && sequence <= known.sequence) return known.run === run;
+    if (known && sequence <= known.sequence) return known.run === run && howTaken(known);
     if (begins) {
+      const isAnew = !known || known.isAnew && known.run === run;
       const sessions = known?.sessions ?? new Map<string, Admitted>();
-      this.#nodes.set(node, known = { run, sequence, sessions, stale: new Set(sessions.keys()), unsaid: new Map() });
+      this.#nodes.set(
+        node,
+        known = { run, isAnew, sequence, sessions, stale: new Set(sessions.keys()), unsaid: new Map() },
+      );
     } else if (!known || known.run !== run || sequence > known.sequence + 1) return false;
     known.sequence = sequence;
     for (const change of changes) if (isChange(change)) this.#apply(known, change);
@@ -52,7 +58,7 @@ export class Elsewhere {
       for (const id of known.stale) this.#remove(known, id);
       known.stale = new Set();
     }
-    return true;
+    return howTaken(known);
   }
 
   /** The node is gone, and its sessions with it; returns who has left where that is published and was not, by channel. */
@@ -133,6 +139,10 @@ export class Elsewhere {
       if (unsaid.size > MOST_UNSAID) unsaid.delete(oldest!);
     }
   }
+}
+
+function howTaken({ isAnew }: Known): Taken {
+  return isAnew ? "anew" : true;
 }
 
 /** All that there is to tell of a session. */

@@ -13,6 +13,8 @@ export interface MirrorOptions {
   readonly peers: Pick<Peers, "node" | "request">;
   /** All there is to tell. */
   readonly all: () => Iterable<Change>;
+  /** Another node had taken this one for gone, and has said so, perhaps. */
+  readonly onForgotten?: () => void;
   /** Default `setTimeout`. */
   readonly timer?: Timer;
 }
@@ -40,6 +42,8 @@ interface Way {
   isIdle: boolean;
   isBusy: boolean;
   isOver: boolean;
+  /** It may have taken this node for gone. */
+  mayHaveForgotten: boolean;
   /** Somebody waits until there is nothing more to tell. */
   onTold: (() => void) | undefined;
 }
@@ -72,7 +76,8 @@ export class Mirror {
     this.gone(node);
     const way: Way = {
       ...{ node, sequence: this.#last, waiting: [], rest: undefined, begins: false, sent: undefined },
-      ...{ stopTimer: undefined, isIdle: false, isBusy: false, isOver: false, onTold: undefined },
+      ...{ stopTimer: undefined, isIdle: false, isBusy: false, isOver: false },
+      ...{ mayHaveForgotten: false, onTold: undefined },
     };
     this.#ways.set(node, way);
     this.#tellAll(way);
@@ -86,13 +91,18 @@ export class Mirror {
     way.stopTimer?.();
     way.onTold?.();
     this.#ways.delete(node);
+    // What it has said before that nobody can be asked any more.
+    if (way.mayHaveForgotten) this.#forgotten();
   }
 
-  /** The others have taken this node for gone: they know nothing of it any more. */
+  /** The others may have taken this node for gone, and know nothing of it any more. */
   returned(): void {
     // What they have published of that is known by it: the next time they do it is another time.
     this.#run = crypto.randomUUID();
+    // Of the time before nobody can be asked any more.
+    if ([...this.#ways.values()].some(({ mayHaveForgotten }) => mayHaveForgotten)) this.#forgotten();
     for (const way of this.#ways.values()) {
+      way.mayHaveForgotten = true;
       this.#tellAll(way);
       this.#wait(way, 0);
     }
@@ -107,6 +117,7 @@ export class Mirror {
   }
 
   close(): void {
+    for (const way of this.#ways.values()) way.mayHaveForgotten = false;
     for (const node of [...this.#ways.keys()]) this.gone(node);
   }
 
@@ -141,7 +152,12 @@ export class Mirror {
     const batch = way.sent ??= this.#next(way);
     let delay = 0;
     try {
-      const isTaken = await this.#options.peers.request(way.node, "roster", batch);
+      const taken = await this.#options.peers.request(way.node, "roster", batch);
+      const isTaken = taken !== false;
+      if (way.sent === batch && batch.begins && isTaken && way.mayHaveForgotten) {
+        way.mayHaveForgotten = false;
+        if (taken === "anew") this.#forgotten();
+      }
       // All may have begun anew meanwhile.
       if (way.sent === batch && !isTaken) this.#tellAll(way);
       if (way.sent === batch) way.sent = undefined;
@@ -153,6 +169,12 @@ export class Mirror {
     way.isBusy = false;
     if (isTold(way)) way.onTold?.();
     this.#wait(way, delay);
+  }
+
+  /** It does not matter how many have. */
+  #forgotten(): void {
+    for (const way of this.#ways.values()) way.mayHaveForgotten = false;
+    this.#options.onForgotten?.();
   }
 
   #next(way: Way): Batch {
