@@ -107,11 +107,13 @@ def main(url, transports, namespace):
     client.disconnect()
     say(end=ends.get(timeout=PATIENCE))
 
+    # Another one: of the first, threads that come to their end would end the second connection too.
+    stranger = socketio.Client(reconnection=False)
     refusals = queue.Queue()
-    client.on("connect_error", refusals.put, namespace="/broadcast")
-    client.connect(url, transports=transports, namespaces=["/broadcast"], wait=False)
+    stranger.on("connect_error", refusals.put, namespace="/broadcast")
+    stranger.connect(url, transports=transports, namespaces=["/broadcast"], wait=False)
     say(refused=sorted(refusals.get(timeout=PATIENCE)))
-    client.disconnect()
+    stranger.disconnect()
 
 
 if __name__ == "__main__":
