@@ -3,8 +3,12 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { createRedisBroker, type RedisBrokerOptions } from "../../lib/brokers/redis.ts";
+import { functionName } from "../../lib/brokers/redis/library.ts";
+import { encodePayload } from "../../lib/brokers/redis/payload.ts";
 import type { Broker, Draft, Position, Publication, PublishResult } from "../../lib/types.ts";
+import type { Redis } from "./redis.ts";
 import { until } from "./until.ts";
 
 /** A broker with what it has told. */
@@ -38,6 +42,35 @@ export async function openNode(url: string, options: Partial<RedisBrokerOptions>
 
 export function text(channel: string, data: string): Draft {
   return { channel, data, contentType: "text/plain" };
+}
+
+/** What goes to `publish` in Redis as arguments, for drafts of one channel that is kept as is the default. */
+export function publishArguments(
+  drafts: readonly Draft[],
+  { kept = 1000, ttl = "" }: UnannouncedOptions = {},
+): (string | Uint8Array)[] {
+  const head = ["0", "1", "0", "0", "0", "candidate", "", "0", String(kept), String(1 << 20), "600000"];
+  return [...head, ...drafts.flatMap((draft) => ["1", "0", "", "300", ttl, encodePayload(draft)])];
+}
+
+/** How {@linkcode publishUnannounced} publishes. */
+export interface UnannouncedOptions {
+  /** How many are kept. Default 1000. */
+  readonly kept?: number;
+  /** In milliseconds, as a text. Default: none. */
+  readonly ttl?: string;
+}
+
+/** Publishes as a node does, and nobody hears what is announced of it. */
+export async function publishUnannounced(
+  redis: Redis,
+  channel: string,
+  data: readonly string[],
+  options: UnannouncedOptions = {},
+): Promise<void> {
+  const keys = [`gong:{${channel}}:m`, `gong:{${channel}}:s`, `elsewhere:{${channel}}`];
+  const args = publishArguments(data.map((one) => text(channel, one)), options);
+  await redis.command("FCALL", functionName("publish"), "3", ...keys, ...args.map((arg) => Buffer.from(arg)));
 }
 
 /** Publishes until it is taken, as a publisher does that has an id for it. */

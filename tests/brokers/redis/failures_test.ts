@@ -1,9 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { functionName } from "../../../lib/brokers/redis/library.ts";
-import { encodePayload } from "../../../lib/brokers/redis/payload.ts";
 import type { Position, Publication } from "../../../lib/types.ts";
-import { type Redis, redisTest, startRedis } from "../../support/redis.ts";
-import { heard, openNode, publishSurely, text } from "../../support/redis_broker.ts";
+import { redisTest, startRedis } from "../../support/redis.ts";
+import { heard, openNode, publishSurely, publishUnannounced, text } from "../../support/redis_broker.ts";
 import { TcpProxy } from "../../support/tcp_proxy.ts";
 import { until } from "../../support/until.ts";
 
@@ -108,7 +106,7 @@ redisTest("a last announcement that is lost in silence is found by itself", asyn
   await using redis = await startRedis();
   await using one = await openNode(redis.url, { silence: 300 });
   await one.broker.subscribe("a");
-  await publishUnannounced(redis, "a", ["lost"], 10);
+  await publishUnannounced(redis, "a", ["lost"]);
   assertEquals((await heard(one, "a", 1)).map(({ data }) => data), ["lost"]);
 });
 
@@ -116,11 +114,11 @@ redisTest("what was lost and is not kept any more is said to be gone, and what f
   await using redis = await startRedis();
   await using one = await openNode(redis.url, { historyCount: 2, silence: 300 });
   await one.broker.subscribe("a");
-  await publishUnannounced(redis, "a", range(1, 5).map(String), 2);
+  await publishUnannounced(redis, "a", range(1, 5).map(String), { kept: 2 });
   assertEquals(offsets(await heard(one, "a", 2)), [4, 5]);
   await using unkept = await openNode(redis.url, { historyCount: 0, silence: 300 });
   await unkept.broker.subscribe("b");
-  await publishUnannounced(redis, "b", ["1"], 0);
+  await publishUnannounced(redis, "b", ["1"], { kept: 0 });
   await until(() => unkept.moved.includes("b"));
   await unkept.broker.publish([text("b", "2")]);
   assertEquals(offsets(await heard(unkept, "b", 1)), [2]);
@@ -309,11 +307,3 @@ redisTest("what others put into channels and streams is told, and harms nobody",
   assertEquals(publications.map(({ data, expired }) => [data, expired === true]), [["", true], ["2", false]]);
   assert(one.faults.length >= lines.length, `${one.faults.length} faults`);
 });
-
-/** Publishes as a node does, and nobody hears what is announced of it. */
-async function publishUnannounced(redis: Redis, channel: string, data: readonly string[], kept: number): Promise<void> {
-  const keys = [`gong:{${channel}}:m`, `gong:{${channel}}:s`, `elsewhere:{${channel}}`];
-  const drafts = data.flatMap((one) => ["1", "0", "", "300", "", encodePayload(text(channel, one))]);
-  const head = ["0", "1", "0", "0", "0", "candidate", "", "0", String(kept), "100000", "600000"];
-  await redis.command("FCALL", functionName("publish"), "3", ...keys, ...head, ...drafts);
-}

@@ -11,40 +11,79 @@
  *
  * Each promotion and each start of a server has another replication id. So one that is as it was stands for one line of
  * history, and under any other what was acknowledged may be missing: the channel goes on in a new epoch.
+ *
+ * What has been done stays done when a function fails, and many publish in one call: so whatever others have put there, it
+ * does not fail by that. What cannot be understood counts as not there.
  */
 export const CHANNELS = String.raw`
 local NUMBER_KEPT = 7 * 86400 * 1000
+-- A channel that is asked for and never published to has nothing but its epoch, and anybody may ask for any.
+local UNUSED_KEPT = 900 * 1000
 local ID_KEPT = 300 * 1000
 local ANNOUNCED = 1024 * 1024
+
+-- The whole number that is written there, if it is one.
+local function numberOf(text)
+  return text and #text <= 15 and string.match(text, '^%d+$') and tonumber(text) or nil
+end
+
+-- History that is kept for longer than numbers are is of no use without them.
+local function lifeOf(channel)
+  if channel.offset == 0 then return UNUSED_KEPT end
+  return math.max(NUMBER_KEPT, 2 * (channel.age or 0))
+end
 
 local function save(channel)
   redis.call('HSET', channel.hash, 'e', channel.epoch, 'o', whole(channel.offset), 'f', whole(channel.first),
     'r', channel.replication, 'b', whole(channel.bytes))
-  redis.call('PEXPIRE', channel.hash, NUMBER_KEPT)
+  redis.call('PEXPIRE', channel.hash, lifeOf(channel))
+end
+
+-- What a command answers, or nothing when the key holds what it is not for.
+local function ask(...)
+  local answer = redis.pcall(...)
+  if type(answer) ~= 'table' or not answer.err then return answer end
+  if not string.find(answer.err, 'WRONGTYPE', 1, true) then error(answer) end
+  return nil
+end
+
+local function forgetHistory(channel)
+  redis.call('DEL', channel.stream)
+  channel.bytes = 0
+end
+
+local function lengthOf(channel)
+  local length = ask('XLEN', channel.stream)
+  if not length then forgetHistory(channel) end
+  return length or 0
 end
 
 -- The channel as it is, or as it begins, or as it goes on where something may be missing.
--- candidate is the epoch it gets then; known is the position that whoever calls knows of.
-local function open(hash, stream, id, candidate, knownEpoch, knownOffset)
-  local fields = redis.call('HMGET', hash, 'e', 'o', 'f', 'r', 'b')
-  local channel = { hash = hash, stream = stream, replication = id }
+-- candidate is the epoch it gets then; known is the position that whoever calls knows of; age is that of its history, if
+-- that is known.
+local function open(hash, stream, id, candidate, knownEpoch, knownOffset, age)
+  local fields = ask('HMGET', hash, 'e', 'o', 'f', 'r', 'b')
+  if not fields then
+    redis.call('DEL', hash)
+    fields = {}
+  end
+  local channel = { hash = hash, stream = stream, replication = id, age = tonumber(age) }
   channel.epoch = fields[1]
-  channel.offset = tonumber(fields[2])
-  channel.first = tonumber(fields[3])
-  channel.bytes = tonumber(fields[5])
+  channel.offset = numberOf(fields[2])
+  channel.first = numberOf(fields[3])
+  channel.bytes = numberOf(fields[5])
   if not (channel.epoch and channel.offset and channel.first and channel.bytes) then
-    redis.call('DEL', stream)
     channel.epoch = candidate
     channel.offset = 0
     channel.first = 1
-    channel.bytes = 0
+    forgetHistory(channel)
     save(channel)
   elseif fields[4] ~= id or (channel.epoch == knownEpoch and channel.offset < tonumber(knownOffset)) then
     channel.epoch = candidate
     channel.first = channel.offset + 1
     save(channel)
-  elseif redis.call('PTTL', hash) < NUMBER_KEPT / 2 then
-    redis.call('PEXPIRE', hash, NUMBER_KEPT)
+  elseif redis.call('PTTL', hash) < lifeOf(channel) / 2 then
+    redis.call('PEXPIRE', hash, lifeOf(channel))
   end
   return channel
 end
@@ -52,15 +91,16 @@ end
 local function entryOf(raw)
   local entry = { offset = tonumber(string.match(raw[1], '^%d+')) }
   for index = 1, #raw[2], 2 do entry[raw[2][index]] = raw[2][index + 1] end
-  entry.t = tonumber(entry.t)
-  entry.b = tonumber(entry.b)
-  entry.x = tonumber(entry.x)
+  -- One without its time is too old.
+  entry.t = numberOf(entry.t) or 0
+  entry.b = numberOf(entry.b) or 0
+  entry.x = numberOf(entry.x)
   return entry
 end
 
 -- The oldest go for as long as tooMuch says so of the next one and how many there are.
 local function trim(channel, tooMuch)
-  local count = redis.call('XLEN', channel.stream)
+  local count = lengthOf(channel)
   local last
   while count > 0 do
     local raws = redis.call('XRANGE', channel.stream, last and ('(' .. last) or '-', '+', 'COUNT', count > 10 and 10 or count)
@@ -71,7 +111,7 @@ local function trim(channel, tooMuch)
         if last then redis.call('XTRIM', channel.stream, 'MINID', raw[1]) end
         return count
       end
-      channel.bytes = channel.bytes - entry.b
+      channel.bytes = math.max(0, channel.bytes - entry.b)
       count = count - 1
       last = raw[1]
     end
@@ -81,9 +121,23 @@ local function trim(channel, tooMuch)
   return 0
 end
 
-local function dropAged(channel, time, age)
-  local oldest = time - age
-  return trim(channel, function(entry) return entry.t < oldest end)
+local function dropAged(channel, time)
+  local oldest = time - channel.age
+  local bytes = channel.bytes
+  local count = trim(channel, function(entry) return entry.t < oldest end)
+  -- Whatever becomes of the call, they are gone.
+  if channel.bytes ~= bytes then redis.call('HSET', channel.hash, 'b', whole(channel.bytes)) end
+  return count
+end
+
+local function add(channel, fields)
+  local id = whole(channel.offset) .. '-0'
+  local answer = redis.pcall('XADD', channel.stream, id, unpack(fields))
+  if type(answer) ~= 'table' or not answer.err then return end
+  if not string.find(answer.err, 'equal or smaller', 1, true) then error(answer) end
+  -- Somebody has put there what has no number yet: nothing could ever be added again.
+  forgetHistory(channel)
+  redis.call('XADD', channel.stream, id, unpack(fields))
 end
 
 -- ARGV: atomic (1 or 0), number of channels, number of changes of records, number of what is settled in queues, and 1 if
@@ -114,23 +168,25 @@ register('publish', function(keys, args)
   end
   for index = 1, tonumber(args[2]) do
     local key = index * 3 - 2
-    local channel = open(keys[key], keys[key + 1], id, args[at], args[at + 1], args[at + 2])
+    local channel = open(keys[key], keys[key + 1], id, args[at], args[at + 1], args[at + 2], args[at + 5])
     channel.announced = keys[key + 2]
-    channel.limits = { count = tonumber(args[at + 3]), bytes = tonumber(args[at + 4]), age = tonumber(args[at + 5]) }
+    channel.limits = { count = tonumber(args[at + 3]), bytes = tonumber(args[at + 4]) }
     channel.fresh = {}
     channels[index] = channel
-    dropAged(channel, time, channel.limits.age)
+    dropAged(channel, time)
     at = at + 6
   end
   local idKeys = #channels * 3 + (recordCount > 0 and 1 or 0) + (book and 1 or 0)
   local results = {}
   local known = {}
-  local function find(key)
+  local function find(key, channel)
     if known[key] then return known[key] end
-    local value = redis.call('GET', keys[idKeys + key])
-    if not value then return nil end
-    local offset, digest = string.match(value, '^(%d+) (.*)$')
-    known[key] = { offset = tonumber(offset), digest = digest }
+    local value = ask('GET', keys[idKeys + key])
+    local offset, digest = string.match(value or '', '^(%d+) (.*)$')
+    offset = numberOf(offset)
+    -- Of what the channel does not know of, nothing is left.
+    if not offset or offset == 0 or offset > channel.offset then return nil end
+    known[key] = { offset = offset, digest = digest }
     return known[key]
   end
   if recordCount > 0 and not mayRecord(keys[#channels * 3 + 1], args, 6, recordCount) then return { time, {}, { 0 } } end
@@ -139,7 +195,7 @@ register('publish', function(keys, args)
     for draft = at, #args, 6 do
       local key = tonumber(args[draft + 1])
       if key > 0 then
-        local one = own[key] or find(key)
+        local one = own[key] or find(key, channels[tonumber(args[draft])])
         if one and one.digest ~= args[draft + 2] then return { time, {}, { 0 } } end
         own[key] = { digest = args[draft + 2] }
       end
@@ -164,7 +220,7 @@ register('publish', function(keys, args)
   for draft = at, #args, 6 do
     local channel = channels[tonumber(args[draft])]
     local key = tonumber(args[draft + 1])
-    local one = key > 0 and find(key)
+    local one = key > 0 and find(key, channel)
     if not channel then
       nextQueued = nextQueued + 1
       local own = queued[nextQueued]
@@ -182,7 +238,7 @@ register('publish', function(keys, args)
           fields[7] = 'x'
           fields[8] = whole(time + tonumber(entry.ttl))
         end
-        redis.call('XADD', channel.stream, whole(channel.offset) .. '-0', unpack(fields))
+        add(channel, fields)
         channel.bytes = channel.bytes + entry.size
       end
       if key > 0 then
@@ -198,7 +254,7 @@ register('publish', function(keys, args)
     epochs[index * 2] = channel.first
     if #channel.fresh > 0 then
       trim(channel, function(_, count) return count > channel.limits.count or channel.bytes > channel.limits.bytes end)
-      if redis.call('XLEN', channel.stream) > 0 then redis.call('PEXPIRE', channel.stream, channel.limits.age) end
+      if redis.call('XLEN', channel.stream) > 0 then redis.call('PEXPIRE', channel.stream, channel.age) end
       save(channel)
       local offset = channel.offset - #channel.fresh + 1
       local lengths, payloads, size = {}, {}, 0
@@ -246,18 +302,11 @@ end)
 -- read begins; and of each publication its offset, time, and payload, or nothing for one that has expired.
 register('read', function(keys, args)
   local time = now()
-  local channel = open(keys[1], keys[2], replication(), args[1], args[2], args[3])
+  local channel = open(keys[1], keys[2], replication(), args[1], args[2], args[3], args[4])
   local isRaw = args[9] == '1'
   local answer = { channel.epoch, channel.offset, channel.first, 1, channel.offset, {} }
   if args[5] == 'top' then return answer end
-  local count
-  if isRaw then
-    count = redis.call('XLEN', channel.stream)
-  else
-    local bytes = channel.bytes
-    count = dropAged(channel, time, tonumber(args[4]))
-    if channel.bytes ~= bytes then redis.call('HSET', channel.hash, 'b', whole(channel.bytes)) end
-  end
+  local count = isRaw and lengthOf(channel) or dropAged(channel, time)
   local after = tonumber(args[7])
   if args[5] == 'last' then
     after = math.max(channel.offset - count, channel.offset - after)
@@ -270,15 +319,18 @@ register('read', function(keys, args)
   local room = tonumber(args[10])
   local last = whole(after + 1) .. '-0'
   while left > 0 do
-    local raws = redis.call('XRANGE', channel.stream, last, '+', 'COUNT', math.min(left, 100))
+    local raws = redis.call('XRANGE', channel.stream, last, whole(channel.offset) .. '-0', 'COUNT', math.min(left, 100))
     for _, raw in ipairs(raws) do
-      local entry = entryOf(raw)
-      local isOver = not isRaw and entry.x and entry.x <= time
-      room = room - (isOver and 256 or entry.b)
-      if room < 0 and #answer[6] > 0 then return answer end
-      if isOver then entry.p = false end
-      answer[6][#answer[6] + 1] = { entry.offset, entry.t, entry.p }
       last = '(' .. raw[1]
+      -- One between two numbers is somebody else's.
+      if string.find(raw[1], '-0', 1, true) then
+        local entry = entryOf(raw)
+        local isOver = not isRaw and entry.x and entry.x <= time
+        room = room - (isOver and 256 or entry.b)
+        if room < 0 and #answer[6] > 0 then return answer end
+        if isOver then entry.p = false end
+        answer[6][#answer[6] + 1] = { entry.offset, entry.t, entry.p }
+      end
     end
     left = left - #raws
     if #raws < 100 then break end
