@@ -3,16 +3,17 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { createClient } from "@redis/client";
 import { createRedisBroker } from "../../lib/brokers/redis.ts";
 import { functionName } from "../../lib/brokers/redis/library.ts";
-import { encodePayload } from "../../lib/brokers/redis/payload.ts";
 import { Intake } from "../../lib/hub/intake.ts";
 import type { Draft } from "../../lib/types.ts";
 import { connect } from "../support/client.ts";
 import { startCluster } from "../support/cluster.ts";
 import { startGong } from "../support/gong.ts";
 import { startRedis } from "../support/redis.ts";
+import { publishArguments } from "../support/redis_broker.ts";
 import { alternate, columns, ratioOf, type Result, type Row, type Tell } from "./row.ts";
 
 /** Publishers, each of which publishes again as soon as it is answered, and how long, in milliseconds. */
@@ -52,11 +53,9 @@ async function measurePublish(_row: Row, rounds: number, tell: Tell): Promise<Re
   // As the hub does it: what comes while a call is under way goes with the next.
   const intake = new Intake(broker, { bytes: 1 << 30, wait: 10, open: () => true });
   const draft: Draft = { channel: "a", data: "x".repeat(SIZE), contentType: "text/plain" };
-  const payload = encodePayload({ ...draft, channel: "b" });
-  const limits = ["1000", "1048576", "600000"];
   const keys = ["gong:{b}:m", "gong:{b}:s", "gong:{b}"];
-  const head = ["FCALL", functionName("publish"), "3", ...keys, "0", "1", "0", "candidate", "", "0", ...limits];
-  const command = [...head, "1", "0", "", String(SIZE + 256), "", payload];
+  const args = publishArguments([draft]).map((arg) => Buffer.from(arg));
+  const command = ["FCALL", functionName("publish"), "3", ...keys, ...args];
   try {
     const results = await alternate(rounds, tell, {
       beside: () => publishing(async () => void await client.sendCommand(command)),
