@@ -219,11 +219,12 @@ export class RedisChannels {
       if (typeof offset === "object") return { error: this.#options.queues.refusalOf(offset) };
       if (queueOf(channel) !== undefined) return { epoch, offset };
       if (offset === 0) return { error: CONFLICT };
-      if (offset < 0) return { epoch, offset: -offset, repeated: true };
+      const position = { epoch, offset: Math.abs(offset) };
       const sequencer = this.#heard.get(channel);
-      if (sequencer) reached.set(sequencer, { epoch, offset });
-      else unheard.push(toPublication(draft, { epoch, offset }, time));
-      return { epoch, offset };
+      if (sequencer && (reached.get(sequencer)?.offset ?? 0) < position.offset) reached.set(sequencer, position);
+      if (offset < 0) return { ...position, repeated: true };
+      if (!sequencer) unheard.push(toPublication(draft, position, time));
+      return position;
     });
     if (unheard.length > 0) this.#options.announce(unheard);
     await Promise.all(Array.from(reached, ([sequencer, position]) => sequencer.reach(position)));
@@ -361,7 +362,10 @@ export class RedisChannels {
       if (!sequencer || !own) return;
       const epoch = String(positions[index * 3]);
       const offset = Number(positions[index * 3 + 1]);
-      if (own.epoch !== epoch || own.offset < offset) await sequencer.catchUp();
+      if (own.epoch === epoch && own.offset >= offset) return;
+      await sequencer.catchUp();
+      // What was read may have been asked for before this.
+      await sequencer.reach({ epoch, offset });
     }));
   }
 

@@ -98,7 +98,21 @@ export class Sequencer {
   catchUp(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    return this.#catching ??= this.#catchUp().finally(() => this.#catching = undefined);
+    return this.#catching ??= this.#catchUpOnce();
+  }
+
+  async #catchUpOnce(): Promise<void> {
+    try {
+      await this.#catchUp();
+    } catch (error) {
+      // Nobody waits for what cannot be read.
+      this.#giveUp(this.#waiters);
+      throw error;
+    } finally {
+      this.#catching = undefined;
+    }
+    // What came meanwhile had nobody to look after it.
+    if (this.#early.length > 0 || this.#waiters.length > 0) this.#wait();
   }
 
   /** Whether it is still to come to the position; unknown before it was opened. */
@@ -135,7 +149,8 @@ export class Sequencer {
     if (this.#timer !== undefined || this.#catching || this.#isClosed || !this.#position) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.catchUp().catch(() => this.#giveUp(this.#waiters));
+      // It is tried again when something comes, or after a while.
+      this.catchUp().catch(() => {});
     }, this.#options.patience ?? PATIENCE);
   }
 
@@ -145,7 +160,6 @@ export class Sequencer {
     for (const { position, resolve } of waiters) if (!this.#isBehind(position)) resolve();
   }
 
-  /** Nobody waits for what cannot be read. */
   #giveUp(given: readonly Waiter[]): void {
     this.#waiters = this.#waiters.filter((waiter) => !given.includes(waiter));
     for (const { resolve } of given) resolve();
@@ -157,7 +171,7 @@ export class Sequencer {
       if (!before || this.#isClosed) return;
       // What comes from here on may be newer than what is read.
       const early = new Set(this.#early);
-      const waiters = this.#waiters;
+      const waiters = [...this.#waiters];
       const { top, first, publications } = await this.#options.read(before);
       if (this.#isClosed) return;
       // What came meanwhile may have taken it further than what was read.
@@ -166,19 +180,23 @@ export class Sequencer {
       if (top.epoch === own.epoch && top.offset <= own.offset) return this.#caughtUp(early, waiters);
       const isSame = top.epoch === own.epoch;
       const since = isSame ? own.offset : Math.max(first - 1, 0);
+      const end = publications.at(-1)?.offset ?? top.offset;
+      // All that was read has come by itself, and more is left.
+      if (isSame && end <= own.offset) continue;
       const later = publications.filter(({ epoch, offset }) => epoch === top.epoch && offset > since);
-      const known = later.at(-1)?.offset ?? top.offset;
-      this.#position = { epoch: top.epoch, offset: known };
+      this.#position = { epoch: top.epoch, offset: end };
       if (later.length > 0) this.#options.announce(later);
       else this.#options.moved();
-      if (known >= top.offset) return this.#caughtUp(early, waiters);
+      if (end >= top.offset) return this.#caughtUp(early, waiters);
     }
   }
 
-  /** What Redis had when it was asked is announced: of what was there before that, the rest is of an epoch that is over. */
+  /**
+   * What Redis had when it was asked is announced: of what was there before that, the rest is of an epoch that is over, or
+   * Redis never had it.
+   */
   #caughtUp(early: ReadonlySet<Publication>, waiters: readonly Waiter[]): void {
-    const { epoch } = this.#position!;
-    this.#early = this.#early.filter((publication) => publication.epoch === epoch || !early.has(publication));
+    this.#early = this.#early.filter((publication) => !early.has(publication));
     this.#giveUp(waiters.filter((waiter) => this.#waiters.includes(waiter)));
     this.#pass();
   }
