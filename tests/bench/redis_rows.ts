@@ -29,7 +29,7 @@ export const REDIS_ROWS: readonly Row[] = [
   {
     name: "redis-publish",
     what: `acknowledged publications/s with history, ${PUBLISHERS} publishers`,
-    beside: "@redis/client, the same function",
+    beside: "@redis/client, the same function, a call each",
     settings: [],
     bar: "at least 0.5 × the bare loop",
     measure: measurePublish,
