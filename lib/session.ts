@@ -169,7 +169,10 @@ export class Session implements DoorSession, Listener, CarrierEvents {
 
   info(edge: number): SessionInfo {
     const { id, door, address, userAgent } = this.options;
-    const { channels, since, pending, user } = this;
+    const { since, pending, user } = this;
+    // What it was told that it hears it does, also while it comes from another edge and that is under way here.
+    const told = this.subscribing.filter(({ isTold }) => isTold).map(({ channel }) => channel);
+    const channels = told.length === 0 ? this.channels : [...new Set([...this.channels, ...told])];
     const delivered = this.#delivered + this.#shared.publications;
     const who = user === undefined ? {} : { user };
     const consumed = this.#host.queues(this);

@@ -134,6 +134,8 @@ class Server<W> implements EngineServer, SessionContext {
 
   async give(sid: string): Promise<MovedSession | EndedSession> {
     const session = this.#sessions.get(sid);
+    const ended = session?.lastWords();
+    if (ended) return ended;
     if (!session?.beginMove()) throw new GongError("not_found");
     try {
       const rest = await this.#host.give(session);
@@ -142,8 +144,8 @@ class Server<W> implements EngineServer, SessionContext {
       this.#moved.add(sid);
       return { engine: { sid, protocol: session.protocol, frames }, ...rest };
     } catch (error) {
-      const last = session.lastWords();
-      if (last) return { engine: { sid, protocol: session.protocol, frames: last.frames }, ended: last.farewell };
+      const ended = session.lastWords();
+      if (ended) return ended;
       session.lost();
       throw error;
     }

@@ -13,7 +13,7 @@ import type { Data } from "../types.ts";
 import { EngineFault, OK, refusalAnswer } from "./answers.ts";
 import type { EngineSettings, EngineSocket, TransportName } from "./engine.ts";
 import type { Beating, Heartbeat } from "./heartbeat.ts";
-import type { EngineAnswer, EngineProtocol } from "./orders.ts";
+import type { EndedSession, EngineAnswer, EngineProtocol } from "./orders.ts";
 import { CLOSE, NOOP, Polling, Release } from "./polling.ts";
 
 /** How long the last word of a session waits for a GET, in milliseconds. */
@@ -221,13 +221,14 @@ export class EngineSession implements EngineSocket, CarrierEvents, Beating {
     }
   }
 
-  /** What its client is still to get, of one that was closed on its way to another edge; nothing is left of it then. */
-  lastWords(): { readonly frames: readonly Data[]; readonly farewell: Farewell } | undefined {
-    const farewell = this.#farewell;
-    if (!this.#polling || !farewell || this.#state !== "closing") return undefined;
+  /** What its client is still to get, of one that was closed before it has left this edge; nothing is left of it then. */
+  lastWords(): EndedSession | undefined {
+    const ended = this.#farewell;
+    if (!this.#polling || !ended || this.#state !== "closing") return undefined;
+    const { sid, protocol } = this;
     const frames = this.#polling.take();
-    this.#finish(farewell.code, farewell.reason, true);
-    return { frames, farewell };
+    this.#finish(ended.code, ended.reason, true);
+    return { engine: { sid, protocol, frames }, ended };
   }
 
   /** Who polled is gone. */

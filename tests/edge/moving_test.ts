@@ -86,6 +86,16 @@ Deno.test("a session that moves says nothing: no word to its client, no other us
   for (const { log } of [one, two]) assert(!log.events.some(({ event }) => /fault/.test(event)));
 });
 
+Deno.test("a session that has moved is said to hear what it heard, before its new edge does", async () => {
+  const { stage, one, two } = open();
+  await using _ = stage;
+  const client = await mover(one, ["a", "b"]);
+  await client.move(two);
+  assertEquals([client.session.channels, client.session.info(2).channels], [[], ["a", "b"]]);
+  await until(() => client.session.channels.length === 2);
+  assertEquals(client.session.info(2).channels, ["a", "b"]);
+});
+
 Deno.test("Edge.receive() ends a session with its token, and closes one whose login has ended meanwhile", async () => {
   const { stage, one, two } = open({ config: { dev: false, publicChannels: ["a"], tokenSecret: [TOKEN_SECRET] } });
   await using _ = stage;
