@@ -4,7 +4,7 @@
  * @module
  */
 
-export { type ApiKey, parseApiKey, parseListenAddress } from "./config/forms.ts";
+export { type ApiKey, parseApiKey, parseListenAddress, urlHost } from "./config/forms.ts";
 export { type ChannelRule, type ChannelSettings, parseRule, type Presence, type Who } from "./config/rule.ts";
 export { defaultConfig, loadConfig, resolveConfig, type Resolved } from "./config/load.ts";
 export { compareConfigs, type ConfigChange } from "./config/changes.ts";

@@ -5,7 +5,7 @@
  */
 import { createHmac } from "node:crypto";
 import { Worker } from "node:worker_threads";
-import { compareConfigs, type Config, type ConfigChange, parseApiKey, parseListenAddress } from "./config.ts";
+import { compareConfigs, type Config, type ConfigChange, parseApiKey, parseListenAddress, urlHost } from "./config.ts";
 import { AddressError } from "./supervisor/address_error.ts";
 import { AdminFeed } from "./supervisor/admin_feed.ts";
 import { GongError } from "./errors.ts";
@@ -126,11 +126,6 @@ function release({ clients, admin }: Claims): void {
 
 function readTls({ cert, key }: Config): WorkerData["tls"] {
   return cert ? { cert: Deno.readTextFileSync(cert), key: Deno.readTextFileSync(key) } : undefined;
-}
-
-function urlHost(host: string): string {
-  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
-  return host.includes(":") ? `[${host}]` : host;
 }
 
 function createEdgeWorker(workerData: WorkerData): Worker {

@@ -83,11 +83,11 @@ async function main(data: WorkerData, port: Port): Promise<void> {
   });
   let level = config.logLevel;
   Object.assign(methods, edge.methods(), {
-    reconfigure({ config: { logLevel, ...rest }, tokenKeys, withdrawn }: ReconfigureOrder) {
-      auth.replace(createVerdicts({ ...rest, logLevel }, tokenKeys));
+    reconfigure({ config: changed, tokenKeys, withdrawn }: ReconfigureOrder) {
+      auth.replace(createVerdicts(changed, tokenKeys));
       edge.judgeAll(withdrawn);
-      if (logLevel === level) return;
-      level = logLevel;
+      if (changed.logLevel === level) return;
+      level = changed.logLevel;
       configureLog({ level, format: config.logFormat, terminal: data.terminal }).catch((error) =>
         onFault(error, "log")
       );

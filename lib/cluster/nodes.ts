@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseListenAddress, urlHost } from "../config.ts";
 import { GongError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -74,11 +75,6 @@ export class Nodes implements Peers {
     return [...this.#members.keys()];
   }
 
-  /** Everybody who has a lease, this node too. */
-  get members(): readonly Member[] {
-    return [...this.#self ? [this.#self] : [], ...this.#members.values()];
-  }
-
   /**
    * Listens, takes a number and finds the others.
    *
@@ -93,10 +89,9 @@ export class Nodes implements Peers {
       onFault: (error, method) => log.error("node.fault", { method, error: String(error) }),
       onAsked: (outcome) => metrics.count("gong_node_requests_total", { outcome }),
     });
-    const { hostname, port } = new URL(`http://${listen}`);
+    const { host: hostname, port } = parseListenAddress(listen);
     this.#server = Deno.serve({
-      hostname: hostname.replace(/^\[|\]$/g, ""),
-      port: Number(port),
+      ...{ hostname, port },
       onListen: () => {},
       onError: () => new Response(null, { status: 500 }),
     }, (request) => asking.serve(request));
@@ -201,9 +196,4 @@ export class Nodes implements Peers {
     this.#silent.add(node);
     this.#options.log.warning("node.silent", { node, address, error: String(cause) });
   }
-}
-
-function urlHost(hostname: string): string {
-  if (hostname === "0.0.0.0" || hostname === "::") return "127.0.0.1";
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }

@@ -211,6 +211,12 @@ export function parseListenAddress(text: string): { readonly host: string; reado
   return { host: text.slice(0, end).replace(/^\[(.*)\]$/, "$1"), port: Number(text.slice(end + 1)) };
 }
 
+/** The host that such an address is reached at from this machine, as a URL has it. */
+export function urlHost(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
 /** What keys of Redis begin with; braces have a meaning of their own there. */
 export function toKeyPrefix(text: string): string {
   if (/^[!-z]{1,64}$/.test(text) && !/["'*,?@[\\\]]/.test(text)) return text;

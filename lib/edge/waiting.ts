@@ -63,7 +63,7 @@ export class WaitingRoom {
   /** @throws {GongError} `overloaded` when no more may wait, `too_many` when no more of the address */
   check(address: string): void {
     if (this.#waiting.size >= MOST) {
-      throw new GongError("overloaded", "Too many tokens are being checked.", { retryAfter: RETURN });
+      throw new GongError("overloaded", "Too many tokens are being checked.", { retryAfter: 1 });
     }
     if (this.#byAddress.of(address) >= MOST_OF_ONE) {
       throw new GongError("too_many", "Too many tokens from this address are being checked.", { retryAfter: 1 });
@@ -87,7 +87,7 @@ export class WaitingRoom {
   /** Refuses them all: the edge is about to end. */
   close(): void {
     for (const waiting of [...this.#waiting]) {
-      waiting.refuse(new GongError("going_away", undefined, { retryAfter: 1 }));
+      waiting.refuse(new GongError("going_away", undefined, { retryAfter: RETURN }));
     }
   }
 }
