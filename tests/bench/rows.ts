@@ -7,6 +7,7 @@ import type { Row } from "./row.ts";
 import { BROKER_ROWS } from "./broker_rows.ts";
 import { HTTP_ROWS } from "./http_rows.ts";
 import { REDIS_ROWS } from "./redis_rows.ts";
+import { SCALE_ROWS } from "./scale_rows.ts";
 import { SOCKETIO_ROWS } from "./socketio_rows.ts";
 import { STOMP_ROWS } from "./stomp_rows.ts";
 import { TECHNIQUES_ROW } from "./techniques_row.ts";
@@ -22,5 +23,6 @@ export const ROWS: readonly Row[] = [
   ...HTTP_ROWS,
   ...BROKER_ROWS,
   ...REDIS_ROWS,
+  ...SCALE_ROWS,
   TECHNIQUES_ROW,
 ];
