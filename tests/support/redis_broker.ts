@@ -47,10 +47,17 @@ export function text(channel: string, data: string): Draft {
 /** What goes to `publish` in Redis as arguments, for drafts of one channel that is kept as is the default. */
 export function publishArguments(
   drafts: readonly Draft[],
+  options?: UnannouncedOptions,
+): (string | Uint8Array)[] {
+  return payloadArguments(drafts.map(encodePayload), options);
+}
+
+function payloadArguments(
+  payloads: readonly Uint8Array[],
   { kept = 1000, ttl = "" }: UnannouncedOptions = {},
 ): (string | Uint8Array)[] {
   const head = ["0", "1", "0", "0", "0", "candidate", "", "0", String(kept), String(1 << 20), "600000"];
-  return [...head, ...drafts.flatMap((draft) => ["1", "0", "", "300", ttl, encodePayload(draft)])];
+  return [...head, ...payloads.flatMap((payload) => ["1", "0", "", "300", ttl, payload])];
 }
 
 /** How {@linkcode publishUnannounced} publishes. */
@@ -70,6 +77,13 @@ export async function publishUnannounced(
 ): Promise<void> {
   const keys = [`gong:{${channel}}:m`, `gong:{${channel}}:s`, `elsewhere:{${channel}}`];
   const args = publishArguments(data.map((one) => text(channel, one)), options);
+  await redis.command("FCALL", functionName("publish"), "3", ...keys, ...args.map((arg) => Buffer.from(arg)));
+}
+
+/** Publishes as a node of another release does, or whoever else: anything in place of a message. */
+export async function publishPayload(redis: Redis, channel: string, payload: Buffer): Promise<void> {
+  const keys = [`gong:{${channel}}:m`, `gong:{${channel}}:s`, `gong:{${channel}}`];
+  const args = payloadArguments([payload]);
   await redis.command("FCALL", functionName("publish"), "3", ...keys, ...args.map((arg) => Buffer.from(arg)));
 }
 

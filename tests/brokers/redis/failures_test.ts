@@ -1,7 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Position, Publication } from "../../../lib/types.ts";
+import { Buffer } from "node:buffer";
+import { queueChannel } from "../../../lib/reserved.ts";
+import type { Draft, Position, Publication } from "../../../lib/types.ts";
 import { redisTest, startRedis } from "../../support/redis.ts";
-import { heard, openNode, publishSurely, publishUnannounced, text } from "../../support/redis_broker.ts";
+import {
+  heard,
+  openNode,
+  publishPayload,
+  publishSurely,
+  publishUnannounced,
+  text,
+} from "../../support/redis_broker.ts";
 import { TcpProxy } from "../../support/tcp_proxy.ts";
 import { until } from "../../support/until.ts";
 
@@ -307,3 +316,59 @@ redisTest("what others put into channels and streams is told, and harms nobody",
   assertEquals(publications.map(({ data, expired }) => [data, expired === true]), [["", true], ["2", false]]);
   assert(one.faults.length >= lines.length, `${one.faults.length} faults`);
 });
+
+/** A payload with any head, as text, and any kind of data. */
+function payloadOf(head: unknown, kind = 0): Buffer {
+  const bytes = Buffer.from(typeof head === "string" ? head : JSON.stringify(head));
+  const fixed = Buffer.from([1, kind, 0, 0, 0, 0]);
+  fixed.writeUInt32LE(bytes.length, 2);
+  return Buffer.concat([fixed, bytes, Buffer.from("data")]);
+}
+
+redisTest("a message that is not what this release knows is a place, on its channel alone", async () => {
+  const contentType = "text/plain";
+  const heads: unknown[] = [
+    ...["", "{", "null", "7", '"text"', "[]", "{}"],
+    ...[null, 7, ["text/plain"]].map((contentType) => ({ contentType })),
+    ...["id", "event", "user", "from"].flatMap((name) => {
+      return [null, 7, true, ["a"], { a: "b" }].map((value) => ({ contentType, [name]: value }));
+    }),
+    ...[null, "a", 7, ["a"], { a: 7 }, { a: "b", c: null }, { a: { b: "c" } }].map((tags) => ({ contentType, tags })),
+    ...[null, false, "true", 1, {}].map((trace) => ({ contentType, trace })),
+  ];
+  const broken = [...heads.map((head) => payloadOf(head)), ...[2, 255].map((kind) => payloadOf({ contentType }, kind))];
+  await using redis = await startRedis();
+  await using one = await openNode(redis.url);
+  await Promise.all([one.broker.subscribe("a"), one.broker.subscribe("b")]);
+  for (const [index, payload] of broken.entries()) {
+    const faults = one.faults.length;
+    await publishPayload(redis, "b", payload);
+    const [own] = await one.broker.publish([text("a", `${index}`)]);
+    assertEquals((own as Position).offset, index + 1);
+    const place = (await heard(one, "b", index + 1)).at(-1)!;
+    assertEquals([place.offset, place.data, place.expired], [index + 1, "", true], payload.toString());
+    assert(one.faults.length > faults, "and it is told");
+  }
+  assertEquals(offsets(await heard(one, "a", broken.length)), range(1, broken.length));
+  // What a later release adds is passed over, and all that is known is taken.
+  const head = { contentType, id: "1", event: "e", user: "u", from: "f", tags: { a: "b" }, trace: true } as const;
+  const faults = one.faults.length;
+  await publishPayload(redis, "b", payloadOf({ ...head, later: [1], channel: "a" }));
+  const { epoch: _epoch, time: _time, ...last } = (await heard(one, "b", broken.length + 1)).at(-1)!;
+  assertEquals(last, { ...head, channel: "b", offset: broken.length + 1, data: "data" });
+  assertEquals(one.faults.length, faults);
+  const { publications } = await one.broker.read("b", { last: 100 });
+  assertEquals(publications.map(({ expired }) => expired), [...broken.map(() => true as const), undefined]);
+});
+
+redisTest(
+  "a message in a queue that is not what this release knows is given to nobody, and what follows is",
+  async () => {
+    await using redis = await startRedis();
+    await using one = await openNode(redis.url);
+    const foreign = { ...text(queueChannel("a"), "1"), event: 7 } as unknown as Draft;
+    await one.broker.publish([foreign, text(queueChannel("a"), "2")]);
+    assertEquals((await one.broker.claim("a", {})).map(({ offset, data }) => [offset, data]), [[2, "2"]]);
+    assertEquals([one.faults.length, one.broker.stats().queues.messages], [1, 2]);
+  },
+);
