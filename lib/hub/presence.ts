@@ -37,6 +37,8 @@ class Room {
   count = 0;
   /** In the order of joining; some are empty. */
   #places: Place[] = [];
+  /** Those that began before others that were there already, in no order: they come to their places when somebody looks. */
+  #late: Place[] = [];
 
   constructor(channel: string) {
     this.channel = channel;
@@ -48,7 +50,7 @@ class Room {
     const last = this.#places.at(-1);
     // What another node tells of may have begun before what is here.
     if (!last || isBehind(place, last)) this.#places.push(place);
-    else this.#places.splice(this.#indexAfter(place), 0, place);
+    else this.#late.push(place);
     this.count++;
     this.#countUser(present.user, 1);
     return place;
@@ -59,7 +61,9 @@ class Room {
     this.count--;
     place.present = undefined;
     // Not each one that goes moves all who came later.
-    if (this.#places.length > 2 * this.count + SPARE) this.#places = this.#places.filter(({ present }) => present);
+    if (this.#places.length + this.#late.length <= 2 * this.count + SPARE) return;
+    this.#places = this.#places.filter(({ present }) => present);
+    this.#late = this.#late.filter(({ present }) => present);
   }
 
   show(place: Place, present: Present): void {
@@ -71,6 +75,7 @@ class Room {
   page(limit: number, after: Rank | undefined): PresencePage {
     const page = { count: this.count, users: this.users.size, present: [] as Present[] };
     if (limit === 0) return page;
+    this.#order();
     let last: Rank | undefined;
     for (let index = after ? this.#indexAfter(after) : 0; index < this.#places.length; index++) {
       const place = this.#places[index]!;
@@ -80,6 +85,15 @@ class Room {
       last = place;
     }
     return page;
+  }
+
+  /** Only those behind the first of the late ones move, however many they are. */
+  #order(): void {
+    const late = this.#late.sort(compare);
+    if (!late[0]) return;
+    this.#late = [];
+    const behind = this.#places.splice(this.#indexAfter(late[0]));
+    for (const place of late.concat(behind).sort(compare)) this.#places.push(place);
   }
 
   #indexAfter(rank: Rank): number {
@@ -194,7 +208,11 @@ export class Presence {
 
 /** Whether the one comes after the other. */
 function isBehind(one: Rank, other: Rank): boolean {
-  return one.at > other.at || one.at === other.at && one.session > other.session;
+  return compare(one, other) > 0;
+}
+
+function compare(one: Rank, other: Rank): number {
+  return one.at - other.at || Number(one.session > other.session) - Number(one.session < other.session);
 }
 
 function toToken({ at, session }: Rank): string {

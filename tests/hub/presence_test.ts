@@ -28,6 +28,46 @@ Deno.test("Presence.page() pages in the order of joining, whoever leaves and com
   assertEquals([second.count, idsOf(second.present), second.next], [51, expected, undefined]);
 });
 
+Deno.test("Presence.page() has whoever joined elsewhere where they belong, whenever they are told of and asked for", () => {
+  const { int } = seeded(1);
+  const presence = new Presence();
+  /** Sessions, and when they joined. */
+  const there = new Map<Admitted, number>();
+  const join = (id: string, at: number) => {
+    const session = admitted(id, `u${int(50)}`);
+    presence.join(session, "a", { since: at, at });
+    there.set(session, at);
+  };
+  const inOrder = () => {
+    return [...there].sort(([one, first], [other, second]) => first - second || (one.id > other.id ? 1 : -1));
+  };
+  for (let step = 0; step < 5000; step++) {
+    // There are times when more go than come, until nobody is left.
+    const leaving = step % 1000 < 600 ? 20 : 90;
+    const dice = int(100);
+    const session = [...there.keys()][int(there.size)];
+    if (dice >= leaving && dice < 98) join(`${int(9)}-${step}`, 1 + int(400));
+    if (dice < leaving && session) {
+      presence.leave(session, "a");
+      there.delete(session);
+    }
+    if (dice < 98) continue;
+    const expected = inOrder();
+    const limit = 1 + int(40);
+    const { count, users, present, next } = presence.page("a", { limit });
+    assertEquals([count, users], [there.size, new Set(expected.map(([{ user }]) => user)).size]);
+    assertEquals(idsOf(present), expected.slice(0, limit).map(([{ id }]) => id));
+    assertEquals(next !== undefined, there.size > limit);
+    if (next === undefined) continue;
+    // Of two who are told of before the next page is asked for, it has the one who is behind the first page.
+    const [last, at] = expected[limit - 1]!;
+    join(`${last.id}-before-${step}`, at - 1);
+    join(`${last.id}-behind-${step}`, at);
+    const rest = inOrder().slice(limit + 1).map(([{ id }]) => id);
+    assertEquals(idsOf(presence.page("a", { limit: 10_000, after: next }).present), rest);
+  }
+});
+
 Deno.test("Presence.page() has no next where nobody follows, and only counts with limit 0", () => {
   const presence = new Presence({ now: () => 7 });
   const last = admitted("1-c", "43");
