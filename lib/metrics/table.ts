@@ -33,8 +33,12 @@ export const METRICS = Object.freeze({
     "sum",
     "Clients of Socket.IO whose WebSocket was accepted by another isolate than their polls, and that went on there.",
   ),
-  gong_users: metric("gauge", "max", "Distinct users connected now."),
-  gong_present: metric("gauge", "max", "Sessions on channels with presence, once a channel."),
+  gong_users: metric("gauge", "max", "Distinct users connected now, to all nodes: over nodes take the max."),
+  gong_present: metric(
+    "gauge",
+    "max",
+    "Sessions on channels with presence, once a channel, of all nodes: over nodes take the max.",
+  ),
   gong_refused_total: metric("counter", "sum", "Requests and handshakes refused.", "reason"),
   gong_tokens_refused_total: metric(
     "counter",
