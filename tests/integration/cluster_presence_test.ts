@@ -12,10 +12,12 @@ import { redisTest } from "../support/redis.ts";
 import { until } from "../support/until.ts";
 
 const LEASE = 4;
+/** How long a node may take to answer, in milliseconds: one that stands still never does. */
+const PATIENCE = 10_000;
 const ARGS = ["--rule", "room:* presence=joins", "--lease", `${LEASE}`];
 
 async function ask({ url }: Gong, path: string): Promise<Line> {
-  return await (await fetch(`${url}${path}`)).json();
+  return await (await fetch(`${url}${path}`, { signal: AbortSignal.timeout(PATIENCE) })).json();
 }
 
 /** Resolves when these nodes say that exactly these are there. */
@@ -125,10 +127,11 @@ redisTest(
     await untilPresent(cluster.nodes, [...here, ...there]);
     await untilTold(one, "joined", each([...here, ...there], 1));
     for (const times of [1, 2]) {
-      two.signal("SIGSTOP");
-      await untilPresent([one, three], here);
-      await untilTold(three, "left", each(there, times));
-      two.signal("SIGCONT");
+      {
+        using _paused = two.pause();
+        await untilPresent([one, three], here);
+        await untilTold(three, "left", each(there, times));
+      }
       await untilPresent(cluster.nodes, [...here, ...there]);
       await untilTold(one, "joined", { ...each(here, 1), ...each(there, 1 + times) });
       for (const node of [one, three]) await untilNodes(node, 3);
@@ -136,6 +139,51 @@ redisTest(
     for (const client of clients) assertEquals(Object.keys(await client.command({ ping: {} })), ["ok"]);
   },
 );
+
+/** What becomes of the lease of a node that stands still, and may be all that Redis knows of nodes. */
+const LOSSES: Record<string, (cluster: Cluster, node: number) => Promise<unknown>> = {
+  "taken from it": async ({ redis }, node) => {
+    await redis.command("ZREM", "gong:{$nodes}", `${node}`);
+    await redis.command("HDEL", "gong:{$nodes}:i", `${node}`);
+  },
+  "over": ({ redis }, node) => redis.command("ZADD", "gong:{$nodes}", "XX", "1", `${node}`),
+  "lost with those of all others": ({ redis }) => {
+    return redis.command("DEL", "gong:{$nodes}", "gong:{$nodes}:i", "gong:{$nodes}:n");
+  },
+};
+
+for (const [loss, lose] of Object.entries(LOSSES)) {
+  redisTest(`a node whose lease was ${loss} takes it up again: all see who is there, and nobody else`, async () => {
+    await using stack = new AsyncDisposableStack();
+    const cluster = stack.use(await startCluster({ nodes: 3, args: ARGS }));
+    const [one, two, three] = cluster.nodes as [Gong, Gong, Gong];
+    const [stays, goes] = await fill(stack, one, 2) as [Commander, Commander];
+    const [remains, leaves, ends] = await fill(stack, two, 3) as [Commander, Commander, Commander];
+    await untilPresent(cluster.nodes, sessionsOf([stays, goes, remains, leaves, ends]));
+    const { node } = JSON.parse(await two.line(/"node.joined"/));
+    const gone: Promise<unknown>[] = [];
+    let comes: Commander;
+    {
+      using _paused = two.pause();
+      await lose(cluster, node);
+      await untilPresent([one, three], sessionsOf([stays, goes]));
+      // Of what happens meanwhile the node knows nothing, nor do the others of what happens to its clients.
+      await goes[Symbol.asyncDispose]();
+      [comes] = await fill(stack, three, 1) as [Commander];
+      gone.push(leaves.command({ unsubscribe: { channel: "room:1" } }), ends[Symbol.asyncDispose]());
+      await untilPresent([one, three], sessionsOf([stays, comes]));
+    }
+    await Promise.all(gone);
+    await untilPresent(cluster.nodes, sessionsOf([stays, comes, remains]));
+    for (const other of [one, three]) await untilNodes(other, 3);
+    for (const other of cluster.nodes) {
+      await until(async () => (await ask(other, "/api/users/ann")).count === 4);
+      assertEquals((await ask(other, "/api/stats")).gong_present, 3);
+    }
+    assertEquals(await cluster.redis.command("ZCARD", "gong:{$nodes}"), 3);
+    assertEquals(Object.keys(await remains.command({ ping: {} })), ["ok"]);
+  });
+}
 
 redisTest("a node that ends has told of everybody itself, and the others add nothing to it", async () => {
   await using stack = new AsyncDisposableStack();

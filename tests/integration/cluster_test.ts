@@ -119,9 +119,10 @@ redisTest("a node that stood still for longer than its lease is one of them agai
   const [one, two] = cluster.nodes as [Gong, Gong];
   await using client = await Commander.open(two, "channel=room:1&user=bob");
   await until(async () => (await presenceOf(one, "room:1")).count === 1);
-  two.signal("SIGSTOP");
-  await until(async () => (await presenceOf(one, "room:1")).count === 0);
-  two.signal("SIGCONT");
+  {
+    using _paused = two.pause();
+    await until(async () => (await presenceOf(one, "room:1")).count === 0);
+  }
   await untilNodes(one, 2);
   await until(async () => (await presenceOf(one, "room:1")).count === 1);
   const { ok } = await client.command({ publish: { channel: "room:1", data: "still here" } });

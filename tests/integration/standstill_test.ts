@@ -16,9 +16,10 @@ Deno.test("a server that stood still goes on, and takes nobody for silent who ha
   await using silent = await connectStomp(gong, BEATS);
   const beats = setInterval(() => beating.raw("\n"), 200);
   try {
-    gong.signal("SIGSTOP");
-    await delay(STANDSTILL);
-    gong.signal("SIGCONT");
+    {
+      using _paused = gong.pause();
+      await delay(STANDSTILL);
+    }
     // Whoever was judged right after it, and whoever is later.
     assertEquals((await silent.fails()).closed.code, 4408);
     await using later = await connectStomp(gong, BEATS);

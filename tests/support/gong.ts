@@ -50,6 +50,8 @@ export interface Gong extends AsyncDisposable {
   /** The first line of output, printed or to come, that matches; rejects after 20 s or at the end of the output. */
   line(matches: RegExp | ((line: string) => boolean), within?: number): Promise<string>;
   signal(signal: Deno.Signal): void;
+  /** It stands still until this is disposed of: what waits for its answers, as clients that close, would not end before. */
+  pause(): Disposable;
   /** SIGTERM, then the exit code. */
   stop(): Promise<number>;
   /** SIGKILL. */
@@ -142,12 +144,16 @@ export async function startGong(args: readonly string[] = [], options: GongOptio
     return status.code;
   });
 
-  async function end(signal: Deno.Signal): Promise<number> {
+  function kill(signal: Deno.Signal): void {
     try {
       child.kill(signal);
     } catch {
       // Already ended.
     }
+  }
+
+  async function end(signal: Deno.Signal): Promise<number> {
+    kill(signal);
     return await finished;
   }
 
@@ -171,6 +177,10 @@ export async function startGong(args: readonly string[] = [], options: GongOptio
     output: () => printed.text(),
     line: (matches, within) => printed.find(matches, within),
     signal: (signal) => child.kill(signal),
+    pause() {
+      child.kill("SIGSTOP");
+      return { [Symbol.dispose]: () => kill("SIGCONT") };
+    },
     stop: () => end("SIGTERM"),
     async kill() {
       await end("SIGKILL");
