@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { metricOf, METRICS } from "../../lib/metrics/table.ts";
-import { findProgram, programTest } from "../support/front.ts";
+import { findProgram, programTest } from "../support/programs.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const ALERTS = await Deno.readTextFile(new URL("deploy/alerts.yml", ROOT));

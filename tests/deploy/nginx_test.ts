@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { SessionInfo } from "../../lib/types.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
-import { AUTHORITY, findProgram, type Front } from "../support/front.ts";
+import { AUTHORITY, type Front } from "../support/front.ts";
+import { findProgram } from "../support/programs.ts";
 import { nginxTest, startNginx, testNginx } from "../support/nginx.ts";
 import { publish } from "../support/publish.ts";
 import { connectSocket } from "../support/socketio/client.ts";

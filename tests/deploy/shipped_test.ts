@@ -3,7 +3,7 @@ import { createClient } from "@redis/client";
 import { OPTIONS } from "../../lib/config/options.ts";
 import { connect } from "../support/client.ts";
 import { startCluster } from "../support/cluster.ts";
-import { findProgram } from "../support/front.ts";
+import { findProgram } from "../support/programs.ts";
 import { publish } from "../support/publish.ts";
 import { redisTest, startRedis } from "../support/redis.ts";
 

@@ -117,6 +117,11 @@ class Net {
     return { epoch: "e", offset: this.published.length };
   }
 
+  /** Has all nodes publish now who has come and gone. */
+  async flush(): Promise<void> {
+    for (const { roster } of this.nodes.values()) await roster.flush();
+  }
+
   close(): void {
     for (const node of this.nodes.values()) {
       node.mirror.close();
@@ -207,7 +212,7 @@ Deno.test("Mirror: who leaves with a node is told of once, and who was only slow
     node!.roster.present(1, { session: id, channel: "told", isThere: true });
   }
   await net.clock.pass(1000);
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await net.flush();
   const told = () => net.published.map(({ data }) => JSON.parse(String(data)));
   const names = (entries: { session: string }[]) => entries.map(({ session }) => session).sort();
   assertEquals(names(told().flatMap(({ joined }) => joined)), ["1-a", "1-b", "2-a"]);
@@ -219,7 +224,7 @@ Deno.test("Mirror: who leaves with a node is told of once, and who was only slow
   three!.roster.releaseNode(two!.number);
   two!.mirror.returned();
   await net.clock.pass(1000);
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await net.flush();
   assertEquals(told().map(({ left, joined }) => [names(left), names(joined)]), [[["2-a"], []], [[], ["2-a"]]]);
   net.published.length = 1;
   net.kill(two!);

@@ -4,6 +4,7 @@
  * @module
  */
 import { assert } from "@std/assert";
+import { findProgram } from "./programs.ts";
 import { until } from "./until.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -21,23 +22,6 @@ export interface Front extends AsyncDisposable {
   readonly port: number;
   /** What it has logged so far, of all kinds. */
   log(): Promise<string>;
-}
-
-/** A test that needs a program of the machine. Where there is none it is skipped, but not in CI, where that is a failure. */
-export function programTest(program: string, name: string, run: () => Promise<void>): void {
-  Deno.test({ name, ignore: findProgram(program) === undefined && Deno.env.get("CI") === undefined, fn: run });
-}
-
-/** Path of a program, those for the operator included. */
-export function findProgram(program: string): string | undefined {
-  const folders = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
-  return folders.map((folder) => `${folder}/${program}`).find((path) => {
-    try {
-      return Deno.statSync(path).isFile;
-    } catch {
-      return false;
-    }
-  });
 }
 
 /**

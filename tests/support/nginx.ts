@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { adaptFile, CERTIFICATE, findProgram, freePort, type Front, programTest, startFront } from "./front.ts";
+import { adaptFile, CERTIFICATE, freePort, type Front, startFront } from "./front.ts";
+import { findProgram, programTest } from "./programs.ts";
 
 /** A test that needs nginx. */
 export function nginxTest(name: string, run: () => Promise<void>): void {

@@ -6,6 +6,7 @@
 import type { Buffer } from "node:buffer";
 import { createClient } from "@redis/client";
 import { Lines } from "./lines.ts";
+import { needsProgram } from "./programs.ts";
 
 /** Settings of {@linkcode startRedis}. */
 export interface RedisOptions {
@@ -41,19 +42,8 @@ export interface Redis extends AsyncDisposable {
 
 const PROGRAM = "redis-server";
 
-/** Whether this machine has Redis. */
-function hasRedis(): boolean {
-  return (Deno.env.get("PATH") ?? "").split(":").some((folder) => {
-    try {
-      return Deno.statSync(`${folder}/${PROGRAM}`).isFile;
-    } catch {
-      return false;
-    }
-  });
-}
-
-/** Where there is no Redis, tests that need it are skipped, but not in CI, where that is a failure. */
-export const NEEDS_REDIS = { ignore: !hasRedis() && Deno.env.get("CI") === undefined };
+/** What a test needs that is none of {@linkcode redisTest}. */
+export const NEEDS_REDIS = needsProgram(PROGRAM);
 
 /** A test that needs Redis. */
 export function redisTest(name: string, run: () => Promise<void>): void {
