@@ -4,6 +4,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { setTimeout as delay } from "node:timers/promises";
 import { createClient, RESP_TYPES } from "@redis/client";
 
 /** What a {@linkcode RedisClient} is made with. */
@@ -25,6 +26,8 @@ const FIRST_RETRY = 50;
 const LAST_RETRY = 1000;
 /** How often a connection is asked whether it is there, in milliseconds. */
 const PROBE = 1000;
+/** How often it is asked again for what it refuses when it has just been connected to, in milliseconds. */
+const ASK_AGAIN = 200;
 /** How many times `wait` it may stand still until it is made anew. */
 const GIVE_UP = 5;
 
@@ -40,6 +43,8 @@ export class RedisClient {
   #reason: string | undefined = "it is not connected yet";
   #probe: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
+  /** Since it was last connected to, Redis takes commands, and it is subscribed to all that it has to be. */
+  #isPrepared = false;
   #lastError = "";
   /** Those who wait for it to be there. */
   readonly #waiting = new Set<() => void>();
@@ -51,6 +56,7 @@ export class RedisClient {
   }
 
   #create(url: string) {
+    this.#isPrepared = false;
     const { ca, wait, onReady } = this.#options;
     const client = createClient({
       url,
@@ -80,24 +86,41 @@ export class RedisClient {
     client.on("error", greeted);
     client.on("end", greeted);
     let isNew = true;
+    let connections = 0;
     client.on("ready", async () => {
       greeted();
-      try {
-        // What it was subscribed to itself it is again already.
-        if (isNew && this.#listeners.size > 0) await client.sSubscribe([...this.#listeners.keys()], this.#hear, true);
-        isNew = false;
-        const strays = [...this.#strays].filter((channel) => !this.#listeners.has(channel));
-        this.#strays.clear();
-        if (strays.length > 0) await client.sUnsubscribe(strays);
-      } catch {
-        // It is gone again, and comes back.
-        return;
-      }
-      if (client !== this.#client) return;
+      const connection = ++connections;
+      const isOver = () => client !== this.#client || connection !== connections || !client.isReady;
+      this.#isPrepared = false;
+      while (!isOver() && !await this.#prepare(isNew)) await delay(ASK_AGAIN);
+      if (isOver()) return;
+      isNew = false;
+      this.#isPrepared = true;
       this.#away(undefined);
       onReady();
     });
     return client;
+  }
+
+  /** Whether it can be used; else it is gone again, or refuses what it may take later, as while Redis is loading. */
+  async #prepare(isNew: boolean): Promise<boolean> {
+    const client = this.#client;
+    try {
+      await client.sendCommand(["PING"]).catch((error: Error) => {
+        // Not everybody has the right to ask that.
+        if (!isReply(error) || error.message.startsWith("LOADING")) throw error;
+      });
+      // What it was subscribed to itself it is again already.
+      if (isNew && this.#listeners.size > 0) await client.sSubscribe([...this.#listeners.keys()], this.#hear, true);
+      const strays = [...this.#strays].filter((channel) => !this.#listeners.has(channel));
+      this.#strays.clear();
+      if (strays.length > 0) await client.sUnsubscribe(strays);
+      return true;
+    } catch (error) {
+      const { message } = error as Error;
+      if (client === this.#client && isReply(error as Error)) this.#away(this.#lastError = message);
+      return false;
+    }
   }
 
   /** Why it cannot be used, if it cannot. */
@@ -121,15 +144,18 @@ export class RedisClient {
     const client = this.#client;
     client.on("error", fail);
     const timer = setTimeout(() => reject(new Error(this.#lastError || "it does not answer")), patience);
+    const there = Promise.withResolvers<void>();
+    this.#waiting.add(there.resolve);
     try {
       const connected = client.connect();
       connected.catch(() => {});
-      await Promise.race([connected, promise]);
+      await Promise.race([Promise.all([connected, there.promise]), promise]);
     } catch (error) {
       this.close();
       throw error;
     } finally {
       clearTimeout(timer);
+      this.#waiting.delete(there.resolve);
       client.off("error", fail);
     }
     this.#watch();
@@ -240,7 +266,7 @@ export class RedisClient {
   }
 
   #back(): void {
-    if (this.#client.isReady) this.#away(undefined);
+    if (this.#client.isReady && this.#isPrepared) this.#away(undefined);
   }
 
   #away(reason: string | undefined): void {

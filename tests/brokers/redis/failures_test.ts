@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { queueChannel } from "../../../lib/reserved.ts";
 import type { Draft, Position, Publication } from "../../../lib/types.ts";
-import { redisTest, startRedis } from "../../support/redis.ts";
+import { type Redis, redisTest, startRedis } from "../../support/redis.ts";
 import {
   heard,
   openNode,
@@ -289,6 +289,81 @@ redisTest(
     assertEquals((await heard(node, "a", 2)).map(({ data }) => data), ["1", "2"]);
   },
 );
+
+/** How often Redis has refused to do the command, without looking at it. */
+async function refusals(redis: Redis, command: string): Promise<number> {
+  const stats = String(await redis.command("INFO", "commandstats").catch(() => ""));
+  return Number(new RegExp(`cmdstat_${command}:.*rejected_calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+}
+
+redisTest("Redis that is loading is away, and everything goes on when it has done so", async () => {
+  const redis = await startRedis({ dir: await Deno.makeTempDir(), args: ["--rdbcompression", "no"] });
+  try {
+    // Whatever is not asked for when Redis is back is not asked for at all.
+    await using one = await openNode(redis.url, { silence: 60_000 });
+    await one.broker.subscribe("a");
+    await publishSurely(one.broker, { ...text("a", "1"), id: "1" });
+    const keys = range(1, 150).flatMap((n) => [`k${n}`, "x".repeat(2000)]);
+    await redis.command("MSET", ...keys);
+    await redis.command("SAVE");
+    await redis.kill();
+    await until(() => one.away.length > 0);
+    // A key takes 20 ms, and after each the clients are heard.
+    const slow = ["--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024"];
+    const starting = startRedis({ port: redis.port, dir: redis.dir, args: slow });
+    try {
+      await until(async () => await refusals(redis, "ping") > 3);
+      assertEquals(one.away.length, 1);
+      const [refused] = await one.broker.publish([text("a", "2")]);
+      assert(refused && "error" in refused && refused.error.code === "overloaded", JSON.stringify(refused));
+      assert(String(await redis.command("INFO", "persistence")).includes("loading:1"));
+      // Who starts meanwhile waits.
+      await using other = await openNode(redis.url);
+      await until(() => one.moved.includes("a"));
+      assertEquals(one.away.at(-1), undefined);
+      await publishSurely(other.broker, { ...text("a", "3"), id: "3" });
+      assertEquals((await heard(one, "a", 2)).map(({ data }) => data), ["1", "3"]);
+    } finally {
+      await (await starting).kill();
+    }
+  } finally {
+    await Deno.remove(redis.dir, { recursive: true });
+  }
+});
+
+for (const way of ["its own", "a new"] as const) {
+  redisTest(
+    `a node that may not listen any more on ${way} connection is away until it may, and misses nothing`,
+    async () => {
+      await using redis = await startRedis();
+      await redis.command("ACL", "SETUSER", "gong", "on", ">secret", "~*", "+@all", "&gong:*");
+      await using proxy = new TcpProxy(redis);
+      const url = proxy.url.replace("http://", "redis://gong:secret@");
+      await using node = await openNode(url, { brokerWait: 0.3, silence: 60_000 });
+      await using other = await openNode(redis.url);
+      await node.broker.subscribe("a");
+      await publishSurely(other.broker, { ...text("a", "1"), id: "1" });
+      await heard(node, "a", 1);
+      if (way === "a new") proxy.hold();
+      const { accepted } = proxy;
+      // Redis ends the connections of those who listen to what they may not.
+      await redis.command("ACL", "SETUSER", "gong", "resetchannels");
+      if (way === "a new") {
+        proxy.cut();
+        await until(() => proxy.accepted >= accepted + 4, () => `${proxy.accepted - accepted} connections`);
+        proxy.release();
+      }
+      await until(async () => await refusals(redis, "ssubscribe") > 3);
+      await publishSurely(node.broker, { ...text("a", "2"), id: "2" });
+      await publishSurely(other.broker, { ...text("a", "3"), id: "3" });
+      assert(node.away.at(-1) !== undefined, "it is said to be away");
+      await redis.command("ACL", "SETUSER", "gong", "&gong:*");
+      await until(() => node.away.at(-1) === undefined);
+      await publishSurely(other.broker, { ...text("a", "4"), id: "4" });
+      assertEquals((await heard(node, "a", 4)).map(({ data }) => data), ["1", "2", "3", "4"]);
+    },
+  );
+}
 
 redisTest("what others put into channels and streams is told, and harms nobody", async () => {
   await using redis = await startRedis();
