@@ -62,19 +62,23 @@ redisTest("nodes find each other, ask each other, and take leave", async () => {
   await using one = await join(redis);
   await using two = await join(redis);
   await using three = await join(redis);
-  assertEquals([one, two, three].map(({ nodes }) => nodes.node), [1, 2, 3]);
+  const [first, second, third] = [one, two, three].map(({ nodes }) => nodes.node) as [number, number, number];
+  assertEquals([second, third], [first + 1, first + 2]);
   await until(() => one.nodes.others.length === 2 && two.nodes.others.length === 2);
-  assertEquals(three.nodes.others, [1, 2]);
+  assertEquals(three.nodes.others, [first, second]);
   const answers = await one.nodes.askAll("totals", null);
-  assertEquals(answers.map(({ node, answer }) => [node, answer.connections]).sort(), [[2, 2], [3, 3]]);
-  assertEquals((await three.nodes.request(1, "totals", null)).connections, 1);
-  await assertRejects(() => three.nodes.request(9, "totals", null), GongError, "There is no such node.");
+  assertEquals(answers.map(({ node, answer }) => [node, answer.connections]).sort(([one], [two]) => one! - two!), [[
+    second,
+    second,
+  ], [third, third]]);
+  assertEquals((await three.nodes.request(first, "totals", null)).connections, first);
+  await assertRejects(() => three.nodes.request(third + 6, "totals", null), GongError, "There is no such node.");
   await two.nodes.close();
   // Not when they look the next time: they are told.
-  assertEquals([one.events.includes("gone 2"), three.events.includes("gone 2")], [true, true]);
+  assertEquals([one, three].map(({ events }) => events.includes(`gone ${second}`)), [true, true]);
   await using four = await join(redis);
-  assertEquals(four.nodes.node, 4, "no number is used twice");
-  assertEquals(one.events.filter((event) => event === "gone 3"), []);
+  assertEquals(four.nodes.node, third + 1, "no number is used twice");
+  assertEquals(one.events.filter((event) => event === `gone ${third}`), []);
 });
 
 redisTest(
@@ -90,7 +94,7 @@ redisTest(
     await until(() => one.events.includes(`gone ${node}`));
     // One that was only slow is there again, and is told that it was not.
     const { wasOver, members } = await membership!.renew({ node, ...member }, 0.75);
-    assertEquals([wasOver, members.map(({ node }) => node)], [true, [1, node]]);
+    assertEquals([wasOver, members.map(({ node }) => node)], [true, [one.nodes.node, node]]);
     assertEquals((await membership!.renew({ node, ...member }, 0.75)).wasOver, false);
     await until(() => one.events.filter((event) => event === `joined ${node}`).length === 2);
   },
@@ -110,8 +114,22 @@ redisTest("Redis is away, and comes back empty: nobody is taken for gone", async
   await until(() => all.every(({ events }) => events.includes("returned")));
   await until(async () => await again.command("ZCARD", "gong:{$nodes}") === 3);
   await using four = await join(again);
-  assertEquals(four.nodes.node, 4, "numbers go on behind those that are taken");
+  assertEquals(four.nodes.node, three.nodes.node + 1, "numbers go on behind those that are taken");
   for (const { events } of all) assertEquals(events.filter((event) => event.startsWith("gone")), []);
+});
+
+redisTest("no node has the number of one that Redis has lost, also when it joins first", async () => {
+  await using redis = await startRedis();
+  await using opened = await openNode(redis.url);
+  const membership = opened.broker.membership!;
+  const members: Member[] = [];
+  for (const run of ["one", "two", "three"]) {
+    const member = { address: "http://127.0.0.1:1", version: "1", run };
+    members.push({ node: await membership.join(member, 60), ...member });
+    await redis.command("FLUSHALL");
+  }
+  for (const member of members) await membership.renew(member, 60);
+  assertEquals((await membership.renew(members[0]!, 60)).members, members.toSorted((a, b) => a.node - b.node));
 });
 
 redisTest("a node that does not answer is left out, refused to who asks for it, and told of once", async () => {

@@ -6,6 +6,9 @@
 import type { Member, Membership } from "../../types.ts";
 import type { RedisConnection, Reply } from "./connection.ts";
 
+/** Numbers of nodes begin anywhere below it. */
+const FIRST = 2 ** 24;
+
 /** Leases that Redis keeps, by its own time. */
 export class RedisMembership implements Membership {
   readonly #connection: Pick<RedisConnection, "call" | "prefix">;
@@ -17,7 +20,9 @@ export class RedisMembership implements Membership {
   }
 
   async join(member: Omit<Member, "node">, seconds: number): Promise<number> {
-    return Number(await this.#call("join", [JSON.stringify(member), toMilliseconds(seconds)]));
+    const [chance] = crypto.getRandomValues(new Uint32Array(1));
+    const first = String(chance! % FIRST);
+    return Number(await this.#call("join", [JSON.stringify(member), toMilliseconds(seconds), first]));
   }
 
   async renew({ node, ...member }: Member, seconds: number): Promise<{ members: Member[]; wasOver: boolean }> {

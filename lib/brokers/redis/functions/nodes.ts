@@ -6,8 +6,10 @@
 
 /** KEYS are always the same: a sorted set of nodes by the end of their lease, a hash of what they say, the last number. */
 export const NODES = String.raw`
--- ARGV: what it says, length of the lease in milliseconds. Answers its number.
+-- ARGV: what it says, length of the lease in milliseconds, a number by chance. Answers its number.
 register('join', function(keys, args)
+  -- Where none is known, those of before may be taken by nodes that have not renewed since Redis has lost them.
+  redis.call('SET', keys[3], args[3], 'NX')
   local node = redis.call('INCR', keys[3])
   while redis.call('ZSCORE', keys[1], node) do node = redis.call('INCR', keys[3]) end
   redis.call('ZADD', keys[1], whole(now() + tonumber(args[2])), node)
