@@ -42,13 +42,15 @@ export async function startWatched(): Promise<Watched> {
   };
 }
 
-async function startSentinel(primary: Redis): Promise<Redis> {
+/** Starts one that watches; the lines are further settings of it, e.g. `requirepass secret`. */
+export async function startSentinel(primary: Redis, more: readonly string[] = []): Promise<Redis> {
   const dir = await Deno.makeTempDir({ prefix: "gong-sentinel-" });
   const config = `${dir}/sentinel.conf`;
   const lines = [
     `sentinel monitor ${NAME} 127.0.0.1 ${primary.port} 2`,
     `sentinel down-after-milliseconds ${NAME} 1000`,
     `sentinel failover-timeout ${NAME} 3000`,
+    ...more,
   ];
   await Deno.writeTextFile(config, `${lines.join("\n")}\n`);
   const sentinel = await startRedis({ config, dir });

@@ -288,13 +288,13 @@ function isReply(error: Error): boolean {
 }
 
 /** Whether to try again is of no use. */
-function isLasting(error: Error): boolean {
+export function isLasting(error: Error): boolean {
   return /^(WRONGPASS|NOAUTH|NOPERM|ERR )/.test(error.message) ||
     /certificate|UnknownIssuer|NotValidForName/i.test(explain(error));
 }
 
 /** An error of several attempts has no message of its own. */
-function explain(error: Error): string {
+export function explain(error: Error): string {
   const errors = error instanceof AggregateError ? error.errors : [];
   return error.message || String(errors.at(-1)?.message ?? error.name);
 }

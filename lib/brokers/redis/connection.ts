@@ -101,7 +101,9 @@ export class RedisConnection {
     } catch (error) {
       this.close();
       if (error instanceof BrokerSetupError) throw error;
-      const host = this.#address.hosts.map(({ host, port }) => `${host}:${port}`).join();
+      const primary = this.#sentinels?.primary;
+      const hosts = this.#address.hosts.map(({ host, port }) => `${host}:${port}`).join();
+      const host = primary === undefined ? hosts : new URL(primary).host;
       const cause = error instanceof GongError ? error.cause : error;
       throw new BrokerSetupError(`Redis at ${host}${explain(cause as Error)}`, { cause: error });
     }

@@ -5,6 +5,8 @@
  */
 import { createSentinel } from "@redis/client";
 import { type RedisAddress, urlOf } from "../../config/redis_address.ts";
+import { BrokerSetupError } from "../setup_error.ts";
+import { explain, isLasting } from "./client.ts";
 
 /** What {@linkcode Sentinels} are made with. */
 export interface SentinelsOptions {
@@ -29,6 +31,13 @@ export class Sentinels {
   readonly #address: RedisAddress;
   readonly #sentinel;
   #primary: string | undefined;
+  /** What the primary has said last when it could not be used, and a Sentinel when it could not be asked. */
+  #fault: Error | undefined;
+  #refusal: Error | undefined;
+  /** Sentinels in a row that have refused to be asked. */
+  #refusals = 0;
+  /** Ends the opening. */
+  #giveUp: (error: Error) => void = () => {};
 
   constructor(options: SentinelsOptions) {
     const { address, ca } = options;
@@ -45,9 +54,9 @@ export class Sentinels {
         ...password === "" ? {} : { password: decodeURIComponent(password) },
       },
       replicaPoolSize: 0,
+      passthroughClientErrorEvents: true,
     });
-    // What cannot be asked now is asked again; the connections to the primary itself say whether that is there.
-    this.#sentinel.on("error", () => {});
+    this.#sentinel.on("error", (error: unknown) => this.#note(error));
     this.#sentinel.on("topology-change", ({ type, node }: Change) => {
       if (type !== "MASTER_CHANGE" || !node) return;
       this.#primary = urlOf(address, node.host, node.port);
@@ -55,7 +64,40 @@ export class Sentinels {
     });
   }
 
-  /** Where the primary is; undefined when nobody has said so yet. */
+  /**
+   * Notes what cannot be asked. That it is asked again, and the connections to the primary itself say whether that is there:
+   * only while it is opened it may be of no use.
+   */
+  #note(error: unknown): void {
+    // The same of a Sentinel comes as a text too.
+    if (!(error instanceof Error)) return;
+    // Around what the primary has said the library puts an error of its own, and none around what a Sentinel has.
+    if (this.#primary !== undefined && error.cause instanceof Error) {
+      this.#fault = new Error(explain(error.cause));
+      if (isLasting(this.#fault)) this.#giveUp(this.#fault);
+      return;
+    }
+    if (!isLasting(error)) {
+      this.#refusals = 0;
+      return;
+    }
+    this.#refusal = error;
+    // One that is set up in another way than the others keeps nobody from asking those.
+    if (++this.#refusals >= this.#address.hosts.length) this.#giveUp(this.#refused(error));
+  }
+
+  #refused(error: Error): BrokerSetupError {
+    const hosts = this.#address.hosts.map(({ host, port }) => `${host}:${port}`).join();
+    return new BrokerSetupError(`the Sentinels at ${hosts}${complaint(explain(error))}`, { cause: error });
+  }
+
+  /** What there is to say when it has taken too long. */
+  #late(): Error {
+    if (this.#primary !== undefined) return this.#fault ?? new Error("it does not answer");
+    return this.#refusal ? this.#refused(this.#refusal) : new Error(NOBODY);
+  }
+
+  /** Where the primary is, or is thought to be; undefined when nobody has said so yet. */
   get primary(): string | undefined {
     return this.#primary;
   }
@@ -63,11 +105,13 @@ export class Sentinels {
   /**
    * @param patience in milliseconds
    * @returns where the primary is
-   * @throws {Error} when nobody says so in that time
+   * @throws {BrokerSetupError} when the Sentinels refuse to be asked
+   * @throws {Error} when nobody says so in that time, or what keeps {@linkcode primary} from being used
    */
   async open(patience: number): Promise<string> {
     const { promise, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error(NOBODY)), patience);
+    this.#giveUp = reject;
+    const timer = setTimeout(() => reject(this.#late()), patience);
     try {
       await Promise.race([this.#sentinel.connect(), promise]);
       const node = this.#sentinel.getMasterNode();
@@ -81,4 +125,11 @@ export class Sentinels {
   close(): void {
     if (this.#sentinel.isOpen) this.#sentinel.destroy();
   }
+}
+
+/** What is to be said of Sentinels that refuse to be asked. */
+function complaint(message: string): string {
+  if (message.startsWith("NOAUTH")) return " want a password";
+  if (message.startsWith("WRONGPASS")) return " do not take this user and password";
+  return `: ${message}`;
 }

@@ -1,8 +1,10 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createRedisBroker, type RedisBrokerOptions } from "../../../lib/brokers/redis.ts";
+import { BrokerSetupError } from "../../../lib/brokers/setup_error.ts";
 import type { Position } from "../../../lib/types.ts";
-import { redisTest } from "../../support/redis.ts";
+import { redisTest, startRedis } from "../../support/redis.ts";
 import { heard, openNode, publishSurely, text } from "../../support/redis_broker.ts";
-import { startWatched } from "../../support/redis_sentinel.ts";
+import { NAME, startSentinel, startWatched } from "../../support/redis_sentinel.ts";
 import { until } from "../../support/until.ts";
 
 redisTest(
@@ -41,3 +43,20 @@ redisTest(
     assertEquals(one.away.at(-1), undefined);
   },
 );
+
+/** Why it does not start. */
+async function reason(broker: string, options: Partial<RedisBrokerOptions> = {}): Promise<string> {
+  const opened = createRedisBroker(() => {}, { broker, brokerWait: 1, ...options });
+  return (await assertRejects(() => opened.start!(), BrokerSetupError)).message;
+}
+
+redisTest("under Sentinel a wrong password is said to be one, and of which server", async () => {
+  await using primary = await startRedis({ args: ["--requirepass", "secret"] });
+  await using sentinel = await startSentinel(primary, [`sentinel auth-pass ${NAME} secret`]);
+  const url = (user: string) => `redis+sentinel://${user}127.0.0.1:${sentinel.port}/${NAME}`;
+  assertEquals(await reason(url("")), `Redis at 127.0.0.1:${primary.port} wants a password`);
+  const wrong = await reason(url(":nonsense@"));
+  assertEquals(wrong, `Redis at 127.0.0.1:${primary.port} does not take this user and password`);
+  await using node = await openNode(url(":secret@"));
+  assertEquals((await publishSurely(node.broker, { ...text("a", "1"), id: "1" })).offset, 1);
+});
