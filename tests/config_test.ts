@@ -82,6 +82,7 @@ function sample({ key, kind, choices = [] }: Option): [text: string, value: unkn
     broker: ["sqlite:gong.db", "sqlite:gong.db"],
     brokerPrefix: ["other:", "other:"],
     brokerCa: ["ca.pem", "ca.pem"],
+    sentinelUser: ["gong:pass:word", "gong:pass:word"],
     clusterListen: ["10.0.0.1:8999", "10.0.0.1:8999"],
     clusterAddress: ["http://node-1:8999", "http://node-1:8999"],
     rule: ["room:*  count=5 age=120", ["room:* count=5 age=120"]],
@@ -493,6 +494,7 @@ Deno.test("defaultConfig() freezes deeply", () => {
 Deno.test("maskConfig() masks secrets of keys and passwords in URLs, and nothing else", () => {
   const config = defaultConfig({ apiKey: [SECRET, `app:publish+stats:${OTHER}`], publicUrl: "https://p.example.com" });
   assertEquals(maskConfig(defaultConfig({ tokenSecret: [`app:admin:${SIGNER}`] })).tokenSecret, ["***"]);
+  assertEquals(maskConfig(defaultConfig({ sentinelUser: "gong:watch" })).sentinelUser, "***");
   const masked = maskConfig({ ...config, broker: "redis://:p@ss/w:rd@host:6379?x=1" });
   assertEquals(masked.apiKey, ["***", "app:publish+stats:***"]);
   assertEquals(masked.broker, "redis://:***@host:6379?x=1");

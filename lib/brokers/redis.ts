@@ -35,6 +35,8 @@ export interface RedisBrokerOptions extends Partial<HistorySettings> {
   readonly brokerPrefix?: string;
   /** How long Redis may take to answer, in seconds, before it counts as away. Default 2. */
   readonly brokerWait?: number;
+  /** `USER:PASSWORD` for Sentinels. Default: none. */
+  readonly sentinelUser?: string;
   /** PEM of those who sign its certificate, where the system does not know them. */
   readonly ca?: string;
   readonly onFault?: (error: unknown) => void;
@@ -80,6 +82,7 @@ class RedisBroker implements Broker {
       prefix: options.brokerPrefix ?? "gong:",
       ca: options.ca,
       wait: options.brokerWait ?? 2,
+      sentinelUser: options.sentinelUser,
       ...{ onAway, onFault },
       onListening: () => {
         this.#channels.catchUp().catch(() => {});

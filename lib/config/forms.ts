@@ -193,6 +193,12 @@ export function toBroker(text: string): string {
   return text;
 }
 
+/** `USER:PASSWORD`, the user may be empty, or nothing. */
+export function toSentinelUser(text: string): string {
+  if (text === "" || /^[^\s:]{0,64}:[^\p{Cc}]{1,512}$/u.test(text)) return text;
+  throw new SyntaxError("expected USER:PASSWORD, or :PASSWORD where there is no user");
+}
+
 /** `HOST:PORT`, an address to listen on. */
 export function toListenAddress(text: string): string {
   const url = URL.parse(`http://${text}`);

@@ -277,6 +277,16 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     value: "FILE",
     help: "PEM file of those who sign the certificate of Redis, with rediss:.",
   },
+  sentinelUser: {
+    ...channels,
+    kind: "text",
+    default: "",
+    form: forms.toSentinelUser,
+    secret: "whole",
+    value: "USER:PASSWORD",
+    help:
+      "User and password for Sentinels that want them, unescaped; :PASSWORD without a user. Those of Redis are in --broker.",
+  },
   lease: {
     ...cluster,
     kind: "seconds",

@@ -67,6 +67,8 @@ export interface Config {
   /** What all keys in Redis begin with; a file of those who sign its certificate, or empty; seconds it may take to answer. */
   readonly brokerPrefix: string;
   readonly brokerCa: string;
+  /** `USER:PASSWORD` for Sentinels, or empty. */
+  readonly sentinelUser: string;
   readonly brokerWait: number;
   /** Seconds after which a node that says nothing counts as gone. */
   readonly lease: number;

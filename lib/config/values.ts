@@ -78,7 +78,7 @@ export function showValue(option: Option, value: Value): string {
 
 /** A text with its secrets replaced by `***`: of a key all but its name and scopes, of a URL its password. */
 export function maskItem(option: Pick<Option, "secret">, text: string): string {
-  if (option.secret === "whole") return "***";
+  if (option.secret === "whole") return text === "" ? "" : "***";
   if (option.secret === "named") return /^[^:]*:[a-z+]*:/.exec(text)?.[0].concat("***") ?? "***";
   return text
     .replace(/^([a-z][a-z0-9+.-]*:\/\/[^:/?#@]*):.*@/is, "$1:***@")

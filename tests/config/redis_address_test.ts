@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { toBroker, toKeyPrefix, toListenAddress } from "../../lib/config/forms.ts";
+import { toBroker, toKeyPrefix, toListenAddress, toSentinelUser } from "../../lib/config/forms.ts";
 import { parseAddress, urlOf } from "../../lib/config/redis_address.ts";
 
 Deno.test("parseAddress() reads one server, and Sentinels", () => {
@@ -50,5 +50,23 @@ Deno.test("toKeyPrefix() and toListenAddress() take what Redis and a listener ca
   for (const text of ["127.0.0.1:0", "10.0.0.1:80", "[::1]:8999", "node:1"]) assertEquals(toListenAddress(text), text);
   for (const text of ["", "8999", ":8999", "127.0.0.1", "127.0.0.1:70000", "http://a:1", "a:1/x", "a:b@c:1"]) {
     assertThrows(() => toListenAddress(text), SyntaxError);
+  }
+});
+
+Deno.test("toSentinelUser() takes a user and a password, or a password alone, as they are", () => {
+  for (const text of ["", "gong:pass:word", ":p%40 x@", "g:é"]) assertEquals(toSentinelUser(text), text);
+  for (
+    const text of [
+      "hunter2",
+      "hunter2:",
+      ":",
+      "hun ter:2",
+      "g:hunter2\n",
+      `${"g".repeat(65)}:hunter2`,
+      `:${"x".repeat(513)}`,
+    ]
+  ) {
+    const { message } = assertThrows(() => toSentinelUser(text), SyntaxError);
+    assertEquals(message, "expected USER:PASSWORD, or :PASSWORD where there is no user");
   }
 });

@@ -19,6 +19,8 @@ export type Reply = Buffer | number | null | readonly Reply[];
 export interface ConnectionOptions extends Pick<ClientOptions, "ca" | "wait" | "onAway"> {
   /** As {@linkcode parseAddress} takes it. */
   readonly url: string;
+  /** `USER:PASSWORD` for Sentinels. Default: none. */
+  readonly sentinelUser?: string | undefined;
   /** What all keys and channels begin with. */
   readonly prefix: string;
   /** What is announced is heard again: whatever was announced before may be missing. */
@@ -71,7 +73,7 @@ export class RedisConnection {
     this.#caller = new RedisClient({ url, ca, wait, onAway, onReady });
     this.#listener = new RedisClient({ url, ca, wait, onAway, onReady });
     this.#sentinels = address.name === undefined ? undefined : new Sentinels({
-      ...{ address, ca },
+      ...{ address, ca, user: options.sentinelUser ?? "" },
       onPrimary: (url) => {
         if (!this.#isStarted) return;
         this.#caller.renew(url);

@@ -14,6 +14,8 @@ export interface SentinelsOptions {
   readonly address: RedisAddress;
   /** PEM of those who sign certificates. */
   readonly ca: string | undefined;
+  /** `USER:PASSWORD` of the Sentinels themselves, or nothing. */
+  readonly user: string;
   /** Another one is the primary from now on. */
   readonly onPrimary: (url: string) => void;
 }
@@ -40,19 +42,16 @@ export class Sentinels {
   #giveUp: (error: Error) => void = () => {};
 
   constructor(options: SentinelsOptions) {
-    const { address, ca } = options;
-    const { hostname: _, username, password } = new URL(urlOf(address, "redis", 1));
+    const { address, ca, user } = options;
+    const { username, password } = new URL(urlOf(address, "redis", 1));
+    const [sentinelUser = "", ...sentinelPassword] = user.split(":");
     const socket = address.isTls ? { tls: true as const, ...ca === undefined ? {} : { ca } } : {};
     this.#address = address;
     this.#sentinel = createSentinel({
       name: address.name!,
       sentinelRootNodes: address.hosts.map(({ host, port }) => ({ host: host.replace(/^\[|\]$/g, ""), port })),
-      sentinelClientOptions: { socket },
-      nodeClientOptions: {
-        socket,
-        ...username === "" ? {} : { username: decodeURIComponent(username) },
-        ...password === "" ? {} : { password: decodeURIComponent(password) },
-      },
+      sentinelClientOptions: { socket, ...toLogin(sentinelUser, sentinelPassword.join(":")) },
+      nodeClientOptions: { socket, ...toLogin(decodeURIComponent(username), decodeURIComponent(password)) },
       replicaPoolSize: 0,
       passthroughClientErrorEvents: true,
     });
@@ -125,6 +124,11 @@ export class Sentinels {
   close(): void {
     if (this.#sentinel.isOpen) this.#sentinel.destroy();
   }
+}
+
+/** As the library takes them: what is empty is not given. */
+function toLogin(username: string, password: string): { username?: string; password?: string } {
+  return { ...username === "" ? {} : { username }, ...password === "" ? {} : { password } };
 }
 
 /** What is to be said of Sentinels that refuse to be asked. */

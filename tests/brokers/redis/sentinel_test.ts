@@ -60,3 +60,21 @@ redisTest("under Sentinel a wrong password is said to be one, and of which serve
   await using node = await openNode(url(":secret@"));
   assertEquals((await publishSurely(node.broker, { ...text("a", "1"), id: "1" })).offset, 1);
 });
+
+redisTest("Sentinels that want a user and a password get those that are theirs", async () => {
+  await using primary = await startRedis({ args: ["--requirepass", "secret"] });
+  const [user] = /^user gong on .*$/m.exec(await Deno.readTextFile("README.md")) ?? [];
+  assert(user, "the README has a user of Sentinels");
+  const settings = [`sentinel auth-pass ${NAME} secret`, "requirepass watch:word"];
+  await using sentinel = await startSentinel(primary, [...settings, user.replace("PASSWORD", "other")]);
+  const url = `redis+sentinel://:secret@127.0.0.1:${sentinel.port}/${NAME}`;
+  const sentinels = `the Sentinels at 127.0.0.1:${sentinel.port}`;
+  assertEquals(await reason(url), `${sentinels} want a password`);
+  const wrong = await reason(url, { sentinelUser: ":secret" });
+  assertEquals(wrong, `${sentinels} do not take this user and password`);
+  for (const sentinelUser of [":watch:word", "default:watch:word", "gong:other"]) {
+    await using node = await openNode(url, { sentinelUser });
+    const id = sentinelUser;
+    assert((await publishSurely(node.broker, { ...text("a", "1"), id })).offset > 0, id);
+  }
+});
