@@ -15,6 +15,8 @@ export interface Watched extends AsyncDisposable {
   readonly url: string;
   readonly primary: Redis;
   readonly replica: Redis;
+  /** In the order in which `url` names them. */
+  readonly sentinels: readonly Redis[];
 }
 
 /** Starts all of them; resolves when the Sentinels know each other and the replica. */
@@ -38,6 +40,7 @@ export async function startWatched(): Promise<Watched> {
     url: `redis+sentinel://${hosts}/${NAME}`,
     primary,
     replica,
+    sentinels,
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }

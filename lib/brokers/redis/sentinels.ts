@@ -26,6 +26,11 @@ interface Change {
   readonly node?: { readonly host: string; readonly port: number };
 }
 
+/** How often a Sentinel is asked whether it is there, and how long it may say nothing, in milliseconds. */
+const PROBE = 1000;
+const SILENCE = 5000;
+/** How often they are asked again, whatever they have announced, in milliseconds. */
+const SCAN = 10_000;
 const NOBODY = "no Sentinel says where the primary is";
 
 /** Those who watch. */
@@ -50,9 +55,15 @@ export class Sentinels {
     this.#sentinel = createSentinel({
       name: address.name!,
       sentinelRootNodes: address.hosts.map(({ host, port }) => ({ host: host.replace(/^\[|\]$/g, ""), port })),
-      sentinelClientOptions: { socket, ...toLogin(sentinelUser, sentinelPassword.join(":")) },
+      sentinelClientOptions: {
+        socket: { ...socket, socketTimeout: SILENCE },
+        pingInterval: PROBE,
+        ...toLogin(sentinelUser, sentinelPassword.join(":")),
+      },
       nodeClientOptions: { socket, ...toLogin(decodeURIComponent(username), decodeURIComponent(password)) },
       replicaPoolSize: 0,
+      // By itself the library gives up after so many failures.
+      scanInterval: SCAN,
       passthroughClientErrorEvents: true,
     });
     this.#sentinel.on("error", (error: unknown) => this.#note(error));

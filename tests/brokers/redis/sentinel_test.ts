@@ -44,6 +44,17 @@ redisTest(
   },
 );
 
+redisTest("a primary that stands still with the Sentinel that was asked is left: the others are asked", async () => {
+  await using redis = await startWatched();
+  await using node = await openNode(redis.url, { brokerWait: 1 });
+  const before = await publishSurely(node.broker, { ...text("a", "1"), id: "1" });
+  redis.sentinels[0]!.pause();
+  redis.primary.pause();
+  const after = await publishSurely(node.broker, { ...text("a", "2"), id: "2" });
+  assert(after.epoch !== before.epoch);
+  assertEquals(await redis.replica.command("HGET", "gong:{a}:m", "e"), after.epoch);
+});
+
 /** Why it does not start. */
 async function reason(broker: string, options: Partial<RedisBrokerOptions> = {}): Promise<string> {
   const opened = createRedisBroker(() => {}, { broker, brokerWait: 1, ...options });
