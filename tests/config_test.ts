@@ -271,6 +271,16 @@ Deno.test("resolveConfig() wants certificate and key together, and readable PEM 
   assertStringIncludes(refusal({ args: both, files: { ...FILES, "key.pem": "x" } }), "key.pem is not a PEM file");
 });
 
+Deno.test("resolveConfig() wants the key that belongs to the certificate, which may be a chain", () => {
+  const read = (name: string) => Deno.readTextFileSync(new URL(`fixtures/${name}`, import.meta.url));
+  const args = ["--cert", "cert.pem", "--key", "key.pem"];
+  const chain = read("localhost.pem") + read("authority.pem");
+  const files = { "cert.pem": chain, "key.pem": read("localhost.key") };
+  assertEquals(load({ args, files }).key, "key.pem");
+  const other = refusal({ args, files: { ...files, "key.pem": read("self_signed.key") } });
+  assertEquals(other, "--key: key.pem is not the key of cert.pem");
+});
+
 Deno.test("resolveConfig() wants a key for tokens in each of the files, and repeats nothing of them", () => {
   const args = ["--token-key-file", "public.pem,other.pem"];
   assertEquals(load({ args, files: { ...FILES, "other.pem": PUBLIC } }).tokenKeyFile, ["public.pem", "other.pem"]);

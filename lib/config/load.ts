@@ -9,6 +9,7 @@ import { type Draft, finishConfig, type Machine } from "./check.ts";
 import { checkVariables } from "./environment.ts";
 import { CONFIG_FLAG, CONFIG_VARIABLE, type Option, OPTIONS, type Value } from "./options.ts";
 import { type Config, ConfigError, type Env } from "./schema.ts";
+import { isMismatch } from "./tls_pair.ts";
 import { readPublicKey } from "./token_key.ts";
 import { maskItem, readJson, readText } from "./values.ts";
 
@@ -169,11 +170,13 @@ function readFiles(
   readFile: ReadFile,
   where: (key: keyof Config) => string,
 ): void {
-  for (const key of ["cert", "key"] as const) {
-    if (draft[key] === "") continue;
+  const [cert, key] = (["cert", "key"] as const).map((key) => {
+    if (draft[key] === "") return "";
     const text = readOrRefuse(draft[key], readFile, where(key));
     if (!text.includes("-----BEGIN ")) throw new ConfigError(`${where(key)}: ${draft[key]} is not a PEM file`);
-  }
+    return text;
+  }) as [string, string];
+  if (isMismatch(cert, key)) throw new ConfigError(`${where("key")}: ${draft.key} is not the key of ${draft.cert}`);
   for (const path of draft.tokenKeyFile) {
     const text = readOrRefuse(path, readFile, where("tokenKeyFile"));
     try {
