@@ -30,7 +30,7 @@ import { Roster } from "./hub/roster.ts";
 import { Schedules } from "./hub/schedules.ts";
 import { readSeal } from "./hub/seal.ts";
 import { Submissions } from "./hub/submissions.ts";
-import { Traces } from "./hub/traces.ts";
+import { joinTraces, Traces } from "./hub/traces.ts";
 import { Turn } from "./turn.ts";
 import type { Broker, Glimpse, Publication, Sample } from "./types.ts";
 
@@ -95,7 +95,6 @@ export class Hub {
     this.#budget = new Budget(config.historyBudget);
     const withhold = { withhold: () => Math.random() * 100 < busDrop };
     this.#bus = new BusSender(options.busName, { ring: config.busRing, ...(busDrop > 0 ? withhold : {}) });
-    this.#traces = new Traces(this.#budget);
     const announce = (publications: readonly Publication[]) => this.#announce(publications);
     this.#broker = (options.openBroker ?? openBroker)(config, announce, {
       budget: this.#budget,
@@ -107,6 +106,7 @@ export class Hub {
       onMoved: (channels) => this.directory.tellAll("repair", channels),
       onQueued: (queues) => queues.forEach((queue) => this.#queues.note(queue)),
     });
+    this.#traces = new Traces(this.#budget, { isShared: this.#broker.membership !== undefined });
     this.#intake = new Intake(this.#broker, {
       bytes: config.busLag,
       wait: config.publishWait,
@@ -163,6 +163,7 @@ export class Hub {
       methods: {
         revoke: (login) => Promise.resolve(this.#revoke(login)),
         scheduled: (id) => this.#schedules.refresh(id),
+        traces: (id) => Promise.resolve(this.#traces.get(id)),
       },
     });
     const { places } = directory;
@@ -359,7 +360,7 @@ export class Hub {
       readiness: () => directory.readiness(),
       recent: () => this.recent(),
       history: (order) => this.#channels.read(order),
-      publication: (id) => this.#traces.get(id),
+      publication: async (id) => joinTraces([...this.#traces.get(id), ...await this.#clustering.traces(id)]),
       traced: (counts) => this.#traces.count(counts),
       failedAuth: (address) => {
         const until = roster.guard.fail(address);

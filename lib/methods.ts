@@ -256,7 +256,7 @@ export interface HubMethods {
   readiness(payload: null): Readiness;
   recent(payload: null): Glimpse[];
   history(order: HistoryRequest): Promise<PackedHistory>;
-  publication(id: string): Trace[] | undefined;
+  publication(id: string): Promise<Trace[] | undefined>;
   /** What became of traced publications in one turn. */
   traced(counts: readonly TraceCount[]): void;
   failedAuth(address: string): void;

@@ -447,6 +447,9 @@ export type Trace =
     }
   );
 
+/** A trace as one node of several has it: `partial` where it was noted elsewhere, and here only what its sessions got. */
+export type NodeTrace = Trace & { readonly partial?: true };
+
 /** One figure of the metrics: a name of the table in `metrics.ts`, its labels, its value. */
 export interface Sample {
   readonly name: string;

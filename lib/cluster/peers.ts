@@ -5,7 +5,7 @@
  */
 import { GongError } from "../errors.ts";
 import type { Batch, Taken } from "./changes.ts";
-import type { Selector, SessionInfo, SessionPage, Signal, Totals } from "../types.ts";
+import type { NodeTrace, Selector, SessionInfo, SessionPage, Signal, Totals } from "../types.ts";
 
 /** What a node asks of another. Payloads and answers are JSON but for `Signal.data`, which may be bytes. */
 export interface NodeMethods {
@@ -19,6 +19,8 @@ export interface NodeMethods {
   subscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
   unsubscribeSessions(order: { selector: Selector; channel: string }): Promise<number>;
   totals(payload: null): Promise<Omit<Totals, "users">>;
+  /** What it has noted of traced publications with this id. */
+  traces(id: string): Promise<NodeTrace[]>;
   /** That node has ended, as it should. */
   left(node: number): Promise<void>;
   /** What has become of another node's sessions; see {@linkcode Taken}. */

@@ -10,7 +10,7 @@ import type { Config } from "../config.ts";
 import type { Logger } from "../log.ts";
 import { beforeEdgesOf } from "../methods.ts";
 import type { Metrics } from "../metrics.ts";
-import type { Membership } from "../types.ts";
+import type { Membership, NodeTrace } from "../types.ts";
 import { VERSION } from "../version.ts";
 import type { Directory } from "./directory.ts";
 import { Everywhere } from "./everywhere.ts";
@@ -30,7 +30,7 @@ export interface ClusteringOptions {
   /** Admin logins that have ended: who comes has to know them. */
   readonly revoked: () => Iterable<string>;
   /** What others say that concerns the hub. */
-  readonly methods: Pick<NodeMethods, "revoke" | "scheduled">;
+  readonly methods: Pick<NodeMethods, "revoke" | "scheduled" | "traces">;
 }
 
 /** How long others may take at the end to hear what has become of this node's sessions, in milliseconds. */
@@ -87,6 +87,12 @@ export class Clustering implements SharedSchedules {
   /** An admin login has ended here. */
   revoked(login: string): void {
     void this.#nodes?.askAll("revoke", login);
+  }
+
+  /** What the other nodes have noted of traced publications with this id. */
+  async traces(id: string): Promise<NodeTrace[]> {
+    const noted = await this.#nodes?.askAll("traces", id) ?? [];
+    return noted.flatMap(({ answer }) => answer);
   }
 
   rank(): number {

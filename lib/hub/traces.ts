@@ -5,7 +5,7 @@
  */
 import type { Budget } from "../budget.ts";
 import type { TraceCount } from "../methods.ts";
-import type { Draft, Position, Publication, PublishResult, Trace } from "../types.ts";
+import type { Draft, NodeTrace, Position, Publication, PublishResult, Trace } from "../types.ts";
 
 /** The part of the budget that notes may take. */
 const SHARE = 1 / 16;
@@ -24,29 +24,36 @@ interface Note {
   readonly id: string;
   /** Unique within its id. */
   readonly key: string;
-  readonly trace: Trace;
+  readonly trace: NodeTrace;
   /** Not of what was refused, nor of what repeats a publication of which nothing is noted. */
   readonly counts: Counts | undefined;
   readonly bytes: number;
+}
+
+/** What {@linkcode Traces} go by. */
+export interface TracesOptions {
+  /** Whether other nodes may have noted what is not noted here. Default: there are none. */
+  readonly isShared?: boolean;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
 }
 
 /** Notes of one hub. */
 export class Traces {
   readonly #budget: Budget;
   readonly #most: number;
+  readonly #isShared: boolean;
   readonly #now: () => number;
   readonly #byId = new Map<string, Map<string, Note>>();
   /** All of them, the oldest first. */
   readonly #notes = new Set<Note>();
   #bytes = 0;
 
-  /**
-   * @param budget what notes take a part of, at most a sixteenth; they go when there is no other room
-   * @param now milliseconds since 1970
-   */
-  constructor(budget: Budget, now: () => number = Date.now) {
+  /** @param budget what notes take a part of, at most a sixteenth; they go when there is no other room */
+  constructor(budget: Budget, { isShared = false, now = Date.now }: TracesOptions = {}) {
     this.#budget = budget;
     this.#most = budget.limit * SHARE;
+    this.#isShared = isShared;
     this.#now = now;
     budget.lend(() => this.#forgetOldest());
   }
@@ -83,23 +90,30 @@ export class Traces {
     }
   }
 
-  /** Adds what an edge did; of what is not noted any more, nothing. */
+  /** Adds what an edge did; of what is not noted any more, nothing, unless another node may have noted it. */
   count(counts: readonly TraceCount[]): void {
     for (const { id, channel, queued, slow, ...position } of counts) {
-      const known = this.#byId.get(id)?.get(keyOf(channel, position))?.counts;
+      const known = this.#countsOf(id, channel, position);
       if (!known) continue;
       known.queued += queued;
       if (slow > 0) known.dropped.slow = (known.dropped.slow ?? 0) + slow;
     }
   }
 
-  /** What is noted of an id, the oldest first; undefined when that is nothing. */
-  get(id: string): Trace[] | undefined {
-    const notes = this.#byId.get(id);
-    if (!notes) return undefined;
-    return [...notes.values()].slice(-MOST).map(({ trace, counts }) => {
+  /** What is noted of an id, the newest so many of it, the oldest first. */
+  get(id: string): NodeTrace[] {
+    return Array.from(this.#byId.get(id)?.values() ?? [], ({ trace, counts }) => {
       return counts ? { ...trace, queued: counts.queued, dropped: { ...counts.dropped } } : trace;
-    });
+    }).slice(-MOST);
+  }
+
+  #countsOf(id: string, channel: string, { epoch, offset }: Position): Counts | undefined {
+    const key = keyOf(channel, { epoch, offset });
+    const note = this.#byId.get(id)?.get(key);
+    if (note || !this.#isShared) return note?.counts;
+    const counts: Counts = { queued: 0, dropped: {} };
+    this.#note(id, key, { channel, time: this.#now(), epoch, offset, partial: true }, counts);
+    return counts;
   }
 
   #accept(id: string, channel: string, { epoch, offset }: Position, time: number): void {
@@ -120,7 +134,7 @@ export class Traces {
   }
 
   /** Notes it as the newest, in place of what has the same key, and makes room. */
-  #note(id: string, key: string, trace: Trace, counts?: Counts): void {
+  #note(id: string, key: string, trace: NodeTrace, counts?: Counts): void {
     this.#forget(this.#byId.get(id)?.get(key));
     const bytes = OVERHEAD + id.length + trace.channel.length + key.length;
     const note: Note = { id, key, trace, counts, bytes };
@@ -147,6 +161,43 @@ export class Traces {
     siblings.delete(note.key);
     if (siblings.size === 0) this.#byId.delete(note.id);
   }
+}
+
+/**
+ * What all nodes have noted of an id, as one alone would have noted it: the oldest first; undefined when that is nothing.
+ * What is only told in part is nothing where nobody has noted the rest any more.
+ */
+export function joinTraces(notes: readonly NodeTrace[]): Trace[] | undefined {
+  const byKey = new Map<string, NodeTrace>();
+  for (const part of [false, true]) {
+    for (const note of notes) {
+      if (("partial" in note) !== part) continue;
+      const key = keyOfTrace(note);
+      const other = byKey.get(key);
+      if (other || !part) byKey.set(key, other ? join(other, note) : note);
+    }
+  }
+  if (byKey.size === 0) return undefined;
+  return Array.from(byKey.values(), (note) => {
+    if ("refused" in note || !note.repeated) return note;
+    // However often it is repeated, it was published once.
+    const { queued, dropped } = { ...note, ...byKey.get(keyOf(note.channel, note)) };
+    return queued === undefined || dropped === undefined ? note : { ...note, queued, dropped };
+  }).sort((one, other) => one.time - other.time).slice(-MOST);
+}
+
+/** Of two notes of the same: the sum, or of what happens again and again the last. */
+function join(one: NodeTrace, other: NodeTrace): NodeTrace {
+  if ("refused" in one || "refused" in other || one.repeated) return one.time > other.time ? one : other;
+  const dropped = { ...one.dropped };
+  for (const [reason, count] of Object.entries(other.dropped ?? {})) dropped[reason] = (dropped[reason] ?? 0) + count;
+  const time = other.partial ? one.time : Math.min(one.time, other.time);
+  return { ...one, time, queued: (one.queued ?? 0) + (other.queued ?? 0), dropped };
+}
+
+function keyOfTrace(trace: Trace): string {
+  if ("refused" in trace) return `${trace.channel} refused ${trace.refused}`;
+  return keyOf(trace.channel, trace) + (trace.repeated ? " repeated" : "");
 }
 
 /** No channel has a space in its name. */

@@ -241,3 +241,29 @@ redisTest("a session of one node is closed from another, and an admin login hold
   assert(closed.ok, `${closed.status} ${await closed.text()}`);
   await until(async () => (await (await fetch(`${one.url}/api/sessions`, { headers: key })).json()).total === 0);
 });
+
+redisTest("what became of a publication is added up over all nodes, whichever is asked", async () => {
+  await using cluster = await startCluster({ nodes: 3 });
+  const [one, two, three] = cluster.nodes as [Gong, Gong, Gong];
+  await using _here = await Commander.open(one, "channel=news");
+  await using there = await Commander.open(two, "channel=news");
+  await using _beside = await Commander.open(two, "channel=news");
+  const publish = (node: Gong) => post(node, { channel: "news", data: "x", id: "x", trace: true });
+  const [{ epoch, offset }] = (await (await publish(one)).json()).positions;
+  await there.publication("news");
+  // It is given it from history, by a node that has not heard it.
+  await using late = await Commander.open(three, `channel=news&since=news@${epoch}:${offset - 1}`);
+  await late.publication("news");
+  assertEquals((await (await publish(three)).json()).positions[0].repeated, true);
+  for (const node of cluster.nodes) {
+    let noted: Line;
+    await until(async () => {
+      noted = (await (await fetch(`${node.url}/api/publications/x`)).json()).publications;
+      return noted.every(({ queued }: Line) => queued === 4);
+    }, () => JSON.stringify(noted));
+    assertEquals(noted!.map(({ time: _, ...rest }: Line) => rest), [
+      { channel: "news", epoch, offset, queued: 4, dropped: {} },
+      { channel: "news", epoch, offset, repeated: true, queued: 4, dropped: {} },
+    ]);
+  }
+});

@@ -27,7 +27,7 @@ export interface GongOptions extends SpawnOptions {
   dev?: boolean;
   /** Another program from source, which prints the same ready line, e.g. `tests/support/faulty_server.ts`. */
   entry?: string;
-  /** How long the ready line may take, in milliseconds. Default 30,000. */
+  /** How long the ready line may take, in milliseconds. Default 120,000. */
   readyWithin?: number;
 }
 
@@ -159,7 +159,7 @@ export async function startGong(args: readonly string[] = [], options: GongOptio
 
   let ready: Record<string, unknown>;
   try {
-    ready = JSON.parse(await stdout.find(isReadyLine, options.readyWithin ?? 30_000));
+    ready = JSON.parse(await stdout.find(isReadyLine, options.readyWithin ?? 120_000));
   } catch (cause) {
     await end("SIGKILL");
     throw new Error(`gong did not become ready; it printed:\n${printed.text()}`, { cause });
