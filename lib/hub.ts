@@ -111,6 +111,7 @@ export class Hub {
       bytes: config.busLag,
       wait: config.publishWait,
       open: () => this.#bus.lag() <= config.busLag,
+      published: (count) => this.#published.value += count,
       turn: this.#turn,
     });
     this.#queues = new Queues({
@@ -406,7 +407,6 @@ export class Hub {
   }
 
   #announce(publications: readonly Publication[]): void {
-    this.#published.value += publications.length;
     this.#recent.add(publications);
     this.#traces.announced(publications);
     this.#announcer.announce(publications);

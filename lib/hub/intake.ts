@@ -6,6 +6,7 @@
  */
 import { sizeOf } from "../bytes.ts";
 import { GongError } from "../errors.ts";
+import { queueOf } from "../reserved.ts";
 import { Turn } from "../turn.ts";
 import type { Broker, Draft, PublishOptions, PublishResult } from "../types.ts";
 
@@ -17,6 +18,8 @@ export interface IntakeOptions {
   readonly wait: number;
   /** False while nothing more may be announced; {@linkcode Intake.resume} says that it may have changed. */
   readonly open: () => boolean;
+  /** Told how many publications were numbered and stored: not those that repeat one, nor messages of queues. */
+  readonly published?: (count: number) => void;
   /** Milliseconds; only differences count. Default `performance.now`. */
   readonly now?: () => number;
   /** The isolate's. */
@@ -103,7 +106,9 @@ export class Intake {
 
   async #ask(drafts: readonly Draft[], { options, atomic }: Waiting): Promise<PublishResult[]> {
     try {
-      return await this.#broker.publish(drafts, { ...options, atomic });
+      const results = await this.#broker.publish(drafts, { ...options, atomic });
+      this.#options.published?.(countPublished(drafts, results));
+      return results;
     } catch (error) {
       return drafts.map(() => ({ error: GongError.from(error).toRefusal() }));
     }
@@ -127,6 +132,15 @@ export class Intake {
       this.#expire();
     }, Math.max(1, this.#queue[0]!.since - oldest));
   }
+}
+
+function countPublished(drafts: readonly Draft[], results: readonly PublishResult[]): number {
+  let count = 0;
+  for (let index = 0; index < results.length; index++) {
+    const result = results[index]!;
+    if ("offset" in result && !result.repeated && queueOf(drafts[index]!.channel) === undefined) count++;
+  }
+  return count;
 }
 
 function refuse(drafts: readonly Draft[]): PublishResult[] {

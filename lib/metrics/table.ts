@@ -46,7 +46,7 @@ export const METRICS = Object.freeze({
     "Tokens that were not accepted, by the check that failed.",
     "check",
   ),
-  gong_published_total: metric("counter", "sum", "Publications numbered and stored."),
+  gong_published_total: metric("counter", "sum", "Publications numbered and stored for this node."),
   gong_delivered_total: metric("counter", "sum", "Publications handed to sockets."),
   gong_dropped_total: metric("counter", "sum", "Publications that did not reach a session.", "reason"),
   gong_publish_to_write_seconds: metric(

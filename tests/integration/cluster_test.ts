@@ -266,4 +266,6 @@ redisTest("what became of a publication is added up over all nodes, whichever is
       { channel: "news", epoch, offset, repeated: true, queued: 4, dropped: {} },
     ]);
   }
+  const published = cluster.nodes.map(async ({ url }) => (await (await fetch(`${url}/api/stats`)).json()));
+  assertEquals((await Promise.all(published)).map((stats) => stats.gong_published_total), [1, 0, 0]);
 });
