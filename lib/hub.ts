@@ -180,10 +180,12 @@ export class Hub {
     const rename: Roster["rename"] = (...order) => this.#roster.rename(...order);
     this.#returns = new Returns({ recoveries, guard, rename, places, supersede });
     this.#relays = new Relays({
-      directory,
+      ...{ directory, metrics: options.metrics, peers: this.#clustering.peers },
+      silence: config.ping + config.pingTimeout,
       move: (from, to, id) => this.#move(from, to, id),
       release: (edge, id) => this.#release(edge, id),
     });
+    this.#clustering.offer(this.#relays.methods());
   }
 
   /**

@@ -5,10 +5,20 @@
  * @module
  */
 import { GongError } from "../errors.ts";
-import type { Methods } from "../link.ts";
+import { Departure } from "../http/departure.ts";
 import type { Member, Refusal } from "../types.ts";
 import { type Ask, digestOf, Proof } from "./proof.ts";
 import { decodeWire, encodeWire } from "./wire.ts";
+
+/** Who asks, as a method sees it. */
+export interface Asker {
+  /** Calls when it is gone before it has its answer. */
+  onLeft(leave: () => void): void;
+}
+
+/** What a node offers: every method takes one value and returns one, now or later. */
+// deno-lint-ignore no-explicit-any
+type Methods = { [name: string]: (payload: any, asker: Asker) => unknown };
 
 /** What an {@linkcode Asking} is made of. */
 export interface AskingOptions {
@@ -22,10 +32,12 @@ export interface AskingOptions {
   readonly onFault: (error: unknown, method: string) => void;
   /** Told what became of each request that came. */
   readonly onAsked: (outcome: "answered" | "refused" | "rejected") => void;
+  /** Bytes that a body may have. Default 144 MiB. */
+  readonly maxBody?: number;
 }
 
-/** Bytes of a body, in base64 as bytes are: the largest message there can be, and what is said beside it. */
-const MAX_BODY = 32 * 2 ** 20;
+/** Bytes of a body: what a POST may have of the largest message there can be, six times as much in JSON at the worst. */
+const MAX_BODY = 144 * 2 ** 20;
 /** The header that has it all: run of who asks, of who is asked, count, digest of the body, code. */
 const HEADER = "gong-node";
 const CODE = "gong-code";
@@ -44,17 +56,17 @@ export class Asking {
   /**
    * Asks another node.
    *
-   * @param patience in milliseconds
+   * @param signal aborts it
    * @throws {GongError} what it refuses with; `overloaded` when it does not answer, or somebody else does
    */
-  async ask(member: Member, method: string, payload: unknown, patience: number): Promise<unknown> {
+  async ask(member: Member, method: string, payload: unknown, signal: AbortSignal): Promise<unknown> {
     const body = encodeWire(payload);
     const ask: Ask = {
       ...{ from: this.#options.run, to: member.run, method },
       ...{ count: ++this.#count, digest: digestOf(body) },
     };
     const head = [ask.from, ask.to, String(ask.count), ask.digest, this.#proof.ofAsk(ask)].join(" ");
-    const { status, code, text } = await post(`${member.address}/${method}`, head, body, patience);
+    const { status, code, text } = await post(`${member.address}/${method}`, head, body, signal);
     if (!this.#proof.isOfAnswer(code, ask, status, digestOf(text))) {
       throw new GongError("overloaded", "What answers there is not that node.", { retryAfter: 1 });
     }
@@ -63,21 +75,31 @@ export class Asking {
     return answer === null ? undefined : answer;
   }
 
-  /** Answers another node. Who is none gets no word more than that. */
-  async serve(request: Request): Promise<Response> {
-    const { onAsked, onFault } = this.#options;
+  /**
+   * Answers another node. Who is none gets no word more than that.
+   *
+   * @param completed settled when the answer was handed over to be sent, or cannot be
+   */
+  async serve(request: Request, completed: Promise<void>): Promise<Response> {
+    const { onAsked, onFault, maxBody = MAX_BODY } = this.#options;
     const method = new URL(request.url).pathname.slice(1);
     const ask = this.#check(request, method);
-    const body = ask && await readBody(request);
+    const body = ask && await readBody(request, maxBody);
     if (!ask || body === undefined || digestOf(body) !== ask.digest) {
       onAsked("rejected");
       return new Response("This is for nodes of the same cluster.\n", { status: 403 });
     }
+    let departure: Departure | undefined;
+    const onLeft = (leave: () => void) => {
+      departure = new Departure({ signal: request.signal, completed: () => completed }, leave);
+    };
     try {
-      const answer = await this.#call(method, decodeWire(body));
+      const answer = await this.#call(method, decodeWire(body), { onLeft });
       onAsked("answered");
+      departure?.answered(true);
       return this.#answer(ask, 200, answer);
     } catch (error) {
+      departure?.answered(false);
       if (!(error instanceof GongError)) onFault(error, method);
       onAsked("refused");
       const refusal = GongError.from(error);
@@ -93,11 +115,11 @@ export class Asking {
     return to === this.#options.run && this.#proof.accepts(ask, code) ? ask : undefined;
   }
 
-  async #call(method: string, payload: unknown): Promise<unknown> {
+  async #call(method: string, payload: unknown, asker: Asker): Promise<unknown> {
     const methods = this.#options.methods as Methods;
     // One that this release does not know is nobody's fault.
     if (!Object.hasOwn(methods, method)) throw new GongError("not_found", `There is no ${method} here.`);
-    return await methods[method]!(payload);
+    return await methods[method]!(payload, asker);
   }
 
   #answer(ask: Ask, status: number, value: unknown): Response {
@@ -111,10 +133,9 @@ async function post(
   url: string,
   head: string,
   body: string,
-  patience: number,
+  signal: AbortSignal,
 ): Promise<{ status: number; code: string; text: string }> {
   try {
-    const signal = AbortSignal.timeout(patience);
     const headers = { [HEADER]: head, "content-type": "application/json" };
     const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "manual" });
     return { status: response.status, code: response.headers.get(CODE) ?? "", text: await response.text() };
@@ -124,7 +145,7 @@ async function post(
 }
 
 /** Undefined for one that is too large, or was cut off. */
-async function readBody(request: Request): Promise<string | undefined> {
+async function readBody(request: Request, most: number): Promise<string | undefined> {
   if (!request.body) return "";
   const decoder = new TextDecoder();
   let text = "";
@@ -132,7 +153,7 @@ async function readBody(request: Request): Promise<string | undefined> {
   try {
     for await (const chunk of request.body) {
       size += chunk.length;
-      if (size > MAX_BODY) return undefined;
+      if (size > most) return undefined;
       text += decoder.decode(chunk, { stream: true });
     }
     return text + decoder.decode();

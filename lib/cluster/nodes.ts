@@ -50,6 +50,8 @@ export class Nodes implements Peers {
   readonly #now: () => number;
   readonly #timer: Timer;
   readonly #members = new Map<number, Member>();
+  /** Of each member, what ends all that it is being asked. */
+  readonly #asked = new WeakMap<Member, AbortController>();
   /** Nodes that did not answer when they were last asked. */
   readonly #silent = new Set<number>();
   readonly #run = crypto.randomUUID();
@@ -94,7 +96,7 @@ export class Nodes implements Peers {
       ...{ hostname, port },
       onListen: () => {},
       onError: () => new Response(null, { status: 500 }),
-    }, (request) => asking.serve(request));
+    }, (request, { completed }) => asking.serve(request, completed));
     const { addr } = this.#server;
     const address = this.#options.address || `http://${urlHost(addr.hostname)}:${addr.port}`;
     const member = { address, version, run: this.#run };
@@ -108,14 +110,18 @@ export class Nodes implements Peers {
     node: number,
     method: M,
     payload: Parameters<NodeMethods[M]>[0],
+    patience = PATIENCE,
   ): Promise<Awaited<ReturnType<NodeMethods[M]>>> {
     const member = this.#members.get(node);
     if (!member) throw new GongError("not_found", "There is no such node.");
     try {
-      const answer = await this.#asking!.ask(member, method, payload, PATIENCE);
+      const signal = AbortSignal.any([this.#asked.get(member)!.signal, AbortSignal.timeout(patience)]);
+      const answer = await this.#asking!.ask(member, method, payload, signal);
       this.#silent.delete(node);
       return answer as Awaited<ReturnType<NodeMethods[M]>>;
     } catch (error) {
+      // That it is gone is known better than that it does not answer.
+      if (this.#members.get(node) !== member) throw new GongError("not_found", "That node is gone.", { cause: error });
       this.#note(member, error);
       throw error;
     }
@@ -174,6 +180,7 @@ export class Nodes implements Peers {
     for (const member of found.values()) {
       if (this.#members.has(member.node)) continue;
       this.#members.set(member.node, member);
+      this.#asked.set(member, new AbortController());
       log.info("node.found", { node: member.node, address: member.address });
       onJoined?.(member.node);
     }
@@ -182,7 +189,9 @@ export class Nodes implements Peers {
 
   #lose(node: number): void {
     const { log, metrics, onGone } = this.#options;
+    const member = this.#members.get(node)!;
     this.#members.delete(node);
+    this.#asked.get(member)!.abort();
     this.#silent.delete(node);
     metrics.gauge("gong_nodes", {}, this.#members.size + 1);
     log.warning("node.gone", { node });

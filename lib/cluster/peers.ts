@@ -4,6 +4,8 @@
  * @module
  */
 import { GongError } from "../errors.ts";
+import type { EngineAnswer, EngineOrder } from "../engineio/orders.ts";
+import type { Asker } from "./asking.ts";
 import type { Batch, Taken } from "./changes.ts";
 import type { NodeTrace, Selector, SessionInfo, SessionPage, Signal, Totals } from "../types.ts";
 
@@ -29,6 +31,10 @@ export interface NodeMethods {
   scheduled(id: string): Promise<void>;
   /** An admin login has ended. */
   revoke(login: string): Promise<void>;
+  /** Of a session of Engine.IO that an edge of the node owns. Who asks for a poll and leaves ends its session. */
+  engine(order: { edge: number; order: EngineOrder }, asker: Asker): Promise<EngineAnswer>;
+  /** Who polled a session of Engine.IO that an edge of the node owns is gone. */
+  abandonPoll(order: { edge: number; sid: string }): Promise<void>;
 }
 
 type Payload<M extends keyof NodeMethods> = Parameters<NodeMethods[M]>[0];
@@ -40,8 +46,16 @@ export interface Peers {
   readonly node: number;
   /** Numbers of the others. */
   readonly others: readonly number[];
-  /** @throws {GongError} `not_found`: there is no such node; `overloaded`: it does not answer in time */
-  request<M extends keyof NodeMethods>(node: number, method: M, payload: Payload<M>): Promise<Answer<M>>;
+  /**
+   * @param patience milliseconds; default 2000
+   * @throws {GongError} `not_found`: there is no such node, or not any more; `overloaded`: it does not answer in time
+   */
+  request<M extends keyof NodeMethods>(
+    node: number,
+    method: M,
+    payload: Payload<M>,
+    patience?: number,
+  ): Promise<Answer<M>>;
   /** What the others answer, without those that do not in time. */
   askAll<M extends keyof NodeMethods>(
     method: M,

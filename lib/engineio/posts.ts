@@ -69,17 +69,29 @@ export class Posts {
   }
 
   async #read(request: Request, sid: string, id: string, where: EngineSession | number): Promise<PostOrder["body"]> {
-    // Nothing waits for the answer: what is asked behind it comes behind it, to a session that has ended if two overlap.
-    const tell = (edge: number) => void this.#options.ask(edge, { kind: "posting", sid, id }).catch(() => {});
-    const timer = typeof where === "number" ? setTimeout(tell, SLOW, where) : undefined;
+    const told = typeof where === "number" ? this.#tellLater(where, sid, id) : undefined;
     try {
       return await readPayload(request, this.#options.bodies);
     } catch (error) {
       this.#fail(where, sid, GongError.from(error));
       throw error;
     } finally {
-      clearTimeout(timer);
+      await told?.();
     }
+  }
+
+  /**
+   * Tells the owner of one that takes its time: two that overlap end their session. What is called when it is read resolves
+   * when the owner knows, so that what is said comes behind that, by whichever way.
+   */
+  #tellLater(edge: number, sid: string, id: string): () => Promise<void> {
+    let told: Promise<unknown> | undefined;
+    const tell = () => told = this.#options.ask(edge, { kind: "posting", sid, id }).catch(() => {});
+    const timer = setTimeout(tell, SLOW);
+    return async () => {
+      clearTimeout(timer);
+      await told;
+    };
   }
 
   /** Until it is answered it takes its room of what bodies may have: on its way it is held more than once. */

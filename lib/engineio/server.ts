@@ -7,6 +7,7 @@ import type { Carrier } from "../carrier.ts";
 import { type ErrorCode, GongError } from "../errors.ts";
 import type { ByteBudget } from "../http/body.ts";
 import { allowOrigin } from "../http/cors.ts";
+import { Departure } from "../http/departure.ts";
 import { checkUpgrade } from "../http/handshake.ts";
 import { Socket } from "../socket.ts";
 import { Turn } from "../turn.ts";
@@ -314,12 +315,15 @@ class Server<W> implements EngineServer, SessionContext {
     ask: () => Promise<EngineAnswer>,
     leave: () => void,
   ): Promise<Response> {
-    signal.addEventListener("abort", leave);
-    const answer = await ask().finally(() => signal.removeEventListener("abort", leave));
-    // Deno 2.6, and a compiled program, abort every request that is answered. An abort that comes after that says that the
-    // answer could not be written.
-    peer.completed().then(() => signal.addEventListener("abort", leave), leave);
-    return toResponse(answer);
+    const departure = new Departure({ signal, completed: () => peer.completed() }, leave);
+    try {
+      const answer = await ask();
+      departure.answered(true);
+      return toResponse(answer);
+    } catch (error) {
+      departure.answered(false);
+      throw error;
+    }
   }
 
   /** An edge that is gone took its sessions along. @throws {GongError} what the session's edge refuses */

@@ -40,28 +40,35 @@ const FAREWELL = 1000;
 export class Clustering implements SharedSchedules {
   /** Sessions on this node and all others. */
   readonly everywhere: Everywhere;
+  readonly peers: Peers;
   readonly #options: ClusteringOptions;
+  /** What this node answers to others. */
+  readonly #methods: Partial<NodeMethods> = {};
   readonly #nodes: Nodes | undefined;
   readonly #mirror: Mirror | undefined;
 
   constructor(options: ClusteringOptions) {
     const { config, membership, log, metrics, directory, roster } = options;
     this.#options = options;
-    const methods: Partial<NodeMethods> = {};
     this.#nodes = membership && new Nodes({
-      ...{ membership, methods, version: VERSION, log, metrics },
+      ...{ membership, methods: this.#methods, version: VERSION, log, metrics },
       ...{ lease: config.lease, listen: config.clusterListen, address: config.clusterAddress },
       onJoined: (node) => this.#joined(node),
       onGone: (node) => this.#gone(node),
       onReturned: () => this.#mirror!.returned(),
     });
-    const peers: Peers = this.#nodes ?? ALONE;
+    const peers = this.peers = this.#nodes ?? ALONE;
     this.#mirror = this.#nodes && new Mirror({ peers, all: () => roster.all(), onForgotten: () => roster.returned() });
     this.everywhere = new Everywhere({ directory, roster, peers });
     // Of a node that is not known yet nothing would ever be forgotten.
     const take = (batch: Batch) => Promise.resolve(peers.others.includes(batch.node) && roster.elsewhere.take(batch));
     const left = (node: number) => Promise.resolve(this.#nodes!.left(node));
-    Object.assign(methods, this.everywhere.methods(), options.methods, { roster: take, left });
+    this.offer({ ...this.everywhere.methods(), ...options.methods, roster: take, left });
+  }
+
+  /** Answers others by these too; called before the start. */
+  offer(methods: Partial<NodeMethods>): void {
+    Object.assign(this.#methods, methods);
   }
 
   /** Whether there may be others. */

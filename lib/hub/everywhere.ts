@@ -33,7 +33,7 @@ export class Everywhere {
   }
 
   /** What this node answers to others, of its own sessions. */
-  methods(): Omit<NodeMethods, "revoke" | "roster" | "scheduled" | "traces" | "left"> {
+  methods(): Pick<NodeMethods, Deed | "sessions" | "session" | "closeSession" | "signals" | "answer" | "totals"> {
     const { directory } = this.#options;
     return {
       sessions: (page) => directory.list(page),

@@ -1,12 +1,16 @@
 /**
- * What edges ask of each other's sessions of Engine.IO, and the way of a session from one edge to another.
+ * What edges ask of each other's sessions of Engine.IO, those of other nodes too, and the way of a session from one edge to
+ * another.
  *
  * @module
  */
+import type { Asker } from "../cluster/asking.ts";
+import type { NodeMethods, Peers } from "../cluster/peers.ts";
 import type { EndedSession, EngineAnswer, MovedSession } from "../engineio/orders.ts";
 import { GongError } from "../errors.ts";
 import { within } from "../link.ts";
-import type { HubMethods } from "../methods.ts";
+import { type HubMethods, nodeOf } from "../methods.ts";
+import type { Metrics } from "../metrics.ts";
 import { type Directory, PATIENCE } from "./directory.ts";
 
 /** How long a session may take to be handed over, in seconds: what is under way in it comes to its end first. */
@@ -17,6 +21,10 @@ type Order<M extends keyof HubMethods> = Parameters<HubMethods[M]>[0];
 /** What {@linkcode Relays} are made of. */
 export interface RelaysOptions {
   readonly directory: Pick<Directory, "has" | "request" | "tell">;
+  readonly peers: Pick<Peers, "node" | "request">;
+  readonly metrics: Pick<Metrics, "count">;
+  /** How long a session has nothing to say to who polls it at most, in seconds: else its client is gone. */
+  readonly silence: number;
   /** The session was on the one edge and is on the other from now on; false when it is not counted there. */
   readonly move: (from: number, to: number, id: string) => boolean;
   /** The session is no more. */
@@ -33,8 +41,57 @@ export class Relays {
     this.#options = options;
   }
 
+  /** What this node answers to others. */
+  methods(): Pick<NodeMethods, "engine" | "abandonPoll"> {
+    return {
+      engine: ({ edge, order }, asker) => this.#serve({ edge, order }, asker),
+      abandonPoll: ({ edge, sid }) => Promise.resolve(this.#options.directory.tell(edge, "abandonPoll", sid)),
+    };
+  }
+
   /** As {@linkcode HubMethods.engine}. A poll takes as long as there is nothing for it. */
-  async engine({ edge, order }: Order<"engine">): Promise<EngineAnswer> {
+  engine(order: Order<"engine">): Promise<EngineAnswer> {
+    return this.#isOthers(order.edge) ? this.#relay(order) : this.#askEdge(order);
+  }
+
+  abandonPoll({ edge, sid }: Order<"abandonPoll">): void {
+    const { directory, peers } = this.#options;
+    if (!this.#isOthers(edge)) return directory.tell(edge, "abandonPoll", sid);
+    peers.request(nodeOf(edge), "abandonPoll", { edge, sid }).catch(() => {});
+  }
+
+  #isOthers(edge: number): boolean {
+    return nodeOf(edge) !== this.#options.peers.node;
+  }
+
+  async #relay({ edge, order }: Order<"engine">): Promise<EngineAnswer> {
+    const { peers, silence, patience = PATIENCE } = this.#options;
+    const isPoll = order.kind === "poll";
+    if (order.kind === "probe") throw new GongError("bad_request", "The session is another node's.");
+    const wait = (isPoll ? silence + patience : patience) * 1000;
+    try {
+      const answer = await peers.request(nodeOf(edge), "engine", { edge, order }, wait);
+      this.#count(answer.refusal ? "refused" : "answered");
+      return answer;
+    } catch (error) {
+      this.#count("failed");
+      if (!isPoll) throw error;
+      // What the poll was answered may be lost, and the next one would not tell.
+      this.abandonPoll({ edge, sid: order.sid });
+      throw new GongError("not_found", undefined, { cause: error });
+    }
+  }
+
+  #count(outcome: "answered" | "refused" | "failed"): void {
+    this.#options.metrics.count("gong_relayed_total", { outcome });
+  }
+
+  async #serve({ edge, order }: Order<"engine">, asker: Asker): Promise<EngineAnswer> {
+    if (order.kind === "poll") asker.onLeft(() => this.#options.directory.tell(edge, "abandonPoll", order.sid));
+    return await this.#askEdge({ edge, order });
+  }
+
+  async #askEdge({ edge, order }: Order<"engine">): Promise<EngineAnswer> {
     const { directory, patience = PATIENCE } = this.#options;
     const answer = directory.request(edge, "engine", order);
     try {
@@ -42,10 +99,6 @@ export class Relays {
     } catch (error) {
       throw gone(error);
     }
-  }
-
-  abandonPoll({ edge, sid }: Order<"abandonPoll">): void {
-    this.#options.directory.tell(edge, "abandonPoll", sid);
   }
 
   /**

@@ -81,6 +81,12 @@ export const METRICS = Object.freeze({
     "Requests of other nodes: answered, refused, or rejected as nobody's of this cluster.",
     "outcome",
   ),
+  gong_relayed_total: metric(
+    "counter",
+    "max",
+    "What was asked of other nodes for polls of Socket.IO: answered, refused, or failed since none did answer.",
+    "outcome",
+  ),
   gong_broker_away: metric(
     "gauge",
     "max",

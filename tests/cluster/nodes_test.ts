@@ -10,6 +10,8 @@ import { NotedLog } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
 const SECRET = new Uint8Array(32).fill(1);
+/** Of an answer that no connection gets. */
+const SENT = Promise.resolve();
 
 /** A node with what it was told. */
 class TestNode implements AsyncDisposable {
@@ -153,21 +155,25 @@ function twoAsking(methods: Partial<Record<string, (payload: unknown) => unknown
   const requests: Request[] = [];
   const options = {
     methods,
+    maxBody: 32 << 20,
     onFault: (_error: unknown, method: string) => faults.push(method),
     onAsked: (outcome: string) => counts.push(outcome),
   };
   const server = new Asking({ ...options, secret: SECRET, run: "server" });
   const client = new Asking({ ...options, secret, run: "client" });
-  const listening = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
-    // A copy that nobody reads would hold a large one up.
-    if (Number(request.headers.get("content-length")) < 1000) requests.push(request.clone());
-    return await server.serve(request);
-  });
+  const listening = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (request, { completed }) => {
+      // A copy that nobody reads would hold a large one up.
+      if (Number(request.headers.get("content-length")) < 1000) requests.push(request.clone());
+      return await server.serve(request, completed);
+    },
+  );
   const member: Member = { node: 1, version: "1", run: "server", address: `http://127.0.0.1:${listening.addr.port}` };
   return {
     ...{ counts, faults, requests, server, member },
     ask: (method: string, payload: unknown, patience = 5000, to = member) => {
-      return client.ask(to, method, payload, patience);
+      return client.ask(to, method, payload, AbortSignal.timeout(patience));
     },
     [Symbol.asyncDispose]: () => listening.shutdown(),
   };
@@ -226,14 +232,21 @@ Deno.test("Asking: who has not the secret, or repeats or changes what somebody s
   }
   // The next one, caught on its way and with another body.
   const caught = new Asking({ secret: SECRET, run: "client2", methods: {}, onFault: () => {}, onAsked: () => {} });
-  await using trap = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
+  await using trap = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request, info) => {
     const own = await request.text();
     const headers = { "gong-node": request.headers.get("gong-node")! };
-    const response = await two.server.serve(new Request(url("act"), { method: "POST", headers, body: `${own} ` }));
+    const response = await two.server.serve(
+      new Request(url("act"), { method: "POST", headers, body: `${own} ` }),
+      info.completed,
+    );
     return new Response("{}", { status: response.status === 403 ? 200 : 500 });
   });
   const member = { ...two.member, address: `http://127.0.0.1:${trap.addr.port}` };
-  assertEquals(await refused(caught.ask(member, "act", {}, 5000)), "overloaded", "nor is it taken for the node");
+  assertEquals(
+    await refused(caught.ask(member, "act", {}, AbortSignal.timeout(5000))),
+    "overloaded",
+    "nor is it taken for the node",
+  );
   assertEquals(done, 1);
 });
 
@@ -250,9 +263,9 @@ Deno.test("Asking: requests may come out of order, and each counts once", async 
     return new Response();
   });
   const member = { node: 1, version: "1", run: "server", address: `http://127.0.0.1:${trap.addr.port}` };
-  for (let n = 0; n < 20; n++) await client.ask(member, "act", {}, 5000).catch(() => {});
-  for (const request of [...caught].reverse()) assertEquals((await server.serve(request.clone())).status, 200);
-  for (const request of caught) assertEquals((await server.serve(request.clone())).status, 403);
+  for (let n = 0; n < 20; n++) await client.ask(member, "act", {}, AbortSignal.timeout(5000)).catch(() => {});
+  for (const request of [...caught].reverse()) assertEquals((await server.serve(request.clone(), SENT)).status, 200);
+  for (const request of caught) assertEquals((await server.serve(request.clone(), SENT)).status, 403);
   assertEquals(done, 20);
 });
 

@@ -49,7 +49,7 @@ export const NEEDS_REDIS = needsProgram(PROGRAM);
  * A test that needs Redis. Deno 2.6 looks for leaks by itself, and would find what the client leaves behind that does
  * nothing any more (the time-out of a connection that is gone, the wait before another try), and the shared server.
  */
-export function redisTest(name: string, run: () => Promise<void>): void {
+export function redisTest(name: string, run: (t: Deno.TestContext) => Promise<void>): void {
   Deno.test({ ...NEEDS_REDIS, name, fn: run, sanitizeOps: false, sanitizeResources: false });
 }
 
