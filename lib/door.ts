@@ -212,11 +212,12 @@ export interface DoorSession {
   every(seconds: number, action: () => unknown): void;
   /** Ends what {@linkcode every} began; returns whether there was something. */
   stop(): boolean;
+  /** A secret of a client: 128 bits that nobody guesses, and where to ask for what is kept under it. */
+  newPid(): string;
   /**
    * Keeps what its client goes on with when the connection drops, under a secret of its own: as long as this session is
    * there, and for `--recovery` after it. Resolves when it is stored.
    *
-   * @param pid 128 bits that nobody guesses
    * @throws {GongError} `overloaded` when it cannot be; `not_found`: the session is no more
    */
   remember(pid: string, state: string): Promise<void>;

@@ -10,6 +10,7 @@ import { createMemoryBroker } from "./brokers/memory.ts";
 import { Budget } from "./budget.ts";
 import { BusSender, bytesPerTurn } from "./bus.ts";
 import { Channels } from "./hub/channels.ts";
+import type { NodeMethods } from "./cluster/peers.ts";
 import { Clustering } from "./hub/clustering.ts";
 import { compilePresence } from "./channel_rules.ts";
 import type { Config } from "./config.ts";
@@ -172,20 +173,26 @@ export class Hub {
     const recoveries = this.#recoveries = new Recoveries({
       // What another node remembers is not this one's to forget.
       broker: this.#broker.membership ? createMemoryBroker(() => {}) : this.#broker,
+      keepsakes: this.#broker.keepsakes,
       ...{ log: options.log, turn: this.#turn },
       ...{ seconds: config.recovery, most: 2 * config.maxConnections, mostOfAddress: 4 * config.maxPerAddress },
       isThere: (session) => guard.get(places.edgeOf(session), session) !== undefined,
     });
-    const supersede = (session: string) => directory.supersede(session);
-    const rename: Roster["rename"] = (...order) => this.#roster.rename(...order);
-    this.#returns = new Returns({ recoveries, guard, rename, places, supersede });
+    const { peers, everywhere } = this.#clustering;
+    this.#returns = new Returns({
+      ...{ recoveries, guard, places, peers, metrics: options.metrics },
+      rename: (...order) => this.#roster.rename(...order),
+      isElsewhere: (session) => this.#roster.elsewhere.nodeOf(session) !== undefined,
+      supersede: (session) => everywhere.supersede(session),
+    });
     this.#relays = new Relays({
-      ...{ directory, metrics: options.metrics, peers: this.#clustering.peers },
+      ...{ directory, peers, metrics: options.metrics },
       silence: config.ping + config.pingTimeout,
       move: (from, to, id) => this.#move(from, to, id),
       release: (edge, id) => this.#release(edge, id),
     });
-    this.#clustering.offer(this.#relays.methods());
+    const surrender: NodeMethods["surrender"] = (order) => this.#returns.surrender(order);
+    this.#clustering.offer({ ...this.#relays.methods(), surrender });
   }
 
   /**

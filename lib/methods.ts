@@ -223,10 +223,11 @@ export interface HubMethods {
   /**
    * What is kept under the `pid`; undefined when nothing is, or not for this user. The session that had it is no more then.
    *
-   * @param order `adopt`: the session that asks has the public id of that one from now on, which is answered as `session`
+   * @param order `adopt`: the session that asks has the public id of that one from now on, which is answered as `session`;
+   * `maker`: the edge that has made the `pid`, which may be another node's
    */
   recall(
-    order: { pid: string; session: string; adopt: boolean },
+    order: { pid: string; session: string; adopt: boolean; maker?: number },
   ): Promise<{ state: string; session: string } | undefined>;
   /** The client has ended it itself: nothing is to be gone on with. */
   forget(pid: string): void;

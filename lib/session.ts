@@ -275,6 +275,10 @@ export class Session implements DoorSession, Listener, CarrierEvents {
     return this.#periodic?.stop() ?? false;
   }
 
+  newPid(): string {
+    return this.#host.returning.newPid();
+  }
+
   remember(pid: string, state: string): Promise<void> {
     return this.#host.returning.remember(this, pid, state);
   }

@@ -185,6 +185,8 @@ export interface Broker {
   readonly capabilities: BrokerCapabilities;
   /** Where several nodes share what it keeps: who they are. */
   readonly membership?: Membership;
+  /** There too: what they leave for each other. */
+  readonly keepsakes?: Keepsakes;
   /**
    * Resolves when it can be used; one without this can be from the beginning.
    *
@@ -260,6 +262,30 @@ export interface Membership {
   renew(member: Member, seconds: number): Promise<{ members: readonly Member[]; wasOver: boolean }>;
   /** Gives the lease back. */
   leave(node: number): Promise<void>;
+}
+
+/** What a client goes on with when its connection drops, under a secret of its own. */
+export interface Recovery {
+  /** Public id of the session that has it, or had it last. */
+  readonly session: string;
+  readonly user?: string;
+  readonly state: string;
+}
+
+/** A text under a key that nobody guesses. */
+export interface Keepsake {
+  readonly key: string;
+  readonly value: string;
+  /** How long it is kept. */
+  readonly seconds: number;
+}
+
+/** What nodes leave for the others when they end. */
+export interface Keepsakes {
+  /** @throws {GongError} `overloaded`: some may be kept, and some not */
+  keep(keepsakes: readonly Keepsake[]): Promise<void>;
+  /** What is under the key; it is nobody else's then. @throws {GongError} `overloaded` */
+  take(key: string): Promise<string | undefined>;
 }
 
 /** A session as the operator sees it. Nothing secret is in it. */

@@ -11,6 +11,7 @@ import type {
   BrokerCapabilities,
   Draft,
   History,
+  Keepsakes,
   Membership,
   PageLimit,
   PublishOptions,
@@ -25,6 +26,7 @@ import { RedisChannels } from "./redis/channels.ts";
 import { RedisConnection } from "./redis/connection.ts";
 import { RedisMembership } from "./redis/membership.ts";
 import { RedisQueues } from "./redis/queues.ts";
+import { RedisKeepsakes } from "./redis/keepsakes.ts";
 import { RedisRecords } from "./redis/records.ts";
 
 /** What a {@linkcode createRedisBroker} goes by, and what it tells. */
@@ -64,6 +66,7 @@ export function createRedisBroker(announce: Announce, options: RedisBrokerOption
 class RedisBroker implements Broker {
   readonly capabilities: BrokerCapabilities;
   readonly membership: Membership;
+  readonly keepsakes: Keepsakes;
   readonly #connection: RedisConnection;
   readonly #channels: RedisChannels;
   readonly #records: RedisRecords;
@@ -91,6 +94,7 @@ class RedisBroker implements Broker {
     });
     this.capabilities = { atomic: !this.#connection.isCluster, queues: true, survives: "node" };
     this.membership = new RedisMembership(this.#connection, onFault);
+    this.keepsakes = new RedisKeepsakes(this.#connection);
     this.#records = new RedisRecords(this.#connection);
     this.#queues = new RedisQueues({
       ...{ connection: this.#connection, onFault, onQueued, newEpoch },

@@ -5,11 +5,12 @@
  */
 
 /**
- * What a node tells of one of its sessions: it is a user's, whose info is null if there is none; it hears a channel since
- * then, taken at; it does not; where leaving is published, that has been done; it is no more. A kind that is not known is
- * passed over.
+ * What a node tells of one of its sessions: it is there, though another node has made its id; it is a user's, whose info is
+ * null if there is none; it hears a channel since then, taken at; it does not; where leaving is published, that has been
+ * done; it is no more. A kind that is not known is passed over.
  */
 export type Change =
+  | readonly ["here", session: string]
   | readonly ["user", session: string, user: string, info: string | null]
   | readonly ["join", session: string, channel: string, since: number, at: number]
   | readonly ["leave", session: string, channel: string]

@@ -7,7 +7,7 @@ import { GongError } from "../errors.ts";
 import type { EngineAnswer, EngineOrder } from "../engineio/orders.ts";
 import type { Asker } from "./asking.ts";
 import type { Batch, Taken } from "./changes.ts";
-import type { NodeTrace, Selector, SessionInfo, SessionPage, Signal, Totals } from "../types.ts";
+import type { NodeTrace, Recovery, Selector, SessionInfo, SessionPage, Signal, Totals } from "../types.ts";
 
 /** What a node asks of another. Payloads and answers are JSON but for `Signal.data`, which may be bytes. */
 export interface NodeMethods {
@@ -35,6 +35,13 @@ export interface NodeMethods {
   engine(order: { edge: number; order: EngineOrder }, asker: Asker): Promise<EngineAnswer>;
   /** Who polled a session of Engine.IO that an edge of the node owns is gone. */
   abandonPoll(order: { edge: number; sid: string }): Promise<void>;
+  /** Ends a session whose client goes on with another, and answers when it is no more; whether there was one. */
+  supersede(session: string): Promise<boolean>;
+  /**
+   * What is kept under a `pid` for this user: it is the asking node's from now on, and the session that had it is no more,
+   * unless it is the one that comes back.
+   */
+  surrender(order: { pid: string; session: string; user?: string }): Promise<Recovery | undefined>;
 }
 
 type Payload<M extends keyof NodeMethods> = Parameters<NodeMethods[M]>[0];

@@ -9,9 +9,14 @@ import type { HubMethods } from "../methods.ts";
 import type { Session } from "../session.ts";
 import type { Expected } from "./expected.ts";
 import type { Registry } from "./registry.ts";
+import { SealedIds } from "./sealed_ids.ts";
 
 /** What {@linkcode Returning} is made of. */
 export interface ReturningOptions {
+  /** Number of the edge. */
+  readonly number: number;
+  /** Shared by all edges of all nodes, and by those after a restart. */
+  readonly seal: Uint8Array;
   readonly link: Link<HubMethods>;
   readonly log: Pick<Logger, "info">;
   readonly registry: Registry;
@@ -24,8 +29,16 @@ export class Returning {
   /** What they were before, until it is known whether they go on as who they are now. */
   readonly #were = new WeakMap<Session, string>();
 
+  readonly #pids: SealedIds;
+
   constructor(options: ReturningOptions) {
     this.#options = options;
+    this.#pids = new SealedIds({ ...options, kind: "socket.io pid" });
+  }
+
+  /** As {@linkcode DoorSession.newPid}. */
+  newPid(): string {
+    return this.#pids.newId();
   }
 
   /** As {@linkcode DoorSession.remember}. */
@@ -38,7 +51,9 @@ export class Returning {
     const { link, registry, expected } = this.#options;
     const { id } = session;
     const adopt = session.channels.length + session.subscribing.length === 0;
-    const found = await expected.during(() => link.request("recall", { pid, session: id, adopt }));
+    const maker = this.#pids.edgeOf(pid);
+    const order = { pid, session: id, adopt, ...maker === undefined ? {} : { maker } };
+    const found = await expected.during(() => link.request("recall", order));
     if (!found || found.session === id) return found?.state;
     if (session.hasLeft) {
       // It was counted out under an id that it had no more.

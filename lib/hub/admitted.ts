@@ -13,6 +13,8 @@ export interface Admitted {
   readonly address: string;
   /** It is on another node, which tells of it what there is to tell. */
   readonly isElsewhere?: true;
+  /** Its id is one that another node has made; set by {@linkcode Roster} alone. */
+  isAway?: boolean;
   /** Whose it is, if anybody's, and the JSON that the user's token brought. */
   user: string | undefined;
   info: string | undefined;

@@ -1,5 +1,6 @@
 /**
- * The sessions of other nodes, as far as anybody asks for them: those of users, and those that are present somewhere. They
+ * The sessions of other nodes, as far as anybody asks for them: those of users, those that are present somewhere, and those
+ * that are not on the node that has made their ids. They
  * stand beside the own ones, so that what is asked of all is answered by one node and also while the broker is away.
  *
  * @module
@@ -16,6 +17,8 @@ interface Known {
   readonly isAnew: boolean;
   sequence: number;
   readonly sessions: Map<string, Admitted>;
+  /** Ids that another node has made. */
+  readonly away: Set<string>;
   /** Those that have not been told of again since all there is began. */
   stale: Set<string>;
   /** Who has left a channel where that is published, and was not yet. */
@@ -31,12 +34,19 @@ export class Elsewhere {
   readonly #presence: Presence;
   readonly #isPublished: (channel: string) => boolean;
   readonly #nodes = new Map<number, Known>();
+  /** Where those are that are {@linkcode Known.away}. */
+  readonly #away = new Map<string, number>();
 
   /** @param isPublished whether leaving the channel is */
   constructor(users: Users, presence: Presence, isPublished: (channel: string) => boolean) {
     this.#users = users;
     this.#presence = presence;
     this.#isPublished = isPublished;
+  }
+
+  /** The node that the session is on, if that is not the one that has made its id, nor this one. */
+  nodeOf(id: string): number | undefined {
+    return this.#away.get(id);
   }
 
   /** Takes a batch; false when something before it is missing, so that all has to be told again. */
@@ -47,15 +57,14 @@ export class Elsewhere {
     if (begins) {
       const isAnew = !known || known.isAnew && known.run === run;
       const sessions = known?.sessions ?? new Map<string, Admitted>();
-      this.#nodes.set(
-        node,
-        known = { run, isAnew, sequence, sessions, stale: new Set(sessions.keys()), unsaid: new Map() },
-      );
+      const away = known?.away ?? new Set<string>();
+      const stale = new Set([...sessions.keys(), ...away]);
+      this.#nodes.set(node, known = { run, isAnew, sequence, sessions, away, stale, unsaid: new Map() });
     } else if (!known || known.run !== run || sequence > known.sequence + 1) return false;
     known.sequence = sequence;
-    for (const change of changes) if (isChange(change)) this.#apply(known, change);
+    for (const change of changes) if (isChange(change)) this.#apply(node, known, change);
     if (ends) {
-      for (const id of known.stale) this.#remove(known, id);
+      for (const id of known.stale) this.#remove(node, known, id);
       known.stale = new Set();
     }
     return howTaken(known);
@@ -66,6 +75,7 @@ export class Elsewhere {
     const known = this.#nodes.get(node);
     if (!known) return { run: "", left: new Map() };
     this.#nodes.delete(node);
+    for (const id of known.away) this.#forgetAway(node, id);
     const left = new Map<string, Present[]>();
     const leaves = (channel: string, present: Present) => {
       const others = left.get(channel);
@@ -85,14 +95,18 @@ export class Elsewhere {
     return { run: known.run, left };
   }
 
-  #apply(known: Known, change: Change): void {
+  #apply(node: number, known: Known, change: Change): void {
     const [kind, id] = change;
     if (kind === "said") return void known.unsaid.delete(keyOf(id, change[2]));
     // What it was before counts no more.
-    if (known.stale.delete(id)) this.#remove(known, id);
+    if (known.stale.delete(id)) this.#remove(node, known, id);
     if (kind === "gone") {
       this.#note(known, id);
-      return this.#remove(known, id);
+      return this.#remove(node, known, id);
+    }
+    if (kind === "here") {
+      known.away.add(id);
+      return void this.#away.set(id, node);
     }
     const session = this.#open(known, id);
     if (kind === "join") this.#presence.join(session, change[2], { since: change[3], at: change[4] });
@@ -115,11 +129,17 @@ export class Elsewhere {
     return session;
   }
 
-  #remove({ sessions }: Known, id: string): void {
+  #remove(node: number, { sessions, away }: Known, id: string): void {
+    if (away.delete(id)) this.#forgetAway(node, id);
     const session = sessions.get(id);
     if (!session) return;
     sessions.delete(id);
     this.#drop(session);
+  }
+
+  /** It may be on another one by now. */
+  #forgetAway(node: number, id: string): void {
+    if (this.#away.get(id) === node) this.#away.delete(id);
   }
 
   /** Takes a session out of everything. */
@@ -147,7 +167,8 @@ function howTaken({ isAnew }: Known): Taken {
 
 /** All that there is to tell of a session. */
 export function* describe(session: Admitted): Generator<Change> {
-  const { id, user, info } = session;
+  const { id, user, info, isAway } = session;
+  if (isAway) yield ["here", id];
   if (user !== undefined) yield ["user", id, user, info ?? null];
   for (const { channel, at, present } of placesOf(session)) if (present) yield ["join", id, channel, present.since, at];
 }
@@ -156,7 +177,7 @@ function isChange(change: unknown): change is Change {
   if (!Array.isArray(change)) return false;
   const [kind, session, text, last, at] = change;
   if (typeof session !== "string") return false;
-  if (kind === "gone") return true;
+  if (kind === "gone" || kind === "here") return true;
   if (typeof text !== "string") return false;
   if (kind === "user") return last === null || typeof last === "string";
   return kind === "leave" || kind === "said" || kind === "join" && Number.isFinite(last) && Number.isFinite(at);

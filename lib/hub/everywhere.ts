@@ -13,6 +13,9 @@ import { SignalWay } from "./signal_way.ts";
 
 type Order<M extends keyof HubMethods> = Parameters<HubMethods[M]>[0];
 
+/** What else of sessions nodes ask of each other. */
+type Own = "sessions" | "session" | "closeSession" | "supersede" | "signals" | "answer" | "totals";
+
 /** What is done with sessions that somebody chooses. */
 type Deed = "disconnect" | "subscribeSessions" | "unsubscribeSessions";
 
@@ -33,12 +36,13 @@ export class Everywhere {
   }
 
   /** What this node answers to others, of its own sessions. */
-  methods(): Pick<NodeMethods, Deed | "sessions" | "session" | "closeSession" | "signals" | "answer" | "totals"> {
+  methods(): Pick<NodeMethods, Deed | Own> {
     const { directory } = this.#options;
     return {
       sessions: (page) => directory.list(page),
       session: (id) => directory.get(id),
       closeSession: (order) => directory.close(order),
+      supersede: (id) => directory.supersede(id),
       signals: (orders) => Promise.all(orders.map((order) => directory.signal(order))),
       answer: (order) => directory.answer(order),
       disconnect: ({ selector, reason }) => directory.order("disconnect", this.#choose(selector), { reason }),
@@ -76,6 +80,11 @@ export class Everywhere {
   async close(order: Order<"closeSession">): Promise<boolean> {
     const { directory } = this.#options;
     return await this.#askOwner(order.id, "closeSession", order, () => directory.close(order)) ?? false;
+  }
+
+  /** Ends a session whose client goes on with another. @throws {GongError} `overloaded` when its edge or node does not answer */
+  async supersede(id: string): Promise<boolean> {
+    return await this.#askOwner(id, "supersede", id, () => this.#options.directory.supersede(id)) ?? false;
   }
 
   /** As {@linkcode HubMethods.signal}. */
@@ -150,10 +159,11 @@ export class Everywhere {
     return "session" in selector ? [selector.session] : selector;
   }
 
-  /** The node that has made the id; this one of what no other node has. */
+  /** The node that has the session, or has made the id; this one of what no other node has. */
   #nodeOf(id: string): number {
-    const { peers } = this.#options;
-    const node = nodeOf(edgeOf(id));
+    const { directory: { places }, roster: { guard, elsewhere }, peers } = this.#options;
+    if (guard.get(places.edgeOf(id), id)) return peers.node;
+    const node = elsewhere.nodeOf(id) ?? nodeOf(edgeOf(id));
     return peers.others.includes(node) ? node : peers.node;
   }
 

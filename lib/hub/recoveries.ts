@@ -12,11 +12,13 @@ import type { Logger } from "../log.ts";
 import { Multimap } from "../multimap.ts";
 import { startTimer, type Timer } from "../timer.ts";
 import type { Turn } from "../turn.ts";
-import type { Broker, RecordChange } from "../types.ts";
+import type { Broker, Keepsakes, RecordChange, Recovery } from "../types.ts";
 
 /** What {@linkcode Recoveries} are made of. */
 export interface RecoveriesOptions {
   readonly broker: Pick<Broker, "record" | "records">;
+  /** What is left to other nodes at the end. Default: there are none. */
+  readonly keepsakes?: Keepsakes | undefined;
   /** The isolate's. */
   readonly turn: Turn;
   readonly log: Pick<Logger, "error">;
@@ -32,14 +34,6 @@ export interface RecoveriesOptions {
   readonly now?: () => number;
   /** Default `setTimeout`. */
   readonly timer?: Timer;
-}
-
-/** What is kept under one secret. */
-export interface Recovery {
-  /** Public id of the session that has it, or had it last. */
-  readonly session: string;
-  readonly user?: string;
-  readonly state: string;
 }
 
 const NOTHING: Readonly<Share> = { count: 0, bytes: 0 };
@@ -101,6 +95,8 @@ export class Recoveries {
   readonly #wakes = new Deadlines<Wake>(({ entry, due }) => this.#isDue(entry, due));
   #changes: Change[] = [];
   #last: Promise<void>;
+  /** Resolves when what is there was left to others. */
+  #left: Promise<void> | undefined;
   #bytes = 0;
   #stopTimer: (() => void) | undefined;
   #closed = false;
@@ -142,6 +138,21 @@ export class Recoveries {
     return JSON.parse(entry.value);
   }
 
+  /** What is kept under the secret is another node's from now on, if it is this user's and its session is no more. */
+  async take(pid: string, user: string | undefined): Promise<Recovery | undefined> {
+    // What a node that ends leaves behind is looked for there, as soon as it is there.
+    if (this.#closed) return void await this.#left;
+    const found = await this.find(pid);
+    const key = keyOf(pid);
+    // Whoever has waited for the same gets nothing.
+    if (!found || found.user !== user || !this.#entries.has(key) || this.#options.isThere(found.session)) {
+      return undefined;
+    }
+    this.#drop(key);
+    this.forget(pid);
+    return found;
+  }
+
   /** Nothing is to be gone on with. */
   forget(pid: string): void {
     const key = keyOf(pid);
@@ -158,10 +169,28 @@ export class Recoveries {
     for (const entry of this.#bySession.get(session)) this.#expire(entry, this.#options.seconds * 1000);
   }
 
+  /** What is kept is left to other nodes, where there are any. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopTimer?.();
-    await this.#settled();
+    this.#left = this.#settled().then(() => this.#leave());
+    await this.#left;
+  }
+
+  async #leave(): Promise<void> {
+    const { keepsakes, seconds } = this.#options;
+    if (!keepsakes) return;
+    const now = this.#now();
+    const left = Array.from(this.#entries.values(), ({ key, value, due = now + seconds * 1000 }) => {
+      return { key: keepsakeOf(key, JSON.parse(value).user), value, seconds: (due - now) / 1000 };
+    });
+    await keepsakes.keep(left.filter(({ seconds }) => seconds > 0)).catch((error) => this.#fault(error));
+  }
+
+  /** What a node that has ended has left of it. @throws {GongError} `overloaded` */
+  async inherit(pid: string, user: string | undefined): Promise<Recovery | undefined> {
+    const value = await this.#options.keepsakes?.take(keepsakeOf(keyOf(pid), user));
+    return value === undefined ? undefined : JSON.parse(value);
   }
 
   /** Resolves when everything that was said until now is stored. */
@@ -328,6 +357,11 @@ export class Recoveries {
 
 function keyOf(pid: string): string {
   return PREFIX + createHash("sha256").update(pid).digest("base64url");
+}
+
+/** It is found by its user alone. */
+function keepsakeOf(key: string, user: string | undefined): string {
+  return createHash("sha256").update(JSON.stringify([key, user])).digest("base64url");
 }
 
 /** The least that a record takes, without its entry here. */

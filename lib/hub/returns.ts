@@ -1,30 +1,54 @@
 /**
- * Clients that come back on another connection: what they go on with, and whose place they take.
+ * Clients that come back on another connection, of whichever node: what they go on with, and whose place they take.
  *
  * @module
  */
+import type { NodeMethods, Peers } from "../cluster/peers.ts";
 import { GongError } from "../errors.ts";
-import type { HubMethods } from "../methods.ts";
+import { type HubMethods, nodeOf } from "../methods.ts";
+import type { Metrics } from "../metrics.ts";
 import type { Admitted } from "./admitted.ts";
 import type { Guard } from "./guard.ts";
 import type { Places } from "./places.ts";
+import type { Recovery } from "../types.ts";
 import type { Recoveries } from "./recoveries.ts";
 
 type Order<M extends keyof HubMethods> = Parameters<HubMethods[M]>[0];
+type Surrender = Parameters<NodeMethods["surrender"]>[0];
 
 /** What {@linkcode Returns} are made of. */
 export interface ReturnsOptions {
-  readonly recoveries: Pick<Recoveries, "remember" | "find" | "returned">;
+  readonly recoveries: Pick<Recoveries, "remember" | "find" | "returned" | "take" | "inherit">;
   readonly guard: Pick<Guard, "get">;
   /** The session has another id from now on. */
   readonly rename: (edge: number, session: Admitted, id: string) => void;
   readonly places: Places;
-  /** Ends the session. @throws {GongError} `overloaded` when its edge does not answer */
+  /** Whether the session is on another node, though that has not made its id. */
+  readonly isElsewhere: (session: string) => boolean;
+  /** Ends the session, wherever it is. @throws {GongError} `overloaded` when its edge or node does not answer */
   readonly supersede: (session: string) => Promise<boolean>;
+  readonly peers: Pick<Peers, "node" | "others" | "request">;
+  readonly metrics: Pick<Metrics, "count">;
 }
 
 /** How many are ended who have come back meanwhile too. */
 const MOST_RIVALS = 8;
+
+/** Who is ended so that somebody can come back. */
+class Ended {
+  readonly #sessions = new Set<string>();
+  #count = 0;
+
+  has(session: string): boolean {
+    return this.#sessions.has(session);
+  }
+
+  /** Who ends somebody has to take the place, unless that is taken again. @throws {GongError} `overloaded` when it is always */
+  add(session: string): void {
+    if (this.#count++ === MOST_RIVALS) throw new GongError("overloaded", "Another connection goes on with this one.");
+    this.#sessions.add(session);
+  }
+}
 
 /** Who comes back. */
 export class Returns {
@@ -45,28 +69,68 @@ export class Returns {
   }
 
   /** As {@linkcode HubMethods.recall}. @throws {GongError} `overloaded` when the session that has it cannot be ended */
-  async recall(
-    edge: number,
-    { pid, session, adopt }: Order<"recall">,
-  ): Promise<{ state: string; session: string } | undefined> {
-    const { recoveries, guard, places } = this.#options;
-    for (let ended = 0;; ended++) {
-      const found = await recoveries.find(pid);
+  async recall(edge: number, order: Order<"recall">): Promise<{ state: string; session: string } | undefined> {
+    const { recoveries, guard } = this.#options;
+    const { pid, session, adopt } = order;
+    const sought = await recoveries.find(pid) ? undefined : await this.#seek(edge, order);
+    const ended = new Ended();
+    for (;;) {
+      const found = await recoveries.find(pid) ?? sought;
       const asker = guard.get(edge, session);
       if (!found || !asker || found.user !== asker.user) return undefined;
       const { session: old, state } = found;
       if (old === session) return { state, session };
-      if (!guard.get(places.edgeOf(old), old)) {
-        return { state, session: adopt ? this.#adopt(edge, asker, old) : session };
-      }
-      // Who ends somebody has to take the place, unless that is taken again.
-      if (ended === MOST_RIVALS) throw new GongError("overloaded", "Another connection goes on with this one.");
-      await this.#supersede(old);
+      if (!this.#isThere(old, ended)) return { state, session: adopt ? this.#adopt(edge, asker, old) : session };
+      await this.#supersede(old, ended);
     }
   }
 
+  /** As {@linkcode NodeMethods.surrender}. @throws {GongError} `overloaded` when the session that has it cannot be ended */
+  async surrender({ pid, session, user }: Surrender): Promise<Recovery | undefined> {
+    const { recoveries } = this.#options;
+    const ended = new Ended();
+    for (;;) {
+      const found = await recoveries.find(pid);
+      const isWanted = found !== undefined && found.user === user && found.session !== session;
+      if (!isWanted || !this.#isThere(found.session, ended)) return await recoveries.take(pid, user);
+      await this.#supersede(found.session, ended);
+    }
+  }
+
+  /** What another node keeps, or has left behind, is kept here from now on. */
+  async #seek(edge: number, { pid, session, maker }: Order<"recall">): Promise<Recovery | undefined> {
+    const { recoveries, guard, metrics } = this.#options;
+    const asker = guard.get(edge, session);
+    if (!asker || maker === undefined) return undefined;
+    const { user } = asker;
+    const recovery = await this.#ask({ pid, session, ...user === undefined ? {} : { user } }, nodeOf(maker));
+    if (!recovery) return undefined;
+    metrics.count("gong_recoveries_taken_total");
+    // Where there is no room for it, it is gone on with all the same, this once.
+    await recoveries.remember(pid, recovery, asker.address).catch(() => {});
+    return recovery;
+  }
+
+  /** Mostly it is where it was made. */
+  async #ask(order: Surrender, maker: number): Promise<Recovery | undefined> {
+    const { recoveries, peers } = this.#options;
+    const ask = (node: number) => peers.request(node, "surrender", order).catch(nothing);
+    const others = peers.others.filter((node) => node !== maker);
+    return others.length < peers.others.length && await ask(maker) ||
+      await recoveries.inherit(order.pid, order.user).catch(nothing) ||
+      (await Promise.all(others.map(ask))).find((found) => found !== undefined);
+  }
+
+  #isThere(session: string, ended: Ended): boolean {
+    const { guard, places, isElsewhere } = this.#options;
+    if (guard.get(places.edgeOf(session), session)) return true;
+    // That one of another node is no more is told some time later.
+    return !ended.has(session) && isElsewhere(session);
+  }
+
   /** One whose edge ends has ended too. */
-  async #supersede(session: string): Promise<void> {
+  async #supersede(session: string, ended: Ended): Promise<void> {
+    ended.add(session);
     try {
       await this.#options.supersede(session);
     } catch (error) {
@@ -85,3 +149,6 @@ export class Returns {
     return id;
   }
 }
+
+/** Of a node that does not answer. */
+function nothing(): undefined {}

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { HubMethods } from "../methods.ts";
+import { edgeOf, type HubMethods, nodeOf } from "../methods.ts";
 import type { Change } from "../cluster/changes.ts";
 import type { Admitted, Place } from "./admitted.ts";
 import { describe, Elsewhere } from "./elsewhere.ts";
@@ -65,9 +65,11 @@ export class Roster {
   /** The session has another id from now on. Not of one that is present somewhere. */
   rename(edge: number, session: Admitted, id: string): void {
     const before = session.id;
+    const wasKnown = isKnown(session);
     this.guard.rename(edge, session, id);
-    if (session.user === undefined) return;
-    this.#onChange(["gone", before]);
+    if (nodeOf(edgeOf(id)) === nodeOf(edge)) delete session.isAway;
+    else session.isAway = true;
+    if (wasKnown) this.#onChange(["gone", before]);
     for (const change of describe(session)) this.#onChange(change);
   }
 
@@ -144,9 +146,14 @@ export class Roster {
   }
 
   #remove(session: Admitted): void {
-    const isKnown = session.user !== undefined || session.place !== undefined;
+    const wasKnown = isKnown(session);
     this.presence.remove(session);
     this.users.remove(session);
-    if (isKnown) this.#onChange(["gone", session.id]);
+    if (wasKnown) this.#onChange(["gone", session.id]);
   }
+}
+
+/** Whether other nodes have been told of it. */
+function isKnown({ user, place, isAway }: Admitted): boolean {
+  return user !== undefined || place !== undefined || isAway === true;
 }

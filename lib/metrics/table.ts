@@ -105,6 +105,11 @@ export const METRICS = Object.freeze({
     "outcome",
   ),
   gong_recoveries: metric("gauge", "max", "Connections remembered, so that their clients can go on after a drop."),
+  gong_recoveries_taken_total: metric(
+    "counter",
+    "max",
+    "Connections that other nodes remembered, and whose clients go on here.",
+  ),
   gong_hosted_channels: metric("gauge", "max", "Channels that isolates listen to for their clients."),
   gong_questions: metric("gauge", "sum", "Questions of clients that wait for an answer."),
   gong_traces: metric("gauge", "max", "Notes kept of what became of traced publications."),

@@ -65,6 +65,7 @@ export interface SessionMessaging<S> {
 
 /** What sessions leave for whoever comes back as them. */
 export interface SessionReturning<S> {
+  newPid(): string;
   remember(session: S, pid: string, state: string): Promise<void>;
   recall(session: S, pid: string): Promise<string | undefined>;
   returned(session: S, isRecovered: boolean): void;

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Batch, Taken } from "../../lib/cluster/changes.ts";
 import { GongError } from "../../lib/errors.ts";
 import { Mirror } from "../../lib/hub/mirror.ts";
+import { beforeEdgesOf } from "../../lib/methods.ts";
 import { Roster } from "../../lib/hub/roster.ts";
 import type { Draft, PresencePage, PublishResult } from "../../lib/types.ts";
 import { seeded } from "../support/random.ts";
@@ -390,5 +391,37 @@ Deno.test("Mirror: sessions of nobody that are nowhere are not told of, and a qu
   await net.clock.pass(60_000);
   assertEquals(net.batches - before <= 2 * 13, true, `${net.batches - before}`);
   assertEquals(answersOf(two!), answersOf(one!));
+  net.close();
+});
+
+Deno.test("Mirror: all nodes know where a session is that is not where its id was made, and when it is no more", async () => {
+  const net = new Net();
+  const [one, two, three] = [net.add(), net.add(), net.add()];
+  const [home, away] = [beforeEdgesOf(1) + 1, beforeEdgesOf(2) + 1];
+  const id = `${home.toString(36)}-a`;
+  const known = () => [one, two, three].map(({ roster }) => roster.elsewhere.nodeOf(id));
+  two.roster.admit(away, { id: "new", address: "::a" });
+  two.roster.rename(away, two.roster.guard.get(away, "new")!, id);
+  await net.clock.pass(1000);
+  assertEquals(known(), [2, undefined, 2]);
+  // Who comes later is told too.
+  const four = net.add();
+  await net.clock.pass(1000);
+  assertEquals(four.roster.elsewhere.nodeOf(id), 2);
+  // On the next node before the last one has told that it is gone.
+  three.roster.admit(beforeEdgesOf(3) + 1, { id: "newer", address: "::a" });
+  three.roster.rename(beforeEdgesOf(3) + 1, three.roster.guard.get(beforeEdgesOf(3) + 1, "newer")!, id);
+  await net.clock.pass(1000);
+  two.roster.release(away, id);
+  await net.clock.pass(1000);
+  assertEquals([...known(), four.roster.elsewhere.nodeOf(id)], [3, 3, undefined, 3]);
+  net.kill(three);
+  await net.clock.pass(1000);
+  assertEquals(known().slice(0, 2), [undefined, undefined]);
+  // Where its id was made nobody has to be told of it.
+  one.roster.admit(home, { id: "newest", address: "::a" });
+  one.roster.rename(home, one.roster.guard.get(home, "newest")!, id);
+  await net.clock.pass(1000);
+  assertEquals([two.roster.elsewhere.nodeOf(id), four.roster.elsewhere.nodeOf(id)], [undefined, undefined]);
   net.close();
 });

@@ -3,7 +3,7 @@ import { createMemoryBroker } from "../../lib/brokers/memory.ts";
 import { GongError } from "../../lib/errors.ts";
 import { Recoveries } from "../../lib/hub/recoveries.ts";
 import { Turn } from "../../lib/turn.ts";
-import type { RecordChange } from "../../lib/types.ts";
+import type { Keepsake, RecordChange } from "../../lib/types.ts";
 import { NotedLog } from "../support/stage.ts";
 
 const SECONDS = 120;
@@ -16,6 +16,8 @@ class World implements AsyncDisposable {
   readonly log = new NotedLog();
   /** The changes of each call. */
   readonly calls: (readonly RecordChange[])[] = [];
+  /** What was left to others. */
+  readonly left = new Map<string, Keepsake>();
   /** Whether the broker can store nothing. */
   isFull = false;
   recoveries: Recoveries;
@@ -33,6 +35,14 @@ class World implements AsyncDisposable {
         record: (changes) => {
           this.calls.push(changes);
           return this.isFull ? Promise.reject(new GongError("overloaded")) : this.broker.record(changes);
+        },
+      },
+      keepsakes: {
+        keep: (keepsakes) => Promise.resolve(keepsakes.forEach((one) => this.left.set(one.key, one))),
+        take: (key) => {
+          const value = this.left.get(key)?.value;
+          this.left.delete(key);
+          return Promise.resolve(value);
         },
       },
       ...{ log: this.log, turn: new Turn(), seconds, most: this.most, mostOfAddress: this.mostOfAddress },
@@ -203,4 +213,42 @@ Deno.test("Recoveries.remember() bounds the bytes of an address too, and gives t
   for (let n = 0; n < count; n++) world.recoveries.forget(String(n));
   await world.recoveries.find("0");
   assertEquals([world.recoveries.size, await taken()], [0, count]);
+});
+
+Deno.test("Recoveries.take() gives it once, to its user, and not while its session is there", async () => {
+  await using world = new World();
+  world.there.add("1-a");
+  await world.remember("secret", "1-a", "state", "42");
+  assertEquals(await world.recoveries.take("secret", "42"), undefined);
+  world.there.delete("1-a");
+  world.recoveries.left("1-a");
+  assertEquals(await world.recoveries.take("secret", undefined), undefined);
+  assertEquals(await world.recoveries.take("secret", "43"), undefined);
+  const taken = await Promise.all([1, 2, 3].map(() => world.recoveries.take("secret", "42")));
+  assertEquals(taken, [{ session: "1-a", user: "42", state: "state" }, undefined, undefined]);
+  await world.recoveries.find("secret");
+  assertEquals([world.recoveries.size, world.recoveries.bytes, await world.stored()], [0, 0, 0]);
+});
+
+Deno.test("Recoveries.close() leaves what is kept to others, for the rest of its time, and then gives nothing", async () => {
+  await using world = new World();
+  world.there.add("1-a");
+  await world.remember("one", "1-a", "state of one", "42");
+  await world.remember("two", "1-b", "state of two");
+  await world.remember("three", "1-c");
+  await world.pass(SECONDS / 2);
+  assert(await world.recoveries.take("three", undefined));
+  const before = world.recoveries;
+  const closing = before.close();
+  // Who asks now is told nothing before others can find it.
+  assertEquals(await before.take("one", "42"), undefined);
+  assertEquals(world.left.size, 2);
+  await closing;
+  assertEquals([...world.left.values()].map(({ seconds }) => seconds), [SECONDS, SECONDS / 2]);
+  assert(![...world.left.keys()].some((key) => key.includes("one")), "the secrets are not told");
+  const heir = world.open();
+  assertEquals(await heir.inherit("one", "43"), undefined);
+  assertEquals(await heir.inherit("one", "42"), { session: "1-a", user: "42", state: "state of one" });
+  assertEquals(await heir.inherit("one", "42"), undefined);
+  assertEquals(await heir.inherit("two", undefined), { session: "1-b", state: "state of two" });
 });

@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { CHANNELS } from "./functions/channels.ts";
 import { COMMON } from "./functions/common.ts";
+import { KEEPSAKES } from "./functions/keepsakes.ts";
 import { NODES } from "./functions/nodes.ts";
 import { QUEUE_BOOK } from "./functions/queue_book.ts";
 import { QUEUES } from "./functions/queues.ts";
@@ -14,7 +15,7 @@ import { RECORDS } from "./functions/records.ts";
 import { SETUP } from "./functions/setup.ts";
 
 /** Those who add functions: each a piece of Lua that calls `register(name, function)`, and may use what stands before it. */
-const PIECES: readonly string[] = [COMMON, SETUP, RECORDS, QUEUE_BOOK, QUEUES, CHANNELS, NODES];
+const PIECES: readonly string[] = [COMMON, SETUP, RECORDS, QUEUE_BOOK, QUEUES, CHANNELS, NODES, KEEPSAKES];
 
 const BODY = PIECES.join("\n");
 const DIGEST = createHash("sha256").update(BODY).digest("hex").slice(0, 12);

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { randomBytes } from "node:crypto";
 import { encodeCursor, MAX_CURSOR } from "../../codecs/cursor.ts";
 import { channelOf } from "../../codecs/socketio.ts";
 import type { DoorSession } from "../../door.ts";
@@ -129,7 +128,7 @@ async function begin(namespaces: Entered, wish: ConnectWish): Promise<Entry> {
   const arrival = arrive(namespaces, starts);
   const begun = await arrival.begun;
   const recovered = wish.since.size > 0 && [...begun.values()].every(({ recovered }) => recovered);
-  return { arrival, begun, pid: remembers ? newPid() : undefined, recovered };
+  return { arrival, begun, pid: remembers ? session.newPid() : undefined, recovered };
 }
 
 async function letIn(
@@ -166,9 +165,4 @@ async function letIn(
 
 function checkIsThere(session: DoorSession): void {
   if (session.hasLeft) throw new GongError("going_away", ERRORS.going_away.text);
-}
-
-/** 128 bits that nobody guesses. */
-function newPid(): string {
-  return randomBytes(16).toString("base64url");
 }
