@@ -90,7 +90,7 @@ export class Edge implements SessionHost<Session> {
   /** Where sessions of Engine.IO are. */
   readonly whereabouts: EdgeWhereabouts;
   /** Answers other edges, if sessions of Engine.IO are served here; set by whoever does. */
-  engine: Pick<EngineServer, "serve" | "abandon" | "give"> | undefined;
+  engine: Pick<EngineServer, "serve" | "abandon" | "give" | "drain"> | undefined;
   readonly #options: EdgeOptions;
   readonly #limitsOf: ReturnType<typeof compileHistory>;
   readonly #presenceOf: ReturnType<typeof compilePresence>;
@@ -420,6 +420,7 @@ export class Edge implements SessionHost<Session> {
   #beginDrain(seconds: number): void {
     this.#admission.drainsUntil = performance.now() + seconds * 1000;
     this.waiting.close();
+    this.engine?.drain();
   }
 
   #sweepOut(): void {

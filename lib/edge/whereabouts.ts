@@ -6,7 +6,7 @@
 import type { Whereabouts } from "../engineio/engine.ts";
 import type { EndedSession, EngineAnswer, EngineOrder, MovedSession } from "../engineio/orders.ts";
 import type { Link } from "../link.ts";
-import type { HubMethods } from "../methods.ts";
+import { type HubMethods, nodeOf } from "../methods.ts";
 import type { Expected } from "./expected.ts";
 import { SealedIds } from "./sealed_ids.ts";
 
@@ -37,6 +37,10 @@ export class EdgeWhereabouts implements Whereabouts {
   ownerOf(sid: string): number | "here" | undefined {
     const owner = this.#sids.edgeOf(sid);
     return owner === this.#options.number ? "here" : owner;
+  }
+
+  isFar(edge: number): boolean {
+    return nodeOf(edge) !== nodeOf(this.#options.number);
   }
 
   ask(edge: number, order: EngineOrder): Promise<EngineAnswer> {

@@ -7,17 +7,19 @@ import { type ErrorCode, GongError } from "../errors.ts";
 import type { Data } from "../types.ts";
 import type { EngineAnswer, EngineRefusal } from "./orders.ts";
 
-/** Refusals of the protocol itself: the code that clients know, and what it is to us. */
+/**
+ * Refusals of the protocol itself: the code that clients know, and what it is to us. That a session is another node's is
+ * told by a status that has a balancer ask the next node, and think no worse of this one.
+ */
 const FAULTS = {
-  transport: { code: 0, message: "Transport unknown", kind: "bad_request" },
-  sid: { code: 1, message: "Session ID unknown", kind: "not_found" },
-  method: { code: 2, message: "Bad handshake method", kind: "bad_request" },
-  request: { code: 3, message: "Bad request", kind: "bad_request" },
-  version: { code: 5, message: "Unsupported protocol version", kind: "bad_request" },
-} as const satisfies Record<string, { code: number; message: string; kind: ErrorCode }>;
+  transport: { status: 400, code: 0, message: "Transport unknown", kind: "bad_request" },
+  sid: { status: 400, code: 1, message: "Session ID unknown", kind: "not_found" },
+  method: { status: 400, code: 2, message: "Bad handshake method", kind: "bad_request" },
+  request: { status: 400, code: 3, message: "Bad request", kind: "bad_request" },
+  node: { status: 404, code: 3, message: "Session of another node", kind: "not_found" },
+  version: { status: 400, code: 5, message: "Unsupported protocol version", kind: "bad_request" },
+} as const satisfies Record<string, { status: number; code: number; message: string; kind: ErrorCode }>;
 
-/** Status of all of them. */
-const FAULT = 400;
 /** `code` of those whom nobody lets in. */
 const FORBIDDEN = 4;
 /** Methods that there are, as preflights are told. */
@@ -27,7 +29,7 @@ const RETRY = 1;
 
 export type FaultName = keyof typeof FAULTS;
 
-/** A refusal that has a place of its own in the protocol's table; always 400. */
+/** A refusal that has a place of its own in the protocol's table. */
 export class EngineFault extends GongError {
   readonly fault: FaultName;
 
@@ -37,7 +39,7 @@ export class EngineFault extends GongError {
   }
 
   override get status(): number {
-    return FAULT;
+    return FAULTS[this.fault].status;
   }
 }
 

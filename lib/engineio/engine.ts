@@ -87,6 +87,8 @@ export interface Whereabouts {
   newSid(): string;
   /** Number of the edge that owns the session, `here`, or undefined when nobody here has made the id. In constant time. */
   ownerOf(sid: string): number | "here" | undefined;
+  /** Whether the edge is another node's: its sessions do not come here. */
+  isFar(edge: number): boolean;
   /** Has another edge answer. @throws {GongError} `not_found`: the edge is gone; `overloaded` */
   ask(edge: number, order: EngineOrder): Promise<EngineAnswer>;
   /** Tells another edge that a client which polls a session of its is gone. */
@@ -107,6 +109,8 @@ export interface EngineServer {
   give(sid: string): Promise<MovedSession | EndedSession>;
   /** Sessions that are here. */
   readonly size: number;
+  /** This edge is about to end: who polls sessions of other nodes by it is let go, to do so by another one. */
+  drain(): void;
   close(): void;
 }
 

@@ -44,6 +44,12 @@ export interface ProbeOrder {
   readonly off?: true;
 }
 
+/** Who polls it by another node has to do so by another way: let go without anything, unless there is something. */
+export interface ReleaseOrder {
+  readonly kind: "release";
+  readonly sid: string;
+}
+
 /** A POST that was refused where it was read: it ends the session, if that polls. */
 export interface FailOrder {
   readonly kind: "fail";
@@ -51,7 +57,7 @@ export interface FailOrder {
   readonly refusal: EngineRefusal;
 }
 
-export type EngineOrder = PollOrder | PostOrder | PostingOrder | ProbeOrder | FailOrder;
+export type EngineOrder = PollOrder | PostOrder | PostingOrder | ProbeOrder | ReleaseOrder | FailOrder;
 
 /** What the request is answered: the whole response but for what every one has. */
 export interface EngineAnswer {

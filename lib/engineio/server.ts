@@ -70,6 +70,10 @@ class Server<W> implements EngineServer, SessionContext {
   /** What ids of POSTs and WebSockets begin with. */
   readonly #name = crypto.randomUUID();
   #count = 0;
+  /** Sessions of other nodes that are polled here now, and their edges. */
+  readonly #far = new Map<string, number>();
+  #isDraining = false;
+  #releasing: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
 
   constructor(options: EngineOptions<W>) {
@@ -120,6 +124,9 @@ class Server<W> implements EngineServer, SessionContext {
           if (order.off) session.unprobe(order.id);
           else session.probe(order.id);
           return OK;
+        case "release":
+          session.release();
+          return OK;
         case "fail":
           if (session.transport === "polling") session.fail(faultOf(order.refusal));
           return OK;
@@ -152,8 +159,20 @@ class Server<W> implements EngineServer, SessionContext {
     }
   }
 
+  drain(): void {
+    this.#isDraining = true;
+    this.#release();
+    // One of them may have been overtaken by that.
+    this.#releasing = setTimeout(() => this.#release(), OVERTAKEN);
+  }
+
+  #release(): void {
+    for (const [sid, edge] of this.#far) this.#whereabouts.ask(edge, { kind: "release", sid }).catch(() => {});
+  }
+
   close(): void {
     this.#isClosed = true;
+    clearTimeout(this.#releasing);
     for (const prober of this.#probers.all()) prober.close(GOING_AWAY, "server shutting down");
     for (const session of [...this.#sessions.values()]) session.close(GOING_AWAY, "server shutting down");
     this.#stopIfEmpty();
@@ -251,6 +270,7 @@ class Server<W> implements EngineServer, SessionContext {
   #goOn(request: Request, sid: string, { address }: EnginePeer): Response {
     const owner = this.#whereabouts.ownerOf(sid);
     const session = this.#sessions.get(sid);
+    if (typeof owner === "number" && this.#whereabouts.isFar(owner)) throw new EngineFault("node");
     const isHere = session !== undefined || owner === "here";
     if (owner === undefined || isHere && session === undefined && !this.#moved.has(sid)) throw new EngineFault("sid");
     checkUpgrade(request);
@@ -304,7 +324,7 @@ class Server<W> implements EngineServer, SessionContext {
     if (session) {
       return this.#poll(request, peer, async () => unrefused(await session.poll(asText)), () => session.abandoned());
     }
-    const ask = () => this.#ask(edge as number, { kind: "poll", sid, asText });
+    const ask = () => this.#pollOther(edge as number, sid, asText);
     return this.#poll(request, peer, ask, () => this.#whereabouts.abandon(edge as number, sid));
   }
 
@@ -323,6 +343,19 @@ class Server<W> implements EngineServer, SessionContext {
     } catch (error) {
       departure.answered(false);
       throw error;
+    }
+  }
+
+  /** @throws {GongError} what the session's edge refuses; `going_away`, and nothing was asked */
+  async #pollOther(edge: number, sid: string, asText: boolean): Promise<EngineAnswer> {
+    const order = { kind: "poll", sid, asText } as const;
+    if (!this.#whereabouts.isFar(edge)) return await this.#ask(edge, order);
+    if (this.#isDraining) throw new GongError("going_away");
+    this.#far.set(sid, edge);
+    try {
+      return await this.#ask(edge, order);
+    } finally {
+      this.#far.delete(sid);
     }
   }
 
@@ -368,6 +401,8 @@ class Server<W> implements EngineServer, SessionContext {
 }
 
 const SWITCHING = 101;
+/** How long a poll may be on its way to another node, in milliseconds. */
+const OVERTAKEN = 500;
 /** Close codes (RFC 6455 section 7.4.1). */
 const NORMAL = 1000;
 const GOING_AWAY = 1001;

@@ -231,6 +231,11 @@ export class EngineSession implements EngineSocket, CarrierEvents, Beating {
     return { engine: { sid, protocol, frames }, ended };
   }
 
+  /** Who polls is to do so by another way. */
+  release(): void {
+    if (!this.#isMoving) this.#polling?.letGo(NOOP);
+  }
+
   /** Who polled is gone. */
   abandoned(): void {
     if (this.#polling && !this.#isMoving) this.#finish(GONE, "transport error", false);

@@ -50,6 +50,7 @@ Deno.test("EdgeWhereabouts.ask() has the owner answer, abandon() tells it that t
       told.push(`abandon ${sid}`);
       answer.resolve({ status: 200, body: "6" });
     },
+    drain() {},
     give: () => Promise.reject(new Error("nobody asks")),
   };
   const { whereabouts } = one.edge;
@@ -71,6 +72,7 @@ Deno.test("EdgeWhereabouts.ask() rejects a poll with `not_found` when its owner 
       return new Promise(() => {});
     },
     abandon() {},
+    drain() {},
     give: () => Promise.reject(new Error("nobody asks")),
   };
   const order = { kind: "poll", sid: "s", asText: true } as const;

@@ -171,3 +171,32 @@ Deno.test("of many clients whose requests reach any edge nothing is lost, double
   await until(() => stage.servers.every(({ size }) => size === 0));
   assertEquals(stage.host.given.filter(({ ended }) => ended), []);
 });
+
+Deno.test("a WebSocket for a session of another node is refused as what it is, and the session goes on", async () => {
+  await using stage = openStage({ ...elsewhere, far: true });
+  const client = await Poller.open(stage.url);
+  const query = new URLSearchParams({ ...client.query, transport: "websocket" });
+  const response = await fetch(`${stage.url}?${query}`, { headers: { upgrade: "websocket", connection: "upgrade" } });
+  assertEquals([response.status, await response.json()], [404, { code: 3, message: "Session of another node" }]);
+  const wire = await client.upgrade();
+  assertEquals(wire.isOpen, false);
+  assertEquals((await client.post("4a")).text, "ok");
+  assertEquals((await client.poll()).text, "4a");
+  // Of a session that nobody has made an edge says so.
+  Object.assign(client.query, { sid: "nobody" });
+  const unknown = await fetch(`${stage.url}?${new URLSearchParams(client.query)}`);
+  assertEquals([unknown.status, (await unknown.json()).code], [400, 1]);
+});
+
+Deno.test("an edge that ends lets polls of other nodes' sessions go, and takes no more of them", async () => {
+  await using stage = openStage({ ...elsewhere, far: true });
+  const client = await Poller.open(stage.url);
+  const { begun: poll } = await stage.asked(() => client.poll());
+  stage.servers[1]!.drain();
+  assertEquals((await poll).text, "6");
+  const again = await client.poll();
+  assertEquals([again.status, JSON.parse(again.text).code], [503, 3]);
+  assertEquals((await client.post("4a")).text, "ok");
+  assertEquals(stage.host.last.ended, undefined);
+  stage.servers[1]!.close();
+});

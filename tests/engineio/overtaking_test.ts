@@ -43,6 +43,7 @@ Deno.test("Prober hands on what came while its session was on its way before any
     newSid: () => "sid",
     ownerOf: () => 2,
     ask: () => Promise.resolve({ status: 200, body: "" } as never),
+    isFar: () => false,
     abandon() {},
     take: () => taken.promise,
   };

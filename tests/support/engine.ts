@@ -156,13 +156,15 @@ export interface StageOptions extends Partial<Omit<EngineOptions<string>, "setti
   readonly echo?: EchoHost;
   /** Servers that are joined as edges are; every request goes to any of them. Default 1. */
   readonly edges?: number;
+  /** Each of them is another node's. */
+  readonly far?: boolean;
   /** Which of them gets a request. Default: any. */
   readonly choose?: (request: Request) => number;
 }
 
 /** Begins one. */
 export function openStage(options: StageOptions = {}): Stage {
-  const { edges = 1, echo = new EchoHost(), choose = () => Math.floor(Math.random() * edges) } = options;
+  const { edges = 1, far = false, echo = new EchoHost(), choose = () => Math.floor(Math.random() * edges) } = options;
   const refusals: string[] = [];
   let requests = 0;
   const servers: EngineServer[] = [];
@@ -175,6 +177,7 @@ export function openStage(options: StageOptions = {}): Stage {
           const owner = /^(\d)-[0-9a-f-]{36}$/.exec(sid)?.[1];
           return owner === undefined ? undefined : Number(owner) === edge ? "here" : Number(owner);
         },
+        isFar: () => far,
         async ask(other, order) {
           await hop();
           const answer = await owner(other).serve(structuredClone(order));

@@ -73,6 +73,7 @@ export class Mover {
     return {
       serve: () => Promise.reject(new GongError("not_found")),
       abandon: () => {},
+      drain() {},
       give: async () => {
         const { edge, session } = this;
         return { engine: { sid: "sid", protocol: 4 as const, frames: [] }, ...await edge.edge.give(session) };

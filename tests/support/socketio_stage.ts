@@ -167,6 +167,7 @@ export class SocketIoPeer {
     from.edge.engine = {
       serve: () => Promise.reject(new Error("not asked for")),
       abandon: () => {},
+      drain() {},
       give: async () => ({ engine: { sid: "sid", protocol, frames: [] }, ...await from.edge.give(session) }),
     };
     const moved = asMoved(await to.edge.whereabouts.take(from.number, "sid"));
