@@ -395,9 +395,15 @@ class Server<W> implements EngineServer, SessionContext {
 
   #refuse(request: Request, url: URL, cause: unknown, { address }: EnginePeer): Response {
     const error = GongError.from(cause);
-    this.#refused(error, address);
+    // Nobody has done anything wrong.
+    if (!isFar(error)) this.#refused(error, address);
     return this.#finish(request, url, toRefusal(error));
   }
+}
+
+/** Whether it says that another node is to be asked. */
+function isFar(error: GongError): boolean {
+  return error instanceof EngineFault && error.fault === "node";
 }
 
 const SWITCHING = 101;

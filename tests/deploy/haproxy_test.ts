@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { startCluster } from "../support/cluster.ts";
 import { haproxyTest, startHaproxy, testHaproxy } from "../support/haproxy.ts";
 import { publish } from "../support/publish.ts";
-import { connectThrough, dieAndResume, nextLine, portsOf, PROXIED, trust } from "./through.ts";
+import { connectThrough, dieAndResume, nextLine, portsOf, PROXIED, talkAnywhere, trust } from "./through.ts";
 import { until } from "../support/until.ts";
 
 haproxyTest("HAProxy takes deploy/haproxy.cfg, and has nothing to warn of", async () => {
@@ -31,6 +31,15 @@ haproxyTest("HAProxy hands on the doors, and neither large bodies, other paths n
   const log = await haproxy.log();
   assert(!log.includes("secret-of-somebody"), log);
 });
+
+haproxyTest(
+  "clients of Socket.IO reach either node through HAProxy with each request, and are none the worse for it",
+  async () => {
+    await using cluster = await startCluster({ args: PROXIED });
+    await using haproxy = await startHaproxy(portsOf(cluster));
+    await talkAnywhere(cluster, haproxy);
+  },
+);
 
 haproxyTest(
   "a node that is killed costs its clients one reconnect through HAProxy, and nothing that was acknowledged",

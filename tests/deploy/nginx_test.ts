@@ -6,9 +6,18 @@ import { findProgram } from "../support/programs.ts";
 import { nginxTest, startNginx, testNginx } from "../support/nginx.ts";
 import { publish } from "../support/publish.ts";
 import { connectSocket } from "../support/socketio/client.ts";
-import { LIBRARY_4 } from "../support/socketio/library.ts";
 import { until } from "../support/until.ts";
-import { connectThrough, dieAndResume, nextLine, portsOf, PROXIED, sessionsAt, trust } from "./through.ts";
+import {
+  connectThrough,
+  dieAndResume,
+  nextLine,
+  portsOf,
+  PROXIED,
+  sessionsAt,
+  talkAnywhere,
+  trust,
+  TRUSTING,
+} from "./through.ts";
 
 let cluster: Cluster;
 let nginx: Front;
@@ -83,11 +92,7 @@ nginxTest("a poll waits behind nginx, and goes on at whichever node from its cur
 
 for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]]) {
   nginxTest(`Socket.IO connects through nginx by ${transports.join(", then ")}`, async () => {
-    const library: typeof LIBRARY_4 = {
-      ...LIBRARY_4,
-      open: (url, options) => LIBRARY_4.open(url, { ...options, ca: AUTHORITY }),
-    };
-    await using socket = await connectSocket(nginx, { library, transports, namespace: "/sio" });
+    await using socket = await connectSocket(nginx, { library: TRUSTING, transports, namespace: "/sio" });
     await socket.uses(transports.at(-1)!);
     await publish(cluster.nodes[1]!, [{ channel: "sio", data: transports.length }]);
     assertEquals(await socket.nextFew(1), [["message", transports.length]]);
@@ -120,6 +125,13 @@ nginxTest("who is counted is the client that nginx has seen, whatever it says it
   await response.body!.cancel();
   assertEquals(addresses, ["127.0.0.1"]);
 });
+
+nginxTest(
+  "clients of Socket.IO reach either node through nginx with each request, and are none the worse for it",
+  async () => {
+    await talkAnywhere(cluster, nginx);
+  },
+);
 
 nginxTest("a body that is too large is refused by nginx, before a node hears of it", async () => {
   const polling = "/socket.io/?EIO=4&transport=polling";

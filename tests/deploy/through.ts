@@ -9,6 +9,8 @@ import { type Cluster, startCluster } from "../support/cluster.ts";
 import { AUTHORITY, type Front } from "../support/front.ts";
 import type { Gong } from "../support/gong.ts";
 import { numbered, publish } from "../support/publish.ts";
+import { connectSocket } from "../support/socketio/client.ts";
+import { type Library, LIBRARY_4 } from "../support/socketio/library.ts";
 
 /** What nodes behind a proxy are started with. */
 export const PROXIED = ["--trusted-proxies", "127.0.0.1", "--public-url", "https://localhost"];
@@ -58,6 +60,38 @@ export function sessionsAt(nodes: readonly Pick<Gong, "url">[], door: string): P
     const text = await (await fetch(`${url}/metrics`)).text();
     return Number(new RegExp(`^gong_sessions\\{door="${door}"\\} (\\d+)$`, "m").exec(text)?.[1] ?? 0);
   }));
+}
+
+/** A library that trusts the certificate of the tests. */
+export const TRUSTING: Library = {
+  ...LIBRARY_4,
+  open: (url, options) => LIBRARY_4.open(url, { ...options, ca: AUTHORITY }),
+};
+
+/**
+ * Clients of Socket.IO whose requests come to either node: those that poll only hear everything once and in order, and those
+ * that go on with a WebSocket get one, wherever their polls were answered.
+ */
+export async function talkAnywhere(cluster: Cluster, front: Front): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  for (const transports of [["polling"], ["polling", "websocket"]]) {
+    const namespace = `/far-${transports.length}`;
+    const clients = [];
+    for (let n = 0; n < 6; n++) {
+      clients.push(stack.use(await connectSocket(front, { library: TRUSTING, transports, namespace })));
+    }
+    for (const client of clients) await client.uses(transports.at(-1)!);
+    for (const [n, client] of clients.entries()) await client.ask("hello", n);
+    for (const client of clients) {
+      assertEquals(await client.nextFew(6), Array.from({ length: 6 }, (_, n) => ["hello", n]));
+      assertEquals(client.ends, []);
+    }
+  }
+  const relayed = await Promise.all(cluster.nodes.map(async ({ url }) => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    return Number(/^gong_relayed_total\{outcome="answered"\} (\d+)$/m.exec(text)?.[1] ?? 0);
+  }));
+  assert(relayed.every((count) => count > 0), `${relayed} were relayed`);
 }
 
 /**

@@ -180,6 +180,7 @@ Deno.test("a WebSocket for a session of another node is refused as what it is, a
   assertEquals([response.status, await response.json()], [404, { code: 3, message: "Session of another node" }]);
   const wire = await client.upgrade();
   assertEquals(wire.isOpen, false);
+  assertEquals(stage.refusals, [], "it is nobody's fault");
   assertEquals((await client.post("4a")).text, "ok");
   assertEquals((await client.poll()).text, "4a");
   // Of a session that nobody has made an edge says so.
