@@ -7,6 +7,7 @@ import { parseListenAddress, urlHost } from "../config.ts";
 import { GongError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import { Multimap } from "../multimap.ts";
 import { startTimer, type Timer } from "../timer.ts";
 import type { Member, Membership } from "../types.ts";
 import { Asking } from "./asking.ts";
@@ -50,8 +51,8 @@ export class Nodes implements Peers {
   readonly #now: () => number;
   readonly #timer: Timer;
   readonly #members = new Map<number, Member>();
-  /** Of each member, what ends all that it is being asked. */
-  readonly #asked = new WeakMap<Member, AbortController>();
+  /** What ends all that a member is being asked. */
+  readonly #asked = new Multimap<Member, AbortController>();
   /** Nodes that did not answer when they were last asked. */
   readonly #silent = new Set<number>();
   readonly #run = crypto.randomUUID();
@@ -114,9 +115,11 @@ export class Nodes implements Peers {
   ): Promise<Awaited<ReturnType<NodeMethods[M]>>> {
     const member = this.#members.get(node);
     if (!member) throw new GongError("not_found", "There is no such node.");
+    const asked = new AbortController();
+    const stopTimer = startTimer(patience, () => asked.abort());
+    this.#asked.add(member, asked);
     try {
-      const signal = AbortSignal.any([this.#asked.get(member)!.signal, AbortSignal.timeout(patience)]);
-      const answer = await this.#asking!.ask(member, method, payload, signal);
+      const answer = await this.#asking!.ask(member, method, payload, asked.signal);
       this.#silent.delete(node);
       return answer as Awaited<ReturnType<NodeMethods[M]>>;
     } catch (error) {
@@ -124,6 +127,9 @@ export class Nodes implements Peers {
       if (this.#members.get(node) !== member) throw new GongError("not_found", "That node is gone.", { cause: error });
       this.#note(member, error);
       throw error;
+    } finally {
+      stopTimer();
+      this.#asked.delete(member, asked);
     }
   }
 
@@ -180,7 +186,6 @@ export class Nodes implements Peers {
     for (const member of found.values()) {
       if (this.#members.has(member.node)) continue;
       this.#members.set(member.node, member);
-      this.#asked.set(member, new AbortController());
       log.info("node.found", { node: member.node, address: member.address });
       onJoined?.(member.node);
     }
@@ -191,7 +196,7 @@ export class Nodes implements Peers {
     const { log, metrics, onGone } = this.#options;
     const member = this.#members.get(node)!;
     this.#members.delete(node);
-    this.#asked.get(member)!.abort();
+    for (const asked of [...this.#asked.get(member)]) asked.abort();
     this.#silent.delete(node);
     metrics.gauge("gong_nodes", {}, this.#members.size + 1);
     log.warning("node.gone", { node });

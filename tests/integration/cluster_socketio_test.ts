@@ -179,3 +179,27 @@ redisTest("clients that poll sessions of a node that is killed begin anew at ano
   for (const client of clients) await until(() => client.heard.at(-1)?.args[0] === "all");
   for (const client of clients) await client[Symbol.asyncDispose]();
 });
+
+redisTest("a node that ends lets polls of other nodes' sessions go, and nothing of theirs ends with it", async () => {
+  await using cluster = await startCluster({ nodes: 3, args: ARGS });
+  const [one, two, three] = cluster.nodes as [Gong, Gong, Gong];
+  await using front = new RoundRobin([one]);
+  await using stack = new AsyncDisposableStack();
+  const options = { transports: ["polling"], namespace: "/news" };
+  const clients = await Promise.all(Array.from({ length: 9 }, async (_, n) => {
+    return stack.use(await connectSocket(front, { ...options, library: LIBRARIES[n % 3]! }));
+  }));
+  // From now on each poll waits at another node than its session's.
+  front.nodes = [two];
+  await publish(one, [{ channel: "news", data: "before" }]);
+  for (const client of clients) assertEquals(await client.nextFew(1), [["message", "before"]]);
+  front.nodes = [three];
+  const start = performance.now();
+  assertEquals(await two.stop(), 0);
+  assert(performance.now() - start < 9000, "nobody is waited for until the drain is over");
+  await publish(one, [{ channel: "news", data: "after" }]);
+  for (const client of clients) {
+    assertEquals(await client.nextFew(1), [["message", "after"]]);
+    assertEquals([client.connects.length, client.ends], [1, []]);
+  }
+});
