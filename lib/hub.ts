@@ -29,6 +29,7 @@ import { Relays } from "./hub/relays.ts";
 import { Returns } from "./hub/returns.ts";
 import { Roster } from "./hub/roster.ts";
 import { Schedules } from "./hub/schedules.ts";
+import { Seeking } from "./hub/seeking.ts";
 import { readSeal } from "./hub/seal.ts";
 import { Submissions } from "./hub/submissions.ts";
 import { joinTraces, Traces } from "./hub/traces.ts";
@@ -179,8 +180,9 @@ export class Hub {
       isThere: (session) => guard.get(places.edgeOf(session), session) !== undefined,
     });
     const { peers, everywhere } = this.#clustering;
+    const seeking = new Seeking({ recoveries, peers, metrics: options.metrics });
     this.#returns = new Returns({
-      ...{ recoveries, guard, places, peers, metrics: options.metrics },
+      ...{ recoveries, guard, places, seeking },
       rename: (...order) => this.#roster.rename(...order),
       isElsewhere: (session) => this.#roster.elsewhere.nodeOf(session) !== undefined,
       supersede: (session) => everywhere.supersede(session),
@@ -192,7 +194,8 @@ export class Hub {
       release: (edge, id) => this.#release(edge, id),
     });
     const surrender: NodeMethods["surrender"] = (order) => this.#returns.surrender(order);
-    this.#clustering.offer({ ...this.#relays.methods(), surrender });
+    const received: NodeMethods["received"] = (pid) => Promise.resolve(seeking.received(pid));
+    this.#clustering.offer({ ...this.#relays.methods(), surrender, received });
   }
 
   /**

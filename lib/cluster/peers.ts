@@ -39,9 +39,15 @@ export interface NodeMethods {
   supersede(session: string): Promise<boolean>;
   /**
    * What is kept under a `pid` for this user: it is the asking node's from now on, and the session that had it is no more,
-   * unless it is the one that comes back.
+   * unless it is the one that comes back. Or the node to which it was given before.
+   *
+   * @param order `wasGiven`: that was said of the node that is asked, which may not have it yet
    */
-  surrender(order: { pid: string; session: string; user?: string }): Promise<Recovery | undefined>;
+  surrender(
+    order: { pid: string; session: string; user?: string; node: number; wasGiven?: true },
+  ): Promise<{ recovery: Recovery } | { node: number } | undefined>;
+  /** What was kept under a `pid` has come to the asking node: until that is said, it is given to that node again. */
+  received(pid: string): Promise<void>;
 }
 
 type Payload<M extends keyof NodeMethods> = Parameters<NodeMethods[M]>[0];

@@ -9,6 +9,7 @@ import type { ByteBudget } from "../http/body.ts";
 import { allowOrigin } from "../http/cors.ts";
 import { Departure } from "../http/departure.ts";
 import { checkUpgrade } from "../http/handshake.ts";
+import { Lately } from "../lately.ts";
 import { Socket } from "../socket.ts";
 import { Turn } from "../turn.ts";
 import {
@@ -26,7 +27,6 @@ import { LocalClaim, RemoteClaim } from "./claims.ts";
 import { Probers } from "./probers.ts";
 import type { EngineHost, EnginePeer, EngineServer, EngineSettings, Leftover, Visit, Whereabouts } from "./engine.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { Moved } from "./moved.ts";
 import type { EndedSession, EngineAnswer, EngineOrder, EngineProtocol, MovedSession } from "./orders.ts";
 import { isText } from "./payload.ts";
 import { Posts } from "./posts.ts";
@@ -66,7 +66,8 @@ class Server<W> implements EngineServer, SessionContext {
   readonly #sessions = new Map<string, EngineSession>();
   /** WebSockets that are not a session's yet, by its id. */
   readonly #probers = new Probers();
-  readonly #moved: Moved;
+  /** Sessions that have gone to another edge: clients that have upgraded do not come back here. */
+  readonly #moved: Lately<string, true>;
   /** What ids of POSTs and WebSockets begin with. */
   readonly #name = crypto.randomUUID();
   #count = 0;
@@ -84,7 +85,7 @@ class Server<W> implements EngineServer, SessionContext {
     this.#refused = options.refused ?? (() => {});
     this.heartbeat = options.heartbeat ?? new Heartbeat();
     this.turn = options.turn ?? new Turn();
-    this.#moved = new Moved(this.heartbeat.now);
+    this.#moved = new Lately(this.heartbeat.now);
     this.#posts = new Posts({
       bodies: { limit: settings.maxPayload, timeout: bodyTimeout, budget: bodyBudget },
       newId: () => this.#newId(),
@@ -149,7 +150,7 @@ class Server<W> implements EngineServer, SessionContext {
       const rest = await this.#host.give(session);
       const frames = session.endMove();
       if (frames === undefined) throw new GongError("not_found");
-      this.#moved.add(sid);
+      this.#moved.set(sid, true);
       return { engine: { sid, protocol: session.protocol, frames }, ...rest };
     } catch (error) {
       const ended = session.lastWords();

@@ -187,6 +187,19 @@ export class Recoveries {
     await keepsakes.keep(left.filter(({ seconds }) => seconds > 0)).catch((error) => this.#fault(error));
   }
 
+  /**
+   * What another node has given: kept here, or, where this one ends too, left to others.
+   *
+   * @throws {GongError} `overloaded` when it cannot be; `going_away` when it was left
+   */
+  async receive(pid: string, recovery: Recovery, address: string): Promise<void> {
+    const { keepsakes, seconds } = this.#options;
+    if (!this.#closed || !keepsakes) return await this.remember(pid, recovery, address);
+    const key = keepsakeOf(keyOf(pid), recovery.user);
+    await keepsakes.keep([{ key, value: JSON.stringify(recovery), seconds }]);
+    throw new GongError("going_away");
+  }
+
   /** What a node that has ended has left of it. @throws {GongError} `overloaded` */
   async inherit(pid: string, user: string | undefined): Promise<Recovery | undefined> {
     const value = await this.#options.keepsakes?.take(keepsakeOf(keyOf(pid), user));

@@ -3,22 +3,22 @@
  *
  * @module
  */
-import type { NodeMethods, Peers } from "../cluster/peers.ts";
+import type { NodeMethods } from "../cluster/peers.ts";
 import { GongError } from "../errors.ts";
-import { type HubMethods, nodeOf } from "../methods.ts";
-import type { Metrics } from "../metrics.ts";
+import type { HubMethods } from "../methods.ts";
 import type { Admitted } from "./admitted.ts";
 import type { Guard } from "./guard.ts";
 import type { Places } from "./places.ts";
 import type { Recovery } from "../types.ts";
 import type { Recoveries } from "./recoveries.ts";
+import type { Seeking } from "./seeking.ts";
 
 type Order<M extends keyof HubMethods> = Parameters<HubMethods[M]>[0];
 type Surrender = Parameters<NodeMethods["surrender"]>[0];
 
 /** What {@linkcode Returns} are made of. */
 export interface ReturnsOptions {
-  readonly recoveries: Pick<Recoveries, "remember" | "find" | "returned" | "take" | "inherit">;
+  readonly recoveries: Pick<Recoveries, "remember" | "find" | "returned" | "take">;
   readonly guard: Pick<Guard, "get">;
   /** The session has another id from now on. */
   readonly rename: (edge: number, session: Admitted, id: string) => void;
@@ -27,8 +27,7 @@ export interface ReturnsOptions {
   readonly isElsewhere: (session: string) => boolean;
   /** Ends the session, wherever it is. @throws {GongError} `overloaded` when its edge or node does not answer */
   readonly supersede: (session: string) => Promise<boolean>;
-  readonly peers: Pick<Peers, "node" | "others" | "request">;
-  readonly metrics: Pick<Metrics, "count">;
+  readonly seeking: Seeking;
 }
 
 /** How many are ended who have come back meanwhile too. */
@@ -72,10 +71,10 @@ export class Returns {
   async recall(edge: number, order: Order<"recall">): Promise<{ state: string; session: string } | undefined> {
     const { recoveries, guard } = this.#options;
     const { pid, session, adopt } = order;
-    const sought = await recoveries.find(pid) ? undefined : await this.#seek(edge, order);
+    const homeless = await recoveries.find(pid) ? undefined : await this.#seek(edge, order);
     const ended = new Ended();
     for (;;) {
-      const found = await recoveries.find(pid) ?? sought;
+      const found = await recoveries.find(pid) ?? homeless;
       const asker = guard.get(edge, session);
       if (!found || !asker || found.user !== asker.user) return undefined;
       const { session: old, state } = found;
@@ -86,39 +85,29 @@ export class Returns {
   }
 
   /** As {@linkcode NodeMethods.surrender}. @throws {GongError} `overloaded` when the session that has it cannot be ended */
-  async surrender({ pid, session, user }: Surrender): Promise<Recovery | undefined> {
-    const { recoveries } = this.#options;
+  async surrender(order: Surrender): ReturnType<NodeMethods["surrender"]> {
+    const { recoveries, seeking } = this.#options;
+    const { pid, session, user, node, wasGiven } = order;
+    if (wasGiven) await seeking.settled(pid);
     const ended = new Ended();
     for (;;) {
       const found = await recoveries.find(pid);
       const isWanted = found !== undefined && found.user === user && found.session !== session;
-      if (!isWanted || !this.#isThere(found.session, ended)) return await recoveries.take(pid, user);
+      if (!isWanted || !this.#isThere(found.session, ended)) break;
       await this.#supersede(found.session, ended);
     }
+    const recovery = await recoveries.take(pid, user) ?? seeking.unreceived(order);
+    if (!recovery) return seeking.heirOf(pid);
+    seeking.gave(pid, node, recovery);
+    return { recovery };
   }
 
-  /** What another node keeps, or has left behind, is kept here from now on. */
   async #seek(edge: number, { pid, session, maker }: Order<"recall">): Promise<Recovery | undefined> {
-    const { recoveries, guard, metrics } = this.#options;
+    const { guard, seeking } = this.#options;
     const asker = guard.get(edge, session);
     if (!asker || maker === undefined) return undefined;
-    const { user } = asker;
-    const recovery = await this.#ask({ pid, session, ...user === undefined ? {} : { user } }, nodeOf(maker));
-    if (!recovery) return undefined;
-    metrics.count("gong_recoveries_taken_total");
-    // Where there is no room for it, it is gone on with all the same, this once.
-    await recoveries.remember(pid, recovery, asker.address).catch(() => {});
-    return recovery;
-  }
-
-  /** Mostly it is where it was made. */
-  async #ask(order: Surrender, maker: number): Promise<Recovery | undefined> {
-    const { recoveries, peers } = this.#options;
-    const ask = (node: number) => peers.request(node, "surrender", order).catch(nothing);
-    const others = peers.others.filter((node) => node !== maker);
-    return others.length < peers.others.length && await ask(maker) ||
-      await recoveries.inherit(order.pid, order.user).catch(nothing) ||
-      (await Promise.all(others.map(ask))).find((found) => found !== undefined);
+    const { user, address } = asker;
+    return await seeking.seek({ pid, session, address, maker, ...user === undefined ? {} : { user } });
   }
 
   #isThere(session: string, ended: Ended): boolean {
@@ -149,6 +138,3 @@ export class Returns {
     return id;
   }
 }
-
-/** Of a node that does not answer. */
-function nothing(): undefined {}

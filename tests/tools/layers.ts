@@ -36,6 +36,7 @@ export const LAYERS: readonly string[] = [
   "lib/draft.ts",
   "lib/rates.ts",
   "lib/deadlines.ts",
+  "lib/lately.ts",
   "lib/auth/",
   "lib/auth.ts",
   "lib/auth_live.ts",
