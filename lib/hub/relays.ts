@@ -67,7 +67,6 @@ export class Relays {
   async #relay({ edge, order }: Order<"engine">): Promise<EngineAnswer> {
     const { peers, silence, patience = PATIENCE } = this.#options;
     const isPoll = order.kind === "poll";
-    if (order.kind === "probe") throw new GongError("bad_request", "The session is another node's.");
     const wait = (isPoll ? silence + patience : patience) * 1000;
     try {
       const answer = await peers.request(nodeOf(edge), "engine", { edge, order }, wait);

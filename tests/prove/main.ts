@@ -9,6 +9,7 @@ import { parseFlags, UsageError } from "../../lib/flags.ts";
 import { proveBurst } from "./burst.ts";
 import { proveChaos } from "./cluster_chaos.ts";
 import { proveCluster } from "./cluster_soak.ts";
+import { proveClusterSocketIo } from "./cluster_socketio.ts";
 import { proveCrowd } from "./crowd.ts";
 import { proveEdge } from "./edges.ts";
 import { proveFuzz } from "./fuzz.ts";
@@ -58,6 +59,7 @@ const SOAKS: readonly Soak[] = [
   { name: "transactions", run: () => proveTransactions({ transactions: 9000 }) },
   { name: "transactions, kill -9, sqlite", run: () => proveTransactions({ broker: "sqlite", kills: 5 }) },
   { name: "socketio, 200 clients, no stickiness", run: () => proveSocketIo() },
+  { name: "socketio, a cluster whose nodes end, no stickiness", run: () => proveClusterSocketIo() },
   { name: "fuzz", run: () => proveFuzz(5000) },
   { name: "fuzz, STOMP", run: () => proveStompFuzz({ frames: 300_000, seed: 2 }) },
 ];
