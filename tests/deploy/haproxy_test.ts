@@ -2,7 +2,16 @@ import { assert, assertEquals } from "@std/assert";
 import { startCluster } from "../support/cluster.ts";
 import { haproxyTest, startHaproxy, testHaproxy } from "../support/haproxy.ts";
 import { publish } from "../support/publish.ts";
-import { connectThrough, dieAndResume, nextLine, portsOf, PROXIED, talkAnywhere, trust } from "./through.ts";
+import {
+  connectThrough,
+  dieAndResume,
+  nextLine,
+  portsOf,
+  PROXIED,
+  stopBehind,
+  talkAnywhere,
+  trust,
+} from "./through.ts";
 import { until } from "../support/until.ts";
 
 haproxyTest("HAProxy takes deploy/haproxy.cfg, and has nothing to warn of", async () => {
@@ -45,5 +54,12 @@ haproxyTest(
   "a node that is killed costs its clients one reconnect through HAProxy, and nothing that was acknowledged",
   async () => {
     await dieAndResume(startHaproxy);
+  },
+);
+
+haproxyTest(
+  "a node that ends behind HAProxy ends nobody's session of Socket.IO but its own, which go on at the other",
+  async () => {
+    await stopBehind(startHaproxy);
   },
 );

@@ -14,6 +14,7 @@ import {
   portsOf,
   PROXIED,
   sessionsAt,
+  stopBehind,
   talkAnywhere,
   trust,
   TRUSTING,
@@ -191,6 +192,13 @@ nginxTest(
   "a node that is killed costs its clients one reconnect through nginx, and nothing that was acknowledged",
   async () => {
     await dieAndResume(startNginx);
+  },
+);
+
+nginxTest(
+  "a node that ends behind nginx ends nobody's session of Socket.IO but its own, which go on at the other",
+  async () => {
+    await stopBehind(startNginx);
   },
 );
 

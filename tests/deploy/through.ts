@@ -9,7 +9,7 @@ import { type Cluster, startCluster } from "../support/cluster.ts";
 import { AUTHORITY, type Front } from "../support/front.ts";
 import type { Gong } from "../support/gong.ts";
 import { numbered, publish } from "../support/publish.ts";
-import { connectSocket } from "../support/socketio/client.ts";
+import { connectSocket, type SocketClient } from "../support/socketio/client.ts";
 import { type Library, LIBRARY_4 } from "../support/socketio/library.ts";
 
 /** What nodes behind a proxy are started with. */
@@ -92,6 +92,34 @@ export async function talkAnywhere(cluster: Cluster, front: Front): Promise<void
     return Number(/^gong_relayed_total\{outcome="answered"\} (\d+)$/m.exec(text)?.[1] ?? 0);
   }));
   assert(relayed.every((count) => count > 0), `${relayed} were relayed`);
+}
+
+/**
+ * Stops a node while clients of Socket.IO poll by whichever. Those of the other node notice nothing of it, and its own go on
+ * there where they were.
+ */
+export async function stopBehind(start: (nodes: readonly [number, number]) => Promise<Front>): Promise<void> {
+  await using cluster = await startCluster({ args: PROXIED });
+  const [one, two] = cluster.nodes as [Gong, Gong];
+  await using front = await start(portsOf(cluster));
+  await using stack = new AsyncDisposableStack();
+  const options = { library: TRUSTING, transports: ["polling"], namespace: "/news" };
+  const connect = async () => stack.use(await connectSocket(front, options));
+  const clients = await Promise.all(Array.from({ length: 12 }, connect));
+  const edgeOf = async ({ socket: { id } }: SocketClient): Promise<number> => {
+    return (await (await fetch(`${one.url}/api/sessions/${id}`)).json()).edge;
+  };
+  const ids = clients.map(({ socket }) => socket.id);
+  const places = await Promise.all(clients.map(edgeOf));
+  const own = await edgeOf(stack.use(await connectSocket(one)));
+  assertEquals(new Set(places).size, 2, "both have some");
+  assertEquals(await two.stop(), 0);
+  await publish(one, [{ channel: "news", data: "after" }]);
+  for (const [index, client] of clients.entries()) {
+    assertEquals(await client.nextFew(1), [["message", "after"]]);
+    if (places[index] === own) assertEquals([client.connects, client.ends], [[false], []]);
+    else assertEquals([client.connects.at(-1), client.socket.id], [true, ids[index]]);
+  }
 }
 
 /**

@@ -130,6 +130,24 @@ redisTest("a session that another node has is answered for as its own node does,
     await gone();
   });
 
+  await t.step("payloads of bytes of Engine.IO 3 come as they are", async () => {
+    const client = await Poller.open(`${one.url}/socket.io/`, 3);
+    const url = `${two.url}/socket.io/`;
+    const bytes = Uint8Array.of(0, 255, 128);
+    const poll = async () => (await fetch(`${url}?${new URLSearchParams(client.query)}`)).bytes();
+    await poll();
+    // Each is 0 for text or 1 for bytes, its length by digits, and 255 before it.
+    const text = new TextEncoder().encode('451-["bytes",{"_placeholder":true,"num":0}]');
+    const packets = [[0, 4, 3, 255, ...text], [1, 4, 255, 4, ...bytes]];
+    const headers = { "content-type": "application/octet-stream" };
+    const said = await ask(url, client.query, { method: "POST", body: Uint8Array.from(packets.flat()), headers });
+    assertEquals([said.status, said.text], [200, "ok"]);
+    const heard = await poll();
+    assertEquals(heard.subarray(-bytes.length - 4), Uint8Array.of(1, 4, 255, 4, ...bytes));
+    await ask(url, client.query, { method: "POST", body: "1:1" });
+    await gone();
+  });
+
   await t.step("a WebSocket for it is not upgraded, and it goes on by polls", async () => {
     const { client, poll, post } = await openFar(one, two);
     const wire = await Wire.open(`${two.url}/socket.io/`, { ...client.query, transport: "websocket" });
