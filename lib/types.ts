@@ -152,7 +152,10 @@ export interface PublishOptions {
 
 /** What a broker can do beyond the least. A missing capability is refused in the door's words, never imitated. */
 export interface BrokerCapabilities {
-  /** `publish(..., { atomic: true })`: all drafts or none. */
+  /**
+   * `publish(..., { atomic: true })` for whatever channels, queues and records: all or none. For one channel or one queue
+   * every broker can; one that cannot for more refuses it with `bad_request`.
+   */
   readonly atomic: boolean;
   /** Drafts may be for queues, which can be claimed from. */
   readonly queues: boolean;
@@ -165,6 +168,7 @@ export interface BrokerCapabilities {
  *
  * Guarantees: the offsets of a channel are 1, 2, 3 ... without a gap. `publish` numbers, stores and announces as one
  * step, in the order of its drafts, and resolves after the announcement; calls are served in the order they were made.
+ * Where it is not `atomic`, that is so for each channel, and the order between channels is not said.
  * Publications come back only through the `announce` callback that the broker was built with.
  *
  * A draft with an `id` that its `publisher` has used in the channel within five minutes is not published again: the
@@ -222,7 +226,10 @@ export interface Broker {
    * until it is settled. A single message is given whatever its size. Only nothing means that there is nothing more.
    */
   claim(queue: string, limit: PageLimit): Promise<QueuedMessage[]>;
-  /** Settles what was claimed, all or none; offsets that nobody has claimed are passed over. */
+  /**
+   * Settles what was claimed, all or none, if it is `atomic`; offsets that nobody has claimed are passed over, so that it
+   * may be done again.
+   */
   settle(settlings: readonly Settling[]): Promise<void>;
   /** Channels known, publications and bytes held, if they are held here; queues that have messages, those, their bytes, and how many are claimed. */
   stats(): {

@@ -13,7 +13,6 @@ import type {
   Broker,
   Draft,
   PageRequest,
-  PublishResult,
   PutOptions,
   RecordChange,
   Schedule,
@@ -21,15 +20,14 @@ import type {
   SchedulePage,
 } from "../types.ts";
 import { isPeriodic, nextTime } from "../when.ts";
+import { Firing, type FiringOptions } from "./firing.ts";
 import { ScheduleBook } from "./schedule_book.ts";
 
 /** What {@linkcode Schedules} are made of. */
-export interface SchedulesOptions {
+export interface SchedulesOptions extends FiringOptions {
   readonly log: Logger;
   readonly metrics: Pick<Metrics, "count">;
-  readonly broker: Pick<Broker, "record" | "records">;
-  /** Publishes all of it and changes the records, in one step, or nothing. */
-  readonly publish: (drafts: readonly Draft[], records: readonly RecordChange[]) => Promise<PublishResult[]>;
+  readonly broker: Pick<Broker, "record" | "records" | "capabilities">;
   /** Whether whoever has that name may publish to the channel now. */
   readonly may: (creator: string, channel: string) => boolean;
   /** Schedules at once. */
@@ -73,19 +71,22 @@ const HANDICAP = 1000;
 const RELOAD = 10_000;
 /** How often a change is tried that another node was faster than. */
 const MOST_TRIES = 5;
+const APART = "This broker cannot publish to several channels in one step: each needs a schedule of its own.";
 
 /**
  * All schedules, the same in memory as in the broker's records. Changes and firings come one after the other, so that
  * none undoes another. What was due while nothing ran fires late if it is to fire once, and is passed over if not.
  *
  * Where several nodes have them, a record is changed only if it is still what this node knows, in one step with what is
- * published: so each time that is due one node publishes it, whichever lives, and no other does.
+ * published: so each time that is due one node publishes it, whichever lives, and no other does. {@linkcode Firing} says
+ * what is so where that cannot be one step.
  */
 export class Schedules {
   readonly #options: SchedulesOptions;
   readonly #now: () => number;
   readonly #timer: Timer;
   readonly #book: ScheduleBook;
+  readonly #firing: Firing;
   readonly #wakes = new Deadlines<Wake>(({ id, due }) => this.#wakeOf(id) === due);
   readonly #started: number;
   /** The records as the broker has them, by id; those that are damaged too. */
@@ -100,6 +101,7 @@ export class Schedules {
     const { now = Date.now, timer = startTimer } = options;
     this.#options = options;
     this.#book = new ScheduleBook(options.max);
+    this.#firing = new Firing(options);
     this.#now = now;
     this.#timer = timer;
     this.#started = now();
@@ -129,8 +131,9 @@ export class Schedules {
 
   /** As {@linkcode HubClient.putSchedule}. */
   put(order: ScheduleOrder, { replace, owner }: PutOptions): Promise<{ schedule: Schedule; created: boolean }> {
-    const { id } = order;
+    const { id, channels } = order;
     return this.#change(id, async () => {
+      if (channels.length > 1 && !this.#options.broker.capabilities.atomic) throw new GongError("bad_request", APART);
       const known = this.#book.get(id);
       if (known && !replace) throw new GongError("conflict", "There is a schedule of this id.", { field: "/id" });
       if (known && owner !== undefined && known.creator !== owner) {
@@ -304,7 +307,8 @@ export class Schedules {
       return { ...message, channel, id: `schedule:${id}:${due}`, publisher: creator };
     });
     const published = settle();
-    const results = await this.#options.publish(drafts, [this.#conditional(recordOf(published))]);
+    const change = this.#conditional(recordOf(published));
+    const results = await this.#firing.fire({ id, due, drafts, change });
     const failed = results.find((result) => "error" in result);
     if (failed && "error" in failed) {
       const { code } = GongError.fromRefusal(failed.error);
@@ -351,6 +355,7 @@ export class Schedules {
 
   #delete(id: string): void {
     this.#book.delete(id);
+    this.#firing.forget(id);
     this.#texts.delete(id);
   }
 

@@ -63,10 +63,10 @@ export class Submissions {
   /** What the broker cannot do, if anything. */
   #check({ drafts, atomic, settled = [] }: Order): GongError | undefined {
     const { capabilities } = this.#options;
-    const isOneStep = (atomic || settled.length > 0) && drafts.length + settled.length > 1;
-    // To settle alone is one step with every broker.
-    if (isOneStep && drafts.length > 0 && !capabilities.atomic) {
-      return new GongError("bad_request", "This broker cannot publish several messages at once as one step.");
+    const channels = new Set(drafts.map(({ channel }) => channel));
+    const isApart = atomic && channels.size > 1 || settled.length > 0 && channels.size > 0;
+    if (isApart && !capabilities.atomic) {
+      return new GongError("bad_request", "This broker cannot change several channels or queues in one step.");
     }
     const needsQueues = settled.length > 0 || drafts.some(({ channel }) => queueOf(channel) !== undefined);
     return needsQueues && !capabilities.queues ? noQueuesError() : undefined;

@@ -192,9 +192,12 @@ Deno.test("DoorSession.submit() is refused where the broker cannot do it as one 
     for (const text of ["1", "2"]) await client.session.submit(drafts([text]));
     await taker.count(2);
     const settled = [{ consumer: taker.consumer.id, offsets: [1], as: "done" as const }];
-    assertEquals(await codeOf(client, [draft("a"), draft("a")]), "bad_request");
+    assertEquals(await codeOf(client, [draft("a"), draft("b")]), "bad_request");
     assertEquals(await codeOf(client, [draft("a")], settled), "bad_request");
     assertEquals(await stage.figure("gong_published_total"), 1);
+    // One channel is one step with every broker.
+    await client.session.submit([draft("a"), draft("a")]);
+    assertEquals(await stage.figure("gong_published_total"), 3);
     // To settle several is one step with every broker.
     await client.session.submit([], [...settled, { ...settled[0]!, offsets: [2] }]);
     assertEquals(await stage.figure("gong_queue_messages"), 0);

@@ -4,7 +4,7 @@ import { createMemoryBroker } from "../../lib/brokers/memory.ts";
 import { GongError } from "../../lib/errors.ts";
 import { Schedules } from "../../lib/hub/schedules.ts";
 import { Metrics } from "../../lib/metrics.ts";
-import type { Publication, ScheduleOrder, When } from "../../lib/types.ts";
+import type { Publication, RecordChange, ScheduleOrder, When } from "../../lib/types.ts";
 import { seeded } from "../support/random.ts";
 import { NotedLog } from "../support/stage.ts";
 
@@ -21,11 +21,25 @@ class Cluster {
   now = START;
   readonly announced: Publication[] = [];
   readonly broker = createMemoryBroker((publications) => this.announced.push(...publications), { now: () => this.now });
+  /** Whether records can be changed. */
+  records = true;
   readonly nodes: Node[] = [];
   /** Whether a node hears what the others have changed. */
   hears = true;
   /** Whether what is published waits until the next turn. */
   delay = false;
+
+  /** @param atomic whether what is published and records can be changed in one step */
+  constructor(atomic = true) {
+    const { broker } = this;
+    const record = broker.record.bind(broker);
+    Object.assign(broker, {
+      capabilities: { ...broker.capabilities, atomic },
+      record: (changes: readonly RecordChange[]) => {
+        return this.records ? record(changes) : Promise.reject(new GongError("overloaded"));
+      },
+    });
+  }
 
   add(): Node {
     const timers: Node["timers"] = new Set();
@@ -88,9 +102,14 @@ function order(id: string, when: When): ScheduleOrder {
   return { id, creator: "shop", when, channels: ["a"], message: { data: id, contentType: "text/plain" } };
 }
 
-for (const hears of [true, false]) {
-  Deno.test(`Schedules of several nodes: each time is published once, ${hears ? "" : "also when nobody hears of changes"}`, async () => {
-    const cluster = new Cluster();
+const WAYS = [
+  { hears: true, atomic: true, also: "" },
+  { hears: false, atomic: true, also: ", also when nobody hears of changes" },
+  { hears: true, atomic: false, also: ", also where that is not one step with its record" },
+];
+for (const { hears, atomic, also } of WAYS) {
+  Deno.test(`Schedules of several nodes: each time is published once${also}`, async () => {
+    const cluster = new Cluster(atomic);
     cluster.hears = hears;
     const [one, two] = [cluster.add(), cluster.add(), cluster.add()];
     await one!.schedules.put(order("every", { every: 5 }), { replace: false });
@@ -173,4 +192,44 @@ Deno.test("Schedules of several nodes: whatever is changed and whoever dies, eac
     for (const other of others) assertEquals(other, first);
     await cluster.close();
   }
+});
+
+Deno.test("Schedules of several nodes: what could not be noted is not published again, and nothing before it can be", async () => {
+  const cluster = new Cluster(false);
+  const [one] = [cluster.add(), cluster.add()];
+  const publish = cluster.broker.publish.bind(cluster.broker);
+  let isGone = true;
+  cluster.broker.publish = async (...args) => {
+    const results = await publish(...args);
+    if (isGone) cluster.records = false;
+    return results;
+  };
+  await one!.schedules.put(order("x", { at: START + 5000 }), { replace: false });
+  await cluster.pass(20);
+  assertEquals(cluster.published, [[5, "x"]], "it was published, and is not noted");
+  isGone = false;
+  cluster.records = true;
+  await cluster.pass(20);
+  assertEquals(cluster.published, [[5, "x"]]);
+  for (const { schedules } of cluster.nodes) {
+    assertEquals((await schedules.get("x"))?.last?.due, START + 5000);
+    assertEquals((await schedules.get("x"))?.last?.refused, undefined);
+  }
+  await one!.schedules.put({ ...order("y", { at: START + 50_000 }), channels: ["$queue/q"] }, { replace: false });
+  cluster.records = false;
+  await cluster.pass(20);
+  assertEquals(cluster.broker.stats().queues.messages, 0);
+  cluster.records = true;
+  await cluster.pass(20);
+  assertEquals(cluster.broker.stats().queues.messages, 1);
+  await cluster.close();
+});
+
+Deno.test("Schedules.put() refuses several channels where they cannot be published to in one step", async () => {
+  const cluster = new Cluster(false);
+  const { schedules } = cluster.add();
+  const two = { ...order("x", { at: START + 5000 }), channels: ["a", "b"] };
+  const error = await schedules.put(two, { replace: false }).catch((error) => error);
+  assertEquals([(error as GongError).code, await schedules.get("x")], ["bad_request", undefined]);
+  await cluster.close();
 });

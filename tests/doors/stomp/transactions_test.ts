@@ -55,7 +55,7 @@ Deno.test("a COMMIT that the broker cannot do in one step is an ERROR, and nothi
   for (const texts of [["1"], ["2", "3"]]) {
     const peer = await StompPeer.connect(stage.edge);
     await peer.obeyed("BEGIN", { transaction: "t" });
-    for (const text of texts) await peer.obeyed("SEND", { destination: "/topic/a", transaction: "t" }, text);
+    for (const text of texts) await peer.obeyed("SEND", { destination: `/topic/${text}`, transaction: "t" }, text);
     peer.say("COMMIT", { transaction: "t", receipt: "c" });
     if (texts.length === 1) {
       assertEquals((await peer.next("RECEIPT")).headers.get("receipt-id"), "c");
