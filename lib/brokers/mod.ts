@@ -32,6 +32,8 @@ const FACTORIES: Readonly<Record<string, (announce: Announce, options: Config & 
   "rediss:": openRedis,
   "redis+sentinel:": openRedis,
   "rediss+sentinel:": openRedis,
+  "redis+cluster:": openRedis,
+  "rediss+cluster:": openRedis,
 };
 
 /** @throws {BrokerSetupError} when a file that is named cannot be read */

@@ -87,8 +87,8 @@ class RedisBroker implements Broker {
       wait: options.brokerWait ?? 2,
       sentinelUser: options.sentinelUser,
       ...{ onAway, onFault },
-      onListening: () => {
-        this.#channels.catchUp().catch(() => {});
+      onListening: (channels) => {
+        this.#channels.catchUp(channels).catch(() => {});
         this.#queues.look();
       },
     });
@@ -152,6 +152,7 @@ class RedisBroker implements Broker {
 
   async #change(records: readonly RecordChange[], settled: readonly Settling[]): Promise<void> {
     if (settled.length === 0) return await this.#records.change(records);
+    if (records.length === 0) return await this.#queues.settle(settled);
     await this.#channels.change({ records, settled });
     this.#queues.settled(settled);
   }

@@ -259,7 +259,7 @@ const ROWS: { readonly [K in keyof Config]: Row<Config[K]> } = {
     form: forms.toBroker,
     value: "URL",
     help:
-      "Where channels are kept: memory: is this process, sqlite:PATH a file, which outlives it, redis://HOST a Redis that many nodes share (rediss: with TLS, redis+sentinel://HOST,HOST/NAME under Sentinel).",
+      "Where channels are kept: memory: is this process, sqlite:PATH a file, which outlives it, redis://HOST a Redis that many nodes share (rediss: with TLS, redis+sentinel://HOST,HOST/NAME under Sentinel, redis+cluster://HOST,HOST for a Redis Cluster).",
   },
   brokerPrefix: {
     ...channels,

@@ -4,9 +4,10 @@
  * @module
  */
 
-/** One server, or Sentinels that know which one it is. */
+/** One server, Sentinels that know which one it is, or some of a cluster, which know of all. */
 export interface RedisAddress {
   readonly isTls: boolean;
+  readonly isCluster: boolean;
   /** `USER:PASSWORD@` as it stands in a URL, or nothing. */
   readonly credentials: string;
   readonly hosts: readonly { readonly host: string; readonly port: number }[];
@@ -17,35 +18,42 @@ export interface RedisAddress {
 
 const REDIS = /^redis(s?):\/\/([^@/]*@)?([^/]+)(?:\/(\d{1,3})?)?$/;
 const SENTINEL = /^redis(s?)\+sentinel:\/\/([^@/]*@)?([^/]+)\/([\w.-]{1,64})(?:\/(\d{1,3})?)?$/;
+const CLUSTER = /^redis(s?)\+cluster:\/\/([^@/]*@)?([^/]+)\/?$/;
 const REDIS_PORT = 6379;
 const SENTINEL_PORT = 26_379;
 
 /**
  * Reads `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` or, of Sentinels,
- * `redis+sentinel://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/NAME[/DATABASE]`, each with `rediss` over TLS.
+ * `redis+sentinel://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/NAME[/DATABASE]` or, of a cluster,
+ * `redis+cluster://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]`, each with `rediss` over TLS.
  *
  * @throws {SyntaxError} for anything else
  */
 export function parseAddress(text: string): RedisAddress {
-  const [, tls, credentials = "", host, database = "0"] = REDIS.exec(text) ?? [];
-  if (host !== undefined) {
-    return toAddress({ tls, credentials, database, name: undefined, hosts: [parseHost(host, REDIS_PORT)] });
-  }
-  const [, tlsToo, user = "", hosts, name, number = "0"] = SENTINEL.exec(text) ?? [];
-  if (hosts === undefined || name === undefined) {
+  const [, tls, credentials, host, database] = REDIS.exec(text) ?? [];
+  if (host !== undefined) return toAddress({ tls, credentials, database, hosts: [parseHost(host, REDIS_PORT)] });
+  const sentinel = SENTINEL.exec(text);
+  const [, tlsToo, user, hosts, name, number] = sentinel ?? CLUSTER.exec(text) ?? [];
+  if (hosts === undefined) {
     throw new SyntaxError(
-      "expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or redis+sentinel://[USER:PASSWORD@]HOST,HOST/NAME, " +
-        "or rediss with TLS",
+      "expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], redis+sentinel://[USER:PASSWORD@]HOST,HOST/NAME or " +
+        "redis+cluster://[USER:PASSWORD@]HOST,HOST, or rediss with TLS",
     );
   }
-  const all = hosts.split(",").map((host) => parseHost(host, SENTINEL_PORT));
-  return toAddress({ tls: tlsToo, credentials: user, database: number, name, hosts: all });
+  const port = sentinel ? SENTINEL_PORT : REDIS_PORT;
+  const all = hosts.split(",").map((host) => parseHost(host, port));
+  return toAddress({ tls: tlsToo, credentials: user, database: number, name, isCluster: !sentinel, hosts: all });
 }
 
 /** The URL of one server. */
 export function urlOf({ isTls, credentials, database }: RedisAddress, host: string, port: number): string {
   const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
   return `redis${isTls ? "s" : ""}://${credentials}${name}:${port}/${database}`;
+}
+
+/** Its servers, or those that know them, as `HOST:PORT,HOST:PORT`. */
+export function hostsOf({ hosts }: RedisAddress): string {
+  return hosts.map(({ host, port }) => `${host}:${port}`).join();
 }
 
 function parseHost(text: string, port: number): { host: string; port: number } {
@@ -61,17 +69,19 @@ function parseHost(text: string, port: number): { host: string; port: number } {
 }
 
 function toAddress(
-  { tls, credentials, database, ...rest }: Pick<RedisAddress, "name" | "hosts"> & {
+  { tls, credentials = "", database = "0", name, isCluster = false, hosts }: Pick<RedisAddress, "hosts"> & {
     readonly tls: string | undefined;
-    readonly credentials: string;
-    readonly database: string;
+    readonly credentials: string | undefined;
+    readonly database: string | undefined;
+    readonly name?: string | undefined;
+    readonly isCluster?: boolean;
   },
 ): RedisAddress {
   // As the client reads them: what it cannot read it would show.
   if (!/^(?:[^?#%\s]|%[\da-f]{2})*$/i.test(credentials) || !isText(credentials)) {
     throw new SyntaxError("in user and password ?, #, % and spaces are written %3F, %23, %25 and %20");
   }
-  return { ...rest, isTls: tls === "s", credentials, database: Number(database) };
+  return { isTls: tls === "s", isCluster, credentials, hosts, name, database: Number(database) };
 }
 
 function isText(credentials: string): boolean {

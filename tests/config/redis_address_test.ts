@@ -2,8 +2,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { toBroker, toKeyPrefix, toListenAddress, toSentinelUser } from "../../lib/config/forms.ts";
 import { parseAddress, urlOf } from "../../lib/config/redis_address.ts";
 
-Deno.test("parseAddress() reads one server, and Sentinels", () => {
-  const one = { isTls: false, credentials: "", name: undefined, database: 0 };
+Deno.test("parseAddress() reads one server, Sentinels, and a cluster", () => {
+  const one = { isTls: false, isCluster: false, credentials: "", name: undefined, database: 0 };
   const rows: [string, ReturnType<typeof parseAddress>][] = [
     ["redis://localhost", { ...one, hosts: [{ host: "localhost", port: 6379 }] }],
     ["redis://10.0.0.1:80/", { ...one, hosts: [{ host: "10.0.0.1", port: 80 }] }],
@@ -15,8 +15,16 @@ Deno.test("parseAddress() reads one server, and Sentinels", () => {
       hosts: [{ host: "h1", port: 26_379 }, { host: "h2", port: 2 }],
     }],
     ["rediss+sentinel://:p@h1/a.b-c/2", {
-      ...{ isTls: true, credentials: ":p@", name: "a.b-c", database: 2 },
+      ...{ isTls: true, isCluster: false, credentials: ":p@", name: "a.b-c", database: 2 },
       hosts: [{ host: "h1", port: 26_379 }],
+    }],
+    ["redis+cluster://h1,h2:2/", {
+      ...{ ...one, isCluster: true },
+      hosts: [{ host: "h1", port: 6379 }, { host: "h2", port: 2 }],
+    }],
+    ["rediss+cluster://u:p@[::1]:7000", {
+      ...{ ...one, isTls: true, isCluster: true, credentials: "u:p@" },
+      hosts: [{ host: "[::1]", port: 7000 }],
     }],
   ];
   for (const [text, address] of rows) {
@@ -30,7 +38,14 @@ Deno.test("parseAddress() reads one server, and Sentinels", () => {
 Deno.test("parseAddress() refuses what is none, and says what would be", () => {
   const texts = [
     ...["redis://", "redis:", "redis:h", "redis://h/name", "redis://h:70000", "redis://h/1/2", "redis://a b"],
-    ...["redis://h?x=1", "redis+sentinel://h", "redis+sentinel://h,/x", "redis+cluster://h", "redis+sentinel://h/a b"],
+    ...[
+      "redis://h?x=1",
+      "redis+sentinel://h",
+      "redis+sentinel://h,/x",
+      "redis+cluster://",
+      "redis+cluster://h/0",
+      "redis+sentinel://h/a b",
+    ],
   ];
   for (const password of ["hunt?er2", "hunt#er2", "hun@ter2", "hunter%2", "hunter%ff", "hunt er2"]) {
     const { message } = assertThrows(() => parseAddress(`redis://u:${password}@h`), SyntaxError);

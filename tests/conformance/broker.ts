@@ -22,6 +22,7 @@ import {
   type Opened,
   position,
   refusal,
+  refused,
   type Test,
   text,
 } from "./broker/support.ts";
@@ -70,10 +71,17 @@ export function testBroker(name: string, open: OpenBroker, features: BrokerFeatu
     }
     const answered = (await Promise.all(results)).flat().map(position);
     const drafts = calls.flatMap((call) => call.drafts);
-    assertEquals(all().map(({ data }) => data), drafts.map(({ data }) => data), "announced in the order of the calls");
-    assertEquals(all().map(({ epoch, offset }) => ({ epoch, offset })), answered, "answered as announced");
+    if (features.atomic) assertEquals(all().map(({ data }) => data), drafts.map(({ data }) => data), "in one order");
     for (const channel of ["c0", "c1", "c2", "c3"]) {
       const own = all(channel);
+      const ofChannel = drafts.flatMap((draft, index) => draft.channel === channel ? [index] : []);
+      assertEquals(
+        own.map(({ data }) => data),
+        ofChannel.map((index) => drafts[index]!.data),
+        "in the order of the calls",
+      );
+      const positions = own.map(({ epoch, offset }) => ({ epoch, offset }));
+      assertEquals(positions, ofChannel.map((index) => answered[index]!), "answered as announced");
       assertEquals(own.map(({ offset }) => offset), own.map((_, index) => index + 1), channel);
       assertEquals(new Set(own.map(({ epoch }) => epoch)).size, 1);
     }
@@ -83,8 +91,11 @@ export function testBroker(name: string, open: OpenBroker, features: BrokerFeatu
   test("publish() resolves after the announcement, with the positions that were announced", async (open) => {
     const { broker, announced } = await open();
     const results = await broker.publish([text("a", "1"), text("b", "2"), text("a", "3")]);
-    assertEquals(announced.flat().map(({ data }) => data), ["1", "2", "3"]);
-    assertEquals(results, announced.flat().map(({ epoch, offset }) => ({ epoch, offset })));
+    const all = announced.flat().sort((one, other) =>
+      features.atomic ? 0 : String(one.data) < String(other.data) ? -1 : 1
+    );
+    assertEquals(all.map(({ data }) => data), ["1", "2", "3"]);
+    assertEquals(results, all.map(({ epoch, offset }) => ({ epoch, offset })));
     assertEquals(results.map((result) => position(result).offset), [1, 1, 2]);
   });
 
@@ -115,6 +126,25 @@ export function testBroker(name: string, open: OpenBroker, features: BrokerFeatu
       assert(Number.isInteger(time) && time >= start - 60_000 && time <= Date.now() + 60_000, `${time}`);
     }
   });
+
+  if (!features.atomic) {
+    test("an atomic publish() over what cannot be one step is refused, and over one channel is one", async (open) => {
+      const { broker, announced } = await open();
+      const one = [text("a", "1"), { ...text("a", "2"), id: "x" }];
+      assertEquals((await broker.publish(one, { atomic: true })).map((result) => position(result).offset), [1, 2]);
+      const conflict = [text("a", "3"), { ...text("a", "other"), id: "x" }];
+      assertEquals((await broker.publish(conflict, { atomic: true })).map(refusal), ["conflict", "conflict"]);
+      const records = [{ key: "k", value: "v" }];
+      const settled = [{ queue: "q", offsets: [1], as: "done" }] as const;
+      const apart = [text("a", "4"), text("b", "4")];
+      for (const options of [{ atomic: true }, { records }, { settled }]) {
+        assertEquals((await broker.publish(apart, options)).map(refusal), ["bad_request", "bad_request"]);
+      }
+      assertEquals(await refused(broker.publish([], { records, settled })), "bad_request");
+      assertEquals([announced.flat().length, (await broker.records("")).size], [2, 0], "nothing of it");
+      assertEquals((await broker.publish(apart)).map((result) => position(result).offset), [3, 1]);
+    });
+  }
 
   if (features.atomic) {
     test("an atomic publish() that is refused numbers, stores and announces nothing", async (open) => {

@@ -133,7 +133,8 @@ function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   }
 }
 
-function freePort(): number {
+/** One that nobody listens on now. */
+export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }

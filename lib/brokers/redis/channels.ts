@@ -21,21 +21,23 @@ import type {
 import { queueChannel, queueOf } from "../../reserved.ts";
 import { digestOf, toPlace, toPublication } from "../ledger/content.ts";
 import { decodeAnnouncement } from "./announcement.ts";
-import type { RedisConnection, Reply } from "./connection.ts";
+import type { RedisConnection } from "./connection.ts";
 import { ChannelKeys } from "./keys.ts";
 import { decodePayload, encodePayload } from "./payload.ts";
 import { toRecordArguments } from "./records.ts";
-import type { RedisQueues } from "./queues.ts";
+import type { RedisQueueBook } from "./queue_book.ts";
+import { type RedisQueues, refusalOf } from "./queues.ts";
 import { type Later, Sequencer } from "./sequencer.ts";
+import type { Reply } from "./server.ts";
 
 /** What {@linkcode RedisChannels} are made of. */
 export interface RedisChannelsOptions {
-  readonly connection: Pick<RedisConnection, "call" | "subscribe" | "unsubscribe" | "isCluster" | "prefix">;
+  readonly connection: Pick<RedisConnection, "call" | "subscribe" | "unsubscribe" | "slotOf" | "prefix">;
   readonly announce: Announce;
   /** The key of the records, which change with what is published. */
   readonly recordsKey: string;
   /** Where drafts that are for queues go, in the same step. */
-  readonly queues: Pick<RedisQueues, "key" | "toArguments" | "told" | "refusalOf">;
+  readonly queues: Pick<RedisQueues, "bookOf">;
   readonly limitsOf: (channel: string) => HistoryLimits;
   readonly newEpoch: () => string;
   /** Something of these channels is gone that was never announced. */
@@ -57,6 +59,7 @@ const SILENCE = 5000;
 const LOOK = 1000;
 
 const CONFLICT = new GongError("conflict", "This id was published under already, with other content.").toRefusal();
+const APART = "They are at different servers of the Redis Cluster: that cannot be one step.";
 const NOWHERE: Position = { epoch: "", offset: 0 };
 
 type PartOptions = Pick<PublishOptions, "atomic" | "records" | "settled">;
@@ -93,11 +96,12 @@ export class RedisChannels {
     return this.#heard.size;
   }
 
-  /** As {@linkcode Broker.publish}. */
+  /** As {@linkcode Broker.publish}. @throws {GongError} `bad_request` for one step over what cannot be in one call */
   async publish(
     drafts: readonly Draft[],
     { atomic = false, records = [], settled = [] }: PartOptions = {},
   ): Promise<PublishResult[]> {
+    if (atomic) this.#checkOneStep(drafts, { records, settled });
     const results: PublishResult[] = new Array(drafts.length);
     await Promise.all(
       this.#partsOf(drafts, atomic).map(async (part) => {
@@ -108,10 +112,12 @@ export class RedisChannels {
     return results;
   }
 
-  /** Changes records and settles messages of queues in one step. @throws {GongError} `overloaded`; `conflict` */
+  /** Changes records and settles messages of queues in one step. @throws {GongError} `overloaded`; `conflict`; `bad_request` */
   async change(options: Required<Pick<PublishOptions, "records" | "settled">>): Promise<void> {
+    this.#checkOneStep([], options);
+    const book = this.#bookOf([], options.settled);
     const [, , offsets, totals] = await this.#callPublish([], [], { ...options, atomic: true }) as PublishReply;
-    if (totals) this.#options.queues.told(totals);
+    if (totals) book?.told(totals);
     else if (offsets.length > 0) throw new GongError("conflict", "A record is not as it was.");
   }
 
@@ -151,9 +157,10 @@ export class RedisChannels {
     await this.#options.connection.unsubscribe(this.#keysOf(channel).announced);
   }
 
-  /** What is announced is heard again after a while in which it was not: everything that was missed is read. */
-  async catchUp(): Promise<void> {
-    await this.#ask([...this.#heard.keys()]);
+  /** What is announced there is heard again after a while in which it was not: everything that was missed is read. */
+  async catchUp(announced: readonly string[]): Promise<void> {
+    const those = new Set(announced);
+    await this.#ask([...this.#heard.keys()].filter((channel) => those.has(this.#keysOf(channel).announced)));
   }
 
   close(): void {
@@ -167,17 +174,41 @@ export class RedisChannels {
     return new ChannelKeys(this.#options.connection.prefix, channel);
   }
 
-  /** One call each: in a cluster for each channel, elsewhere for so many drafts, or for all where it is all or none. */
+  /** What cannot be in the same call has another number. */
+  #slotOf(channel: string): number {
+    const { connection, queues } = this.#options;
+    const queue = queueOf(channel);
+    return connection.slotOf(queue === undefined ? this.#keysOf(channel).announced : queues.bookOf(queue).keys[0]);
+  }
+
+  #checkOneStep(
+    drafts: readonly Draft[],
+    { records, settled }: Required<Pick<PublishOptions, "records" | "settled">>,
+  ): void {
+    const { connection, recordsKey } = this.#options;
+    const slots = new Set(drafts.map(({ channel }) => this.#slotOf(channel)));
+    for (const { queue } of settled) slots.add(this.#slotOf(queueChannel(queue)));
+    if (records.length > 0) slots.add(connection.slotOf(recordsKey));
+    if (slots.size > 1) throw new GongError("bad_request", APART);
+  }
+
+  /** The book of what is for queues, if anything is: it can be only one in a call. */
+  #bookOf(drafts: readonly Draft[], settled: Required<PartOptions>["settled"]): RedisQueueBook | undefined {
+    const [one] = settled;
+    const queue = one?.queue ?? drafts.map(({ channel }) => queueOf(channel)).find((name) => name !== undefined);
+    return queue === undefined ? undefined : this.#options.queues.bookOf(queue);
+  }
+
+  /** One call each: for each slot, and there for so many drafts, or for all where it is all or none. */
   #partsOf(drafts: readonly Draft[], atomic: boolean): Part[] {
-    const { isCluster } = this.#options.connection;
     const parts: Part[] = [];
-    const open = new Map<string, Part>();
+    const open = new Map<number, Part>();
     for (const [place, draft] of drafts.entries()) {
-      const key = isCluster ? draft.channel : "";
-      let part = open.get(key);
+      const slot = this.#slotOf(draft.channel);
+      let part = open.get(slot);
       if (!part || !atomic && part.drafts.length === MOST_DRAFTS) {
         part = { drafts: [], places: [] };
-        open.set(key, part);
+        open.set(slot, part);
         parts.push(part);
       }
       part.drafts.push(draft);
@@ -188,6 +219,7 @@ export class RedisChannels {
 
   async #publishPart({ drafts }: Part, options: Required<PartOptions>): Promise<PublishResult[]> {
     let reply: readonly Reply[];
+    const book = this.#bookOf(drafts, options.settled);
     const channels = [...new Set(drafts.map(({ channel }) => channel).filter((name) => queueOf(name) === undefined))];
     try {
       reply = await this.#callPublish(channels, drafts, options) as readonly Reply[];
@@ -196,10 +228,10 @@ export class RedisChannels {
       return drafts.map(() => ({ error: refusal }));
     }
     const [time, epochs, offsets, totals, queues = []] = reply as PublishReply;
-    if (totals) this.#options.queues.told(totals);
+    if (totals) book?.told(totals);
     // Of a call that is all or none, it is all that is said.
     if (offsets.length < drafts.length && typeof offsets[0] === "object") {
-      const refusal = this.#options.queues.refusalOf(offsets[0]);
+      const refusal = refusalOf(offsets[0]);
       return drafts.map(() => ({ error: refusal }));
     }
     // Of a call that is all or none, one conflict is all that is said, of an id or of a record.
@@ -216,7 +248,7 @@ export class RedisChannels {
       const { channel } = draft;
       const epoch = epochOf.get(channel)!;
       const offset = offsets[index]!;
-      if (typeof offset === "object") return { error: this.#options.queues.refusalOf(offset) };
+      if (typeof offset === "object") return { error: refusalOf(offset) };
       if (queueOf(channel) !== undefined) return { epoch, offset };
       if (offset === 0) return { error: CONFLICT };
       const position = { epoch, offset: Math.abs(offset) };
@@ -236,9 +268,9 @@ export class RedisChannels {
     drafts: readonly Draft[],
     { atomic, records, settled }: Required<PartOptions>,
   ): Promise<Reply> {
-    const { connection, limitsOf, recordsKey, queues } = this.#options;
-    const hasQueues = settled.length > 0 || drafts.some(({ channel }) => queueOf(channel) !== undefined);
-    const forQueues = hasQueues ? queues.toArguments(settled) : { count: 0, args: [] };
+    const { connection, limitsOf, recordsKey } = this.#options;
+    const book = this.#bookOf(drafts, settled);
+    const forQueues = book?.toArguments(settled) ?? { count: 0, args: [] };
     const keys: string[] = [];
     /** Places of the keys of ids, from 1. */
     const idKeys = new Map<string, number>();
@@ -247,7 +279,7 @@ export class RedisChannels {
       String(channels.length),
       String(records.length),
       String(forQueues.count),
-      hasQueues ? "1" : "0",
+      book ? "1" : "0",
       ...toRecordArguments(records),
       ...forQueues.args,
     ];
@@ -276,7 +308,7 @@ export class RedisChannels {
       );
     }
     if (records.length > 0) keys.push(recordsKey);
-    if (hasQueues) keys.push(queues.key);
+    if (book) keys.push(...book.keys);
     return connection.call("publish", [...keys, ...idKeys.keys()], args);
   }
 
@@ -341,10 +373,11 @@ export class RedisChannels {
 
   /** Compares where the channels stand here and in Redis, and has those that are behind catch up. */
   async #ask(channels: readonly string[]): Promise<void> {
-    const most = this.#options.connection.isCluster ? 1 : MOST_ASKED;
     const calls: Promise<void>[] = [];
-    for (let index = 0; index < channels.length; index += most) {
-      calls.push(this.#askSome(channels.slice(index, index + most)));
+    for (const own of Map.groupBy(channels, (channel) => this.#slotOf(channel)).values()) {
+      for (let index = 0; index < own.length; index += MOST_ASKED) {
+        calls.push(this.#askSome(own.slice(index, index + MOST_ASKED)));
+      }
     }
     await Promise.all(calls);
   }

@@ -17,8 +17,10 @@ export interface ClientOptions {
   readonly wait: number;
   /** It cannot be used, for this reason, or can be again. */
   readonly onAway: (reason: string | undefined) => void;
-  /** It is there, at first or again; what it was subscribed to it is subscribed to again. */
-  readonly onReady: () => void;
+  /** It is there, at first or again, or was given more: it is subscribed to these channels from now on. */
+  readonly onReady: (channels: readonly string[]) => void;
+  /** Of what it is to be subscribed to, something is another server's. */
+  readonly onMisplaced?: () => void;
 }
 
 /** Waiting times before another attempt, in milliseconds: doubled from the first to the last, with as much again by chance. */
@@ -30,6 +32,24 @@ const PROBE = 1000;
 const ASK_AGAIN = 200;
 /** How many times `wait` it may stand still until it is made anew. */
 const GIVE_UP = 5;
+/** What a server of a cluster says of a channel that is not its own, or nobody's for now. */
+const MISPLACED = /^(MOVED|CLUSTERDOWN|ASK|TRYAGAIN)\b/;
+
+type Client = ReturnType<typeof createBare>;
+
+function createBare(url: string, { ca, wait }: ClientOptions) {
+  return createClient({
+    url,
+    // What cannot be asked now is refused now.
+    disableOfflineQueue: true,
+    socket: {
+      connectTimeout: wait * 1000,
+      ...(url.startsWith("rediss:") ? { tls: true as const, ...(ca === undefined ? {} : { ca }) } : {}),
+      reconnectStrategy: (retries) => Math.min(LAST_RETRY, FIRST_RETRY * 2 ** retries) * (1 + Math.random()),
+    },
+    commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
+  });
+}
 
 /** A connection that is given up when it stands still. */
 export class RedisClient {
@@ -42,6 +62,8 @@ export class RedisClient {
   #client;
   #reason: string | undefined = "it is not connected yet";
   #probe: ReturnType<typeof setTimeout> | undefined;
+  /** It is to stay there by itself. */
+  #isBegun = false;
   #isClosed = false;
   /** Since it was last connected to, Redis takes commands, and it is subscribed to all that it has to be. */
   #isPrepared = false;
@@ -55,24 +77,22 @@ export class RedisClient {
     this.#client = this.#create(this.#url);
   }
 
-  #create(url: string) {
+  #create(url: string): Client {
     this.#isPrepared = false;
-    const { ca, wait, onReady } = this.#options;
-    const client = createClient({
-      url,
-      // What cannot be asked now is refused now.
-      disableOfflineQueue: true,
-      socket: {
-        connectTimeout: wait * 1000,
-        ...(url.startsWith("rediss:") ? { tls: true as const, ...(ca === undefined ? {} : { ca }) } : {}),
-        reconnectStrategy: (retries) => Math.min(LAST_RETRY, FIRST_RETRY * 2 ** retries) * (1 + Math.random()),
-      },
-      commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
-    });
+    const { wait, onReady } = this.#options;
+    const client = createBare(url, this.#options);
     client.on("error", (error: Error) => {
       if (client !== this.#client) return;
       this.#lastError = explain(error);
       this.#away(this.#lastError);
+      // It stays connected, so what came could not be understood; or it cannot get back what it was subscribed to.
+      if (this.#isBegun && (client.isReady || MISPLACED.test(error.message))) this.renew();
+    });
+    // It may have taken this for an answer to something else.
+    client.on("sharded-channel-moved", () => {
+      if (client !== this.#client) return;
+      this.#replace();
+      this.#options.onMisplaced?.();
     });
     // The library waits for the first words of a server without end.
     let greeting: ReturnType<typeof setTimeout> | undefined;
@@ -80,41 +100,34 @@ export class RedisClient {
     client.on("connect", () => {
       greeted();
       greeting = setTimeout(() => {
-        if (client === this.#client && !client.isReady && this.#probe !== undefined) this.renew();
+        if (client === this.#client && !client.isReady && this.#isBegun) this.renew();
       }, wait * 1000 * GIVE_UP);
     });
     client.on("error", greeted);
     client.on("end", greeted);
-    let isNew = true;
     let connections = 0;
     client.on("ready", async () => {
       greeted();
       const connection = ++connections;
       const isOver = () => client !== this.#client || connection !== connections || !client.isReady;
       this.#isPrepared = false;
-      while (!isOver() && !await this.#prepare(isNew)) await delay(ASK_AGAIN);
+      while (!isOver() && !await this.#prepare(client)) await delay(ASK_AGAIN);
       if (isOver()) return;
-      isNew = false;
       this.#isPrepared = true;
       this.#away(undefined);
-      onReady();
+      onReady([...this.channels]);
     });
     return client;
   }
 
   /** Whether it can be used; else it is gone again, or refuses what it may take later, as while Redis is loading. */
-  async #prepare(isNew: boolean): Promise<boolean> {
-    const client = this.#client;
+  async #prepare(client: Client): Promise<boolean> {
     try {
       await client.sendCommand(["PING"]).catch((error: Error) => {
         // Not everybody has the right to ask that.
         if (!isReply(error) || error.message.startsWith("LOADING")) throw error;
       });
-      // What it was subscribed to itself it is again already.
-      if (isNew && this.#listeners.size > 0) await client.sSubscribe([...this.#listeners.keys()], this.#hear, true);
-      const strays = [...this.#strays].filter((channel) => !this.#listeners.has(channel));
-      this.#strays.clear();
-      if (strays.length > 0) await client.sUnsubscribe(strays);
+      await this.#listen(client);
       return true;
     } catch (error) {
       const { message } = error as Error;
@@ -126,6 +139,11 @@ export class RedisClient {
   /** Why it cannot be used, if it cannot. */
   get reason(): string | undefined {
     return this.#reason;
+  }
+
+  /** What it is subscribed to, or is to be. */
+  get channels(): Iterable<string> {
+    return this.#listeners.keys();
   }
 
   /**
@@ -150,6 +168,7 @@ export class RedisClient {
       const connected = client.connect();
       connected.catch(() => {});
       await Promise.race([Promise.all([connected, there.promise]), promise]);
+      this.#keep();
     } catch (error) {
       this.close();
       throw error;
@@ -158,7 +177,22 @@ export class RedisClient {
       this.#waiting.delete(there.resolve);
       client.off("error", fail);
     }
+  }
+
+  /** It comes as soon as it can, and stays by itself. */
+  begin(): void {
+    this.#keep();
+    this.#client.connect().catch(() => {});
+  }
+
+  #keep(): void {
+    this.#isBegun = true;
     this.#watch();
+  }
+
+  /** Resolves when it is there. @throws {AwayError} when it is not in as long as an answer may take */
+  async ready(): Promise<void> {
+    if (this.#reason !== undefined || !this.#client.isReady) await this.#returned();
   }
 
   /** Sends a command after those before it. @throws {Error} what Redis says, or that it cannot be asked */
@@ -185,13 +219,29 @@ export class RedisClient {
 
   /** Waits for it to be there, as long as for an answer. @throws {AwayError} when it is not there by then */
   async subscribe(channel: string, listener: (message: Buffer) => void): Promise<void> {
-    if (this.#reason !== undefined) await this.#returned();
+    await this.ready();
     this.#listeners.set(channel, listener);
     try {
       await this.#client.sSubscribe(channel, this.#hear, true);
     } catch (error) {
       if (this.#listeners.get(channel) === listener) this.#listeners.delete(channel);
       throw error;
+    }
+  }
+
+  /** It is subscribed to these as soon as it can be, which is told then, and to what it could not be before. */
+  async adopt(listeners: Iterable<readonly [channel: string, listener: (message: Buffer) => void]>): Promise<void> {
+    for (const [channel, listener] of listeners) this.#listeners.set(channel, listener);
+    const client = this.#client;
+    if (!client.isReady || this.#reason !== undefined) return;
+    const missing = this.#missing(client);
+    if (missing.length === 0) return;
+    try {
+      await this.#listen(client);
+      if (client === this.#client) this.#options.onReady(missing);
+    } catch {
+      // What it is refused it asks for until it has it.
+      if (client === this.#client && client.isReady) this.renew();
     }
   }
 
@@ -209,9 +259,13 @@ export class RedisClient {
   renew(url = this.#url): void {
     if (this.#isClosed) return;
     this.#url = url;
-    const before = this.#client;
     this.#away("another server is asked from now on");
-    this.#client = this.#create(url);
+    this.#replace();
+  }
+
+  #replace(): void {
+    const before = this.#client;
+    this.#client = this.#create(this.#url);
     if (before.isOpen) before.destroy();
     this.#client.connect().catch(() => {});
   }
@@ -225,6 +279,27 @@ export class RedisClient {
   readonly #hear = (message: Buffer, channel: Buffer | string): void => {
     this.#listeners.get(String(channel))?.(message);
   };
+
+  /** What it is to be subscribed to, and is not. */
+  #missing(client: Client): string[] {
+    const subscribed = client.getPubSubListeners("SHARDED");
+    return [...this.#listeners.keys()].filter((channel) => !subscribed.has(channel));
+  }
+
+  /** Is subscribed to what it is to be, but for what is another server's. @throws {Error} what keeps it from that */
+  async #listen(client: Client): Promise<void> {
+    const strays = [...this.#strays].filter((channel) => !this.#listeners.has(channel));
+    this.#strays.clear();
+    // Those of different slots cannot be in one command.
+    const outcomes = await Promise.allSettled([
+      ...this.#missing(client).map((channel) => client.sSubscribe(channel, this.#hear, true)),
+      ...strays.map((channel) => client.sUnsubscribe(channel).catch(() => {})),
+    ]);
+    const errors = outcomes.flatMap((outcome) => outcome.status === "rejected" ? [outcome.reason as Error] : []);
+    const lasting = errors.find(({ message }) => !MISPLACED.test(message));
+    if (lasting) throw lasting;
+    if (errors.length > 0 && client === this.#client) this.#options.onMisplaced?.();
+  }
 
   async #returned(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();

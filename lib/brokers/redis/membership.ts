@@ -4,7 +4,8 @@
  * @module
  */
 import type { Member, Membership } from "../../types.ts";
-import type { RedisConnection, Reply } from "./connection.ts";
+import type { RedisConnection } from "./connection.ts";
+import type { Reply } from "./server.ts";
 
 /** Numbers of nodes begin anywhere below it. */
 const FIRST = 2 ** 24;

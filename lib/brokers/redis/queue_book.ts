@@ -1,19 +1,24 @@
 /**
- * Queues in Redis, as this node knows them.
+ * Queues that are kept together in Redis, as this node knows them.
  *
  * @module
  */
 import type { Buffer } from "node:buffer";
-import { GongError } from "../../errors.ts";
-import type { PageLimit, QueuedMessage, Refusal, Settling } from "../../types.ts";
+import type { PageLimit, QueuedMessage, Settling } from "../../types.ts";
 import type { QueueLimits } from "../ledger/queue_book.ts";
-import type { RedisConnection, Reply } from "./connection.ts";
+import type { RedisConnection } from "./connection.ts";
 import { decodePayload } from "./payload.ts";
+import type { Reply } from "./server.ts";
 
-/** What {@linkcode RedisQueues} are made of. */
-export interface RedisQueuesOptions {
-  readonly connection: Pick<RedisConnection, "call" | "subscribe" | "prefix">;
-  readonly limits: QueueLimits;
+/** What a {@linkcode RedisQueueBook} is made of. */
+export interface QueueBookOptions {
+  readonly connection: Pick<RedisConnection, "call" | "subscribe">;
+  /** Where it is; everything else of it is of the same slot, by what is in braces. */
+  readonly key: string;
+  /** This start of this node. */
+  readonly owner: string;
+  /** Those of these queues: of what all may have, what others have is not theirs. */
+  readonly limits: () => QueueLimits;
   readonly newEpoch: () => string;
   /** There may be something in these queues. */
   readonly onQueued: (queues: readonly string[]) => void;
@@ -30,16 +35,24 @@ const LEASE = 10;
 /** What is claimed in one call: Redis does nothing else meanwhile. */
 const MOST: Required<PageLimit> = { count: 1000, bytes: 4 << 20 };
 
-type Totals = ReturnType<RedisQueues["told"]>;
+/** How many queues have messages, these, their bytes, and how many are claimed. */
+export interface QueueTotals {
+  readonly queues: number;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly claimed: number;
+}
+
 type Claimed = readonly [offset: number, time: number, redelivered: number, payload: Buffer];
 
 /**
  * Claims are those of an owner, which is this start of this node. When its lease is over they go to others, and what
  * it settles of them later is passed over.
  */
-export class RedisQueues {
-  readonly #options: RedisQueuesOptions;
-  readonly #owner = crypto.randomUUID();
+export class RedisQueueBook {
+  /** Its own, and where it is announced: nothing is ever there, so that a slot on its way to another server is refused whole. */
+  readonly keys: readonly [book: string, announced: string];
+  readonly #options: QueueBookOptions;
   readonly #lease: number;
   /** What is known to be this node's. */
   readonly #held = new Map<string, Set<number>>();
@@ -54,20 +67,16 @@ export class RedisQueues {
   /** It needs a lease from then on. */
   #hasClaimed = false;
   #looking: ReturnType<typeof setInterval> | undefined;
-  #totals = { queues: 0, messages: 0, bytes: 0, claimed: 0 };
+  #totals: QueueTotals = { queues: 0, messages: 0, bytes: 0, claimed: 0 };
 
-  constructor(options: RedisQueuesOptions) {
+  constructor(options: QueueBookOptions) {
     this.#options = options;
+    this.keys = [options.key, `${options.key}:a`];
     this.#lease = Math.ceil((options.lease ?? LEASE) * 1000);
   }
 
-  /** The key of the book. */
-  get key(): string {
-    return `${this.#options.connection.prefix}{$queues}`;
-  }
-
-  /** What all queues hold, as Redis said it last. */
-  get totals(): Totals {
+  /** What its queues hold, as Redis said it last. */
+  get totals(): QueueTotals {
     return this.#totals;
   }
 
@@ -119,26 +128,17 @@ export class RedisQueues {
 
   /** What `publish` takes for queues, and how many of it are settled. */
   toArguments(settled: readonly Settling[]): { count: number; args: string[] } {
-    const { newEpoch, limits: { queueCount, queueBytes, queueBudget, maxQueues } } = this.#options;
+    const { newEpoch, limits, owner } = this.#options;
+    const { queueCount, queueBytes, queueBudget, maxQueues } = limits();
     const bounds = [queueCount, queueBytes, queueBudget, maxQueues].map(String);
     const settlings = toSettlingArguments(settled);
-    return { count: settlings.length / 3, args: [this.#owner, newEpoch(), ...bounds, ...settlings] };
+    return { count: settlings.length / 3, args: [owner, newEpoch(), ...bounds, ...settlings] };
   }
 
-  /** Takes what Redis has said all queues hold. */
-  told(reply: Reply): { queues: number; messages: number; bytes: number; claimed: number } {
+  /** Takes what Redis has said its queues hold. */
+  told(reply: Reply): void {
     const [queues = 0, messages = 0, bytes = 0, claimed = 0] = reply as readonly number[];
-    return this.#totals = { queues, messages, bytes, claimed };
-  }
-
-  /** What `publish` has said of a draft for a queue. */
-  refusalOf(reply: Buffer): Refusal {
-    const [why, name] = reply.toString().split(" ");
-    if (why === "many") {
-      return new GongError("overloaded", "There are too many queues.", { retryAfter: 60 }).toRefusal();
-    }
-    const message = why === "full" ? `The queue ${name} is full.` : "There is no room for more in queues.";
-    return new GongError("overloaded", message, { retryAfter: 5 }).toRefusal();
+    this.#totals = { queues, messages, bytes, claimed };
   }
 
   /** What this node has goes back. Where Redis cannot be told, its lease will be over. */
@@ -213,18 +213,19 @@ export class RedisQueues {
 
   /** Hears what others put into queues. Where that cannot be now, it is found by looking. */
   #listen(): Promise<void> {
-    return this.#listening ??= this.#options.connection.subscribe(this.key, (message) => {
-      const [owner, ...queues] = message.toString().split("\n");
+    const { connection, owner, onQueued } = this.#options;
+    return this.#listening ??= connection.subscribe(this.keys[1], (message) => {
+      const [by, ...queues] = message.toString().split("\n");
       // What this node has put there it knows.
-      if (owner !== this.#owner) this.#options.onQueued(queues);
+      if (by !== owner) onQueued(queues);
     }).catch(() => {
       this.#listening = undefined;
     });
   }
 
   #call(name: string, args: readonly string[], lease = this.#lease): Promise<Reply> {
-    const { connection, newEpoch } = this.#options;
-    return connection.call(name, [this.key], [this.#owner, String(lease), newEpoch(), ...args]);
+    const { connection, newEpoch, owner } = this.#options;
+    return connection.call(name, this.keys, [owner, String(lease), newEpoch(), ...args]);
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { createSentinel } from "@redis/client";
-import { type RedisAddress, urlOf } from "../../config/redis_address.ts";
+import { hostsOf, type RedisAddress, urlOf } from "../../config/redis_address.ts";
 import { BrokerSetupError } from "../setup_error.ts";
 import { explain, isLasting } from "./client.ts";
 
@@ -97,8 +97,9 @@ export class Sentinels {
   }
 
   #refused(error: Error): BrokerSetupError {
-    const hosts = this.#address.hosts.map(({ host, port }) => `${host}:${port}`).join();
-    return new BrokerSetupError(`the Sentinels at ${hosts}${complaint(explain(error))}`, { cause: error });
+    return new BrokerSetupError(`the Sentinels at ${hostsOf(this.#address)}${complaint(explain(error))}`, {
+      cause: error,
+    });
   }
 
   /** What there is to say when it has taken too long. */

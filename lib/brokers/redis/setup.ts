@@ -7,7 +7,10 @@ import { BrokerSetupError } from "../setup_error.ts";
 
 /** What is asked of Redis for that. */
 export interface Setup {
-  readonly prefix: string;
+  /** One that is not used for anything else; it is in one of the slots that this Redis has, if it is of a cluster. */
+  readonly key: string;
+  /** Whether it is to be one of a cluster. */
+  readonly isCluster: boolean;
   send(command: string[]): Promise<unknown>;
   load(): Promise<void>;
   call(name: string, keys: readonly string[], args: readonly string[]): Promise<unknown>;
@@ -19,15 +22,15 @@ export interface Setup {
 const OLDEST = 7;
 
 /** @throws {BrokerSetupError} saying what is to be changed */
-export async function checkSetup({ prefix, send, load, call, listen }: Setup): Promise<void> {
+export async function checkSetup({ key, isCluster, send, load, call, listen }: Setup): Promise<void> {
   const info = await ask("INFO", async () => String(await send(["INFO"])));
   const version = field(info, "redis_version") ?? "";
   if (!(parseInt(version, 10) >= OLDEST)) {
     throw new BrokerSetupError(`Redis ${version} is too old: it has to be 7.0 or later`);
   }
   // Some slots are its own, and the check may meet just these.
-  if (field(info, "redis_mode") === "cluster") {
-    throw new BrokerSetupError("this Redis is a node of a Redis Cluster: name one that is none");
+  if (field(info, "redis_mode") === "cluster" && !isCluster) {
+    throw new BrokerSetupError("this Redis is a node of a Redis Cluster: name it with redis+cluster://HOST,HOST");
   }
   if (field(info, "role") !== "master") {
     throw new BrokerSetupError("this Redis is a replica: name its primary, or the Sentinels");
@@ -36,10 +39,9 @@ export async function checkSetup({ prefix, send, load, call, listen }: Setup): P
   if (field(info, "maxmemory") !== "0" && policy !== "noeviction") {
     throw new BrokerSetupError(`Redis may drop what it keeps: set maxmemory-policy to noeviction, it is ${policy}`);
   }
-  const channel = `${prefix}{$setup}`;
   await ask("FUNCTION LOAD", load);
-  await ask("FCALL", () => call("setup", [channel], []));
-  await ask("SSUBSCRIBE", () => listen(channel));
+  await ask("FCALL", () => call("setup", [key], []));
+  await ask("SSUBSCRIBE", () => listen(key));
 }
 
 /** Says of what was tried that it is not allowed. */

@@ -214,7 +214,7 @@ async function openCut() {
   let subscribes = true;
   const queues = new RedisQueues({
     connection: {
-      prefix,
+      ...{ prefix, isCluster: false },
       async call(name, keys, args) {
         if (lost && name === "claim") {
           lost.push(() => connection.call(name, keys, args));

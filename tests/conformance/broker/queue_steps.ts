@@ -4,11 +4,12 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import type { Draft } from "../../../lib/types.ts";
 import { claim, codes, counts, put, settle, to } from "./queue_support.ts";
-import { position, refusal, refused, type Test, text } from "./support.ts";
+import { type BrokerFeatures, position, refusal, refused, type Test, text } from "./support.ts";
 
 /** Registers the tests of the bounds of queues. */
-export function testQueueBounds(test: Test): void {
+export function testQueueBounds(test: Test, features: BrokerFeatures): void {
   test("a queue that is full by messages or bytes refuses what is one too many, and nothing else", async (open) => {
     for (const bounds of [{ queueCount: 3 }, { queueBytes: 3 * 257 }]) {
       const { broker } = await open(bounds);
@@ -32,19 +33,19 @@ export function testQueueBounds(test: Test): void {
 
   test("queues keep to the budget of all, and to how many there may be", async (open) => {
     const { broker } = await open({ queueBudget: 4 * 257, maxQueues: 3 });
-    assertEquals(
-      await codes(broker, [to("a", "1"), to("b", "1"), to("c", "1"), to("d", "1"), to("c", "2"), to("a", "2")]),
-      [
-        ...[1, 1, 1],
-        "overloaded",
-        2,
-        "overloaded",
-      ],
-    );
+    // What goes to queues that are apart is not known there at the same moment.
+    const put = async (drafts: Draft[]) => {
+      if (features.atomic) return await codes(broker, drafts);
+      const results = [];
+      for (const draft of drafts) results.push(...await codes(broker, [draft]));
+      return results;
+    };
+    const results = await put([to("a", "1"), to("b", "1"), to("c", "1"), to("d", "1"), to("c", "2"), to("a", "2")]);
+    assertEquals(results, [...[1, 1, 1], "overloaded", 2, "overloaded"]);
     assertEquals(broker.stats().queues, { queues: 3, messages: 4, bytes: 4 * 257, claimed: 0 });
     await claim(broker, "b");
     await settle(broker, "b", [1], "done");
-    assertEquals(await codes(broker, [to("d", "1"), to("b", "1")]), [1, "overloaded"]);
+    assertEquals(await put([to("d", "1"), to("b", "1")]), [1, "overloaded"]);
     assertEquals(await codes((await open({ maxQueues: 0 })).broker, [to("a", "1")]), ["overloaded"]);
   });
 }

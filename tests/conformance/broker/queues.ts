@@ -138,7 +138,7 @@ export function testQueues(test: Test, features: BrokerFeatures): void {
     assertEquals(broker.stats().queues, NO_QUEUES);
   });
 
-  testQueueBounds(test);
+  testQueueBounds(test, features);
   if (features.atomic) testQueueSteps(test);
   if (features.clock) testQueueTtl(test, features);
   if (features.reopen) testQueueReopening(test, features);

@@ -39,6 +39,7 @@ export type ReopenBroker = (
 
 /** What the broker is expected to do beyond the least; what is false is not tried. */
 export interface BrokerFeatures {
+  /** Several channels, queues and records are one step, and what is announced of several channels has one order. */
   readonly atomic: boolean;
   readonly queues: boolean;
   /**

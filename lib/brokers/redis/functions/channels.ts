@@ -147,7 +147,7 @@ end
 -- its id's key (or 0), digest, size, ttl (milliseconds, or empty), payload. For a queue the number is 0, and its name is in
 -- place of the digest.
 -- KEYS: of each channel its hash, its stream and where it is announced; with changes of records their hash; with anything for
--- queues that of their book; then those of the ids. The records change, and what is settled is, only if all drafts are
+-- queues that of their book, and where that is announced; then those of the ids. The records change, and what is settled is, only if all drafts are
 -- taken, which atomic has to see to.
 -- Answers the time; epochs and first offsets of the channels; of each draft its offset, negative when it is a repeat, 0 when
 -- it is a conflict, which with atomic is all that there is, or the refusal of a queue and its name; what all queues hold, and
@@ -161,7 +161,8 @@ register('publish', function(keys, args)
   local at = 6 + recordCount * 4
   local book, settlings, limits
   if args[5] == '1' then
-    book = openBook(keys[tonumber(args[2]) * 3 + (recordCount > 0 and 1 or 0) + 1], args[at], args[at + 1])
+    local key = tonumber(args[2]) * 3 + (recordCount > 0 and 1 or 0) + 1
+    book = openBook(keys[key], keys[key + 1], args[at], args[at + 1])
     limits = { count = tonumber(args[at + 2]), bytes = tonumber(args[at + 3]), budget = tonumber(args[at + 4]), queues = tonumber(args[at + 5]) }
     settlings = settlingsOf(args, at + 6, tonumber(args[4]))
     at = at + 6 + #settlings * 3
@@ -176,7 +177,7 @@ register('publish', function(keys, args)
     dropAged(channel, time)
     at = at + 6
   end
-  local idKeys = #channels * 3 + (recordCount > 0 and 1 or 0) + (book and 1 or 0)
+  local idKeys = #channels * 3 + (recordCount > 0 and 1 or 0) + (book and 2 or 0)
   local results = {}
   local known = {}
   local function find(key, channel)

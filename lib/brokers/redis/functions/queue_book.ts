@@ -22,10 +22,10 @@ local NUMBERS_KEPT = 86400 * 1000
 local FOR_EVER = 100 * 365 * 86400 * 1000
 local JUMP = 1000000
 
-local function openBook(base, owner, candidate)
+local function openBook(base, announced, owner, candidate)
   local fields = redis.call('HMGET', base, 'n', 'm', 'b', 'c')
   return {
-    base = base, owner = owner, candidate = candidate, time = now(), replication = replication(), queues = {}, known = 0, notes = {},
+    base = base, announced = announced, owner = owner, candidate = candidate, time = now(), replication = replication(), queues = {}, known = 0, notes = {},
     n = tonumber(fields[1] or '0'), m = tonumber(fields[2] or '0'), b = tonumber(fields[3] or '0'), c = tonumber(fields[4] or '0'),
   }
 end
@@ -203,7 +203,7 @@ local function saveBook(book)
   for name in pairs(book.notes) do
     if book.queues[name].n > 0 then names[#names + 1] = name end
   end
-  if #names > 0 then redis.call('SPUBLISH', book.base, book.owner .. '\n' .. table.concat(names, '\n')) end
+  if #names > 0 then redis.call('SPUBLISH', book.announced, book.owner .. '\n' .. table.concat(names, '\n')) end
   return { book.n, book.m, book.b, book.c }
 end
 `;

@@ -4,13 +4,13 @@
  * @module
  */
 
-/** KEYS are always that of the book. ARGV begin with the owner, the length of its lease in milliseconds (0: none), and an epoch for queues that need one. */
+/** KEYS are always that of the book, and where it is announced. ARGV begin with the owner, the length of its lease in milliseconds (0: none), and an epoch for queues that need one. */
 export const QUEUES = String.raw`
 local FEW = 100
 local MANY = 1000
 
 local function openFor(keys, args)
-  local book = openBook(keys[1], args[1], args[3])
+  local book = openBook(keys[1], keys[2], args[1], args[3])
   if args[2] ~= '0' then redis.call('ZADD', keys[1] .. ':o', whole(book.time + tonumber(args[2])), args[1]) end
   return book
 end
