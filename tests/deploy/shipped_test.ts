@@ -32,7 +32,7 @@ Deno.test("flags that files of deploy/ and the runbook name are flags", async ()
 
 /** Of docker, curl, journalctl, redis-server, redis-cli and the commands of Gong. */
 const OF_OTHERS = new Set(
-  ("action askpass build channel inspect json no-log-prefix no-raw since user " +
+  ("action askpass build channel cluster inspect json no-log-prefix no-raw since user " +
     "aclfile appendonly appendfsync maxmemory maxmemory-policy").split(" "),
 );
 

@@ -32,7 +32,7 @@ import type { Reply } from "./server.ts";
 
 /** What {@linkcode RedisChannels} are made of. */
 export interface RedisChannelsOptions {
-  readonly connection: Pick<RedisConnection, "call" | "subscribe" | "unsubscribe" | "slotOf" | "prefix">;
+  readonly connection: Pick<RedisConnection, "call" | "subscribe" | "unsubscribe" | "isCluster" | "slotOf" | "prefix">;
   readonly announce: Announce;
   /** The key of the records, which change with what is published. */
   readonly recordsKey: string;
@@ -177,6 +177,8 @@ export class RedisChannels {
   /** What cannot be in the same call has another number. */
   #slotOf(channel: string): number {
     const { connection, queues } = this.#options;
+    // Asked for each draft.
+    if (!connection.isCluster) return 0;
     const queue = queueOf(channel);
     return connection.slotOf(queue === undefined ? this.#keysOf(channel).announced : queues.bookOf(queue).keys[0]);
   }

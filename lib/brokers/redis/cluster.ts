@@ -89,10 +89,6 @@ export class RedisCluster implements RedisWay {
     }
   }
 
-  slotOf(key: string): number {
-    return slotOf(key);
-  }
-
   async call(key: string, command: Command): Promise<Reply> {
     return await this.#redirected(slotOf(key), (server) => server.call(command));
   }

@@ -13,6 +13,7 @@ import { parseAddress } from "../../config/redis_address.ts";
 import { RedisPrimary } from "./primary.ts";
 import type { Command, Listener, RedisServer, Reply } from "./server.ts";
 import { checkSetup } from "./setup.ts";
+import { slotOf } from "./slot.ts";
 import type { RedisWay } from "./way.ts";
 
 /** What a {@linkcode RedisConnection} is made with. */
@@ -92,7 +93,7 @@ export class RedisConnection {
 
   /** Keys of the same number may be in one call. */
   slotOf(key: string): number {
-    return this.#way.slotOf(key);
+    return this.isCluster ? slotOf(key) : 0;
   }
 
   /** Hears what is announced on the channel, from when this resolves. @throws {GongError} `overloaded` when it cannot now */

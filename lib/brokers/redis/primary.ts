@@ -53,10 +53,6 @@ export class RedisPrimary implements RedisWay {
     return [{ server: this.#server, key: `${prefix}{$setup}` }];
   }
 
-  slotOf(): number {
-    return 0;
-  }
-
   async call(_key: string, command: Command): Promise<Reply> {
     try {
       return await this.#server.call(command);

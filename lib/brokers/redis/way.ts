@@ -30,8 +30,6 @@ export interface RedisWay {
   begin(): void;
   /** Each primary that there is now, and a key beginning with the prefix that is there. */
   primaries(prefix: string): Iterable<{ readonly server: RedisServer; readonly key: string }>;
-  /** Keys of the same number may be in one call. */
-  slotOf(key: string): number;
   /** Calls a function, where the key is. What was sent is never sent again by itself. @throws {Error} */
   call(key: string, command: Command): Promise<Reply>;
   /** Hears what is announced on the channel, from when this resolves. @throws {Error} when it cannot now */
