@@ -37,6 +37,8 @@ export class RedisServer {
   readonly #behind = new Set<string>();
   /** One of the two was made anew. */
   #isBehind = false;
+  /** What it says when it takes nothing, as it knows too little of its cluster. */
+  #down: string | undefined;
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -55,7 +57,7 @@ export class RedisServer {
 
   /** Why it cannot be used, if it cannot. */
   get reason(): string | undefined {
-    return this.#caller.reason ?? this.#listener.reason;
+    return this.#caller.reason ?? this.#listener.reason ?? this.#down;
   }
 
   /** As {@linkcode RedisClient.open}. @throws {Error} */
@@ -83,12 +85,31 @@ export class RedisServer {
   async call(command: Command): Promise<Reply> {
     if (this.#loading) await this.#loading;
     try {
-      return await this.send(command);
+      return await this.#try(command);
     } catch (error) {
       if (!isUnknownFunction(error)) throw error;
       await (this.#loading ??= this.load().finally(() => this.#loading = undefined));
-      return await this.send(command);
+      return await this.#try(command);
     }
+  }
+
+  async #try(command: Command): Promise<Reply> {
+    try {
+      const reply = await this.send(command);
+      this.#setDown(undefined);
+      return reply;
+    } catch (error) {
+      const { message } = error as Error;
+      if (message.startsWith("CLUSTERDOWN The cluster")) this.#setDown(message);
+      throw error;
+    }
+  }
+
+  #setDown(down: string | undefined): void {
+    if (down === this.#down) return;
+    this.#down = down;
+    this.#options.onAway();
+    this.#look();
   }
 
   /** Puts the library there. @throws {Error} */

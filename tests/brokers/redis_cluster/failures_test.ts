@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { slotOf } from "../../../lib/brokers/redis/slot.ts";
 import { ChannelKeys } from "../../../lib/brokers/redis/keys.ts";
-import type { Position, PublishResult } from "../../../lib/types.ts";
-import { claim, put, to } from "../../conformance/broker/queue_support.ts";
+import type { Position, PublishResult, QueuedMessage } from "../../../lib/types.ts";
+import { claim, codes, put, to } from "../../conformance/broker/queue_support.ts";
+import { refused } from "../../conformance/broker/support.ts";
 import { redisTest } from "../../support/redis.ts";
 import { heard, type Node, openNode, publishSurely, text } from "../../support/redis_broker.ts";
 import { type RedisCluster, startRedisCluster } from "../../support/redis_cluster.ts";
@@ -50,17 +51,17 @@ redisTest(
     }
     await heard(one, "a", 20);
     await redis.primaryOf(keyOf("a")).kill();
-    let refused = 0;
+    let refusals = 0;
     let count = 0;
     let after: PublishResult;
     // What is elsewhere goes on meanwhile.
     while ("error" in (after = await publishOnce(other, "a", "21"))) {
       assertEquals([after.error.code, after.error.retryAfter], ["overloaded", 1]);
-      refused++;
+      refusals++;
       const result = await publishOnce(other, elsewhere, `${++count}`);
       assert("offset" in result && result.offset === count, JSON.stringify(result));
     }
-    assert(refused > 0);
+    assert(refusals > 0);
     assert(after.epoch !== before!.epoch);
     note(after, "21");
     for (let n = 22; n <= 40; n++) {
@@ -125,6 +126,51 @@ redisTest(
     assertEquals([one.faults, other.faults, one.away, other.away], [[], [], [], []]);
   },
 );
+
+redisTest("queues and records whose slots are moved: refused on the way, then all there", async () => {
+  await using redis = await startRedisCluster();
+  await using one = await openNode(redis.url);
+  const { broker } = one;
+  const move = async (key: string, midway: () => Promise<void>) => {
+    const from = redis.primaryOf(key);
+    await redis.move(slotOf(key), from, redis.primaries.find((primary) => primary !== from)!, midway);
+  };
+  await put(broker, "q", 1, 4);
+  const [{ epoch }] = await broker.claim("q", { count: 1 }) as [QueuedMessage];
+  await move(`gong:{$queues:${slotOf("q") % 16}}`, async () => {
+    assertEquals(await codes(broker, [to("q", "5")]), ["overloaded"]);
+    assertEquals(await refused(broker.claim("q", {})), "overloaded");
+    assertEquals(await refused(broker.settle([{ queue: "q", offsets: [1], as: "done" }])), "overloaded");
+  });
+  // They may have been given to somebody there.
+  const messages = await broker.claim("q", {});
+  assertEquals(messages.map(({ offset, redelivered }) => [offset, redelivered]), [[2, true], [3, true], [4, true]]);
+  assert(messages[0]!.epoch !== epoch);
+  await broker.settle([{ queue: "q", offsets: [1, 2, 3, 4], as: "done" }]);
+  assertEquals(broker.stats().queues, { queues: 0, messages: 0, bytes: 0, claimed: 0 });
+  await broker.record([{ key: "k", value: "1" }]);
+  await move("gong:{$records}", async () => {
+    assertEquals(await refused(broker.record([{ key: "k", was: "1" }])), "overloaded");
+  });
+  assertEquals([...await broker.records("")], [["k", "1"]]);
+  assertEquals([one.faults, one.away], [[], []]);
+});
+
+redisTest("a primary that knows too little of its cluster takes nothing, and is said to be away", async () => {
+  await using redis = await startRedisCluster();
+  await using one = await openNode(redis.url);
+  await publishSurely(one.broker, { ...text("a", "1"), id: "1" });
+  const owner = redis.primaryOf(keyOf("a"));
+  const slot = String(slotOf(keyOf(another(redis, "a", true))));
+  await owner.command("CONFIG", "SET", "cluster-require-full-coverage", "yes");
+  await owner.command("CLUSTER", "DELSLOTS", slot);
+  await until(async () => "error" in await publishOnce(one, "a", "2"));
+  await until(() => one.away.length > 0);
+  await owner.command("CLUSTER", "ADDSLOTS", slot);
+  await publishSurely(one.broker, { ...text("a", "3"), id: "3" });
+  await until(() => one.away.at(-1) === undefined, () => String(one.away.at(-1)), 30_000);
+  assertEquals(one.faults, []);
+});
 
 redisTest("a primary that has lost the library is given it, and so is one that joins", async () => {
   await using redis = await startRedisCluster();
