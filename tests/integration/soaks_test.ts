@@ -6,6 +6,7 @@ import { proveCrowd } from "../prove/crowd.ts";
 import { proveIdle } from "../prove/idle.ts";
 import { proveKill } from "../prove/kill.ts";
 import { proveQueue } from "../prove/queue_soak.ts";
+import { proveRedisCluster } from "../prove/redis_cluster.ts";
 import { proveSchedules } from "../prove/schedules.ts";
 import { proveSilent, proveStalled } from "../prove/stalled.ts";
 import { NEEDS_REDIS } from "../support/redis.ts";
@@ -61,6 +62,12 @@ soakTest(
 soakTest(
   "a cluster under whatever can happen to it gives everybody all, once",
   () => proveChaos({ subscribers: 30, blows: 6, between: 50 }),
+  NEEDS_REDIS,
+);
+
+soakTest(
+  "a Redis Cluster that changes under load uses no offset twice, and every node hears all",
+  () => proveRedisCluster({ blows: 5 }),
   NEEDS_REDIS,
 );
 

@@ -17,6 +17,7 @@ import { proveIdle } from "./idle.ts";
 import { proveKill } from "./kill.ts";
 import { provePresence } from "./presence.ts";
 import { proveQueue, type QueueSoakOptions } from "./queue_soak.ts";
+import { proveRedisCluster } from "./redis_cluster.ts";
 import { proveSchedules } from "./schedules.ts";
 import type { Soak } from "./soak.ts";
 import { proveSocketIo } from "./socketio_soak.ts";
@@ -45,6 +46,10 @@ const SOAKS: readonly Soak[] = [
   { name: "kill -9 under load, sqlite", run: () => proveKill() },
   { name: "a cluster, kill -9, Redis that stands still, cut connections", run: () => proveCluster() },
   ...[1, 2, 3].map((seed): Soak => ({ name: `a cluster, chaos ${seed}`, run: () => proveChaos({ seed }) })),
+  ...[1, 2, 3].map((seed): Soak => ({
+    name: `a Redis Cluster, chaos ${seed}`,
+    run: () => proveRedisCluster({ seed }),
+  })),
   { name: "schedules, kill -9, sqlite", run: () => proveSchedules() },
   { name: "an edge throws", run: () => proveEdge({ fault: "throws" }) },
   { name: "an edge exits", run: () => proveEdge({ fault: "exits" }) },

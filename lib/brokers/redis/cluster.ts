@@ -34,6 +34,8 @@ const LOOK_AGAIN = 1000;
 const MOST_TRIES = 4;
 /** Before the first time it is sent again while its slot is on its way, in milliseconds; doubled from then on. */
 const FIRST_RETRY = 20;
+/** How long calls are not sent again at all after a slot was on its way for longer than that, in milliseconds. */
+const SLOW = 1000;
 
 /** Several primaries, each with its slots. */
 export class RedisCluster implements RedisWay {
@@ -45,6 +47,8 @@ export class RedisCluster implements RedisWay {
   #owners: readonly (RedisServer | undefined)[] = [];
   /** A slot that nobody has, or a negative number. */
   #bare = 0;
+  /** Slots that were on their way for long; until when they count as that, by `performance.now()`. */
+  readonly #slow = new Map<number, number>();
   #looking: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #state: "new" | "begun" | "closed" = "new";
@@ -132,10 +136,20 @@ export class RedisCluster implements RedisWay {
         if (what === "CLUSTERDOWN") this.#lookNow();
         if (what === undefined || what === "CLUSTERDOWN" || tries === MOST_TRIES) throw error;
         if (what === "MOVED") await this.#follow(slot, server);
-        // Of a call with several keys the server that the slot is on its way to would say the same: it has not all of them.
-        else await delay(FIRST_RETRY * 2 ** (tries - 1));
+        else await this.#waitFor(slot, tries, error);
       }
     }
+  }
+
+  /**
+   * The slot is on its way. Of a call with several keys the server where it goes to would say the same: it has not all of
+   * them.
+   */
+  async #waitFor(slot: number, tries: number, error: unknown): Promise<void> {
+    // Others are not to wait for this one over and over.
+    if (performance.now() < (this.#slow.get(slot) ?? 0)) throw error;
+    if (tries === MOST_TRIES - 1) this.#slow.set(slot, performance.now() + SLOW);
+    await delay(FIRST_RETRY * 2 ** (tries - 1));
   }
 
   /** @param asked who has said that the slot is another one's */
