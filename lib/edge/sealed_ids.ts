@@ -16,8 +16,8 @@ export interface SealedIdsOptions {
   readonly kind: string;
 }
 
-/** `EDGE.CHANCE.MAC`: its number in base 36, 128 bits of chance, 128 of an HMAC-SHA-256. */
-const ID = /^([0-9a-z]{1,8})\.[\w-]{22}\.([\w-]{22})$/;
+/** `EDGE.CHANCE.MAC`: its number, a safe integer, in base 36, 128 bits of chance, 128 of an HMAC-SHA-256. */
+const ID = /^([0-9a-z]{1,11})\.[\w-]{22}\.([\w-]{22})$/;
 /** Bytes of chance, and those of the code that are kept. */
 const BYTES = 16;
 

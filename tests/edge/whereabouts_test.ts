@@ -13,7 +13,7 @@ function open(number: number, seal = SEAL): EdgeWhereabouts {
 }
 
 Deno.test("EdgeWhereabouts.ownerOf() tells the edge that has made an id, to every edge of the same seal", () => {
-  for (const number of [1, 36, 5000]) {
+  for (const number of [1, 36, 5000, 2 ** 44, Number.MAX_SAFE_INTEGER - 1]) {
     const sid = open(number).newSid();
     assertMatch(sid, /^[\w.-]{40,64}$/);
     assertEquals(open(number).ownerOf(sid), "here");
