@@ -50,7 +50,7 @@ redisTest("a client whose connection drops is where it was at whichever node it 
       const news: number[] = [];
       for (let times = 1; times <= TIMES; times++) {
         await Promise.all([counts.more(5), others.more(5)]);
-        first.manager.engine.close();
+        await first.drop();
         await publish(nodes[times % 3]!, [{ channel: `${one}/room`, data: times, event: "news" }]);
         news.push(times);
         await Promise.all([first.connected(times + 1), second.connected(times + 1)]);
@@ -81,7 +81,7 @@ redisTest("a session that came back at another node is signalled, seen with its 
   await using client = await connectSocket(front, options);
   const { id } = client.socket;
   front.nodes = [two];
-  client.manager.engine.close();
+  await client.drop();
   await client.connected(2);
   assertEquals([client.connects, client.socket.id], [[false, true], id]);
   assertEquals(await nodeWith(cluster, id), 1);
@@ -120,7 +120,7 @@ redisTest("a node that ends leaves what it remembers to the others, and one that
   assertRecovered(client, 1);
   // It is the second node's now.
   front.nodes = [{ port: 1 }];
-  client.manager.engine.close();
+  await client.drop();
   await publish(three, [{ channel: "news/room", data: 2 }]);
   front.nodes = [three];
   await client.connected(3);

@@ -49,7 +49,7 @@ const BLOWS = [
     }
   },
   async function dropClients({ random, clients }) {
-    for (const { manager } of clients) if (random.int(3) === 0) manager.engine.close();
+    await Promise.all(clients.filter(() => random.int(3) === 0).map((client) => client.drop()));
     await delay(random.int(500));
   },
 ] as const satisfies readonly ((stage: Stage) => Promise<void>)[];

@@ -40,7 +40,7 @@ for (const { way, transports, last } of WAYS) {
     for (let times = 1; times <= TIMES; times++) {
       await client.uses(last);
       await counter.more(5);
-      client.manager.engine.close();
+      await client.drop();
       await client.connected(times + 1);
     }
     const lasts = await Promise.all([counter.stop(), inRoom.stop()]);
@@ -120,7 +120,7 @@ Deno.test("a client's own last text is no place, and nothing that it lacks is pa
   const texts = ["text", "", `${channel}@e:999`, "off~AAAAAAAAAAAAAAAAAAAAAA"];
   for (const [times, text] of texts.entries()) {
     await other.ask("said", times, text);
-    client.manager.engine.close();
+    await client.drop();
     await other.ask("said", "meanwhile", text);
     await client.connected(times + 2);
     assertEquals(await client.nextFew(2), [["said", times, text], ["said", "meanwhile", text]]);
@@ -131,7 +131,7 @@ Deno.test("a client's own last text is no place, and nothing that it lacks is pa
   for (const [times, text] of ["text", offset!.replace(/\d/, (digit) => String(9 - Number(digit)))].entries()) {
     const { _pid: before } = hidden;
     hidden._lastOffset = text;
-    client.manager.engine.close();
+    await client.drop();
     await client.connected(texts.length + 2 + times);
     assertEquals(client.connects.at(-1), false, text);
     assert(hidden._pid !== before, "its secret is another");
@@ -143,17 +143,17 @@ Deno.test("a client's own last text is no place, and nothing that it lacks is pa
 Deno.test("a client that heard nothing, or joined a room after the last event, lacks nothing when it is back", async () => {
   const channel = newChannel();
   await using client = await connectSocket(gong, { namespace: `/${channel}` });
-  client.manager.engine.close();
+  await client.drop();
   await publish(gong, [{ channel, data: "nothing before" }]);
   await client.connected(2);
   assertEquals(await client.nextFew(1), [["message", "nothing before"]]);
   await client.ask("join", "late");
-  client.manager.engine.close();
+  await client.drop();
   await publish(gong, [{ channel: `${channel}/late`, data: "in the room" }]);
   await client.connected(3);
   assertEquals(await client.nextFew(1), [["message", "in the room"]]);
   await client.ask("leave", "late");
-  client.manager.engine.close();
+  await client.drop();
   await publish(gong, [{ channel: `${channel}/late`, data: "out of the room" }, { channel, data: "the last" }]);
   await client.connected(4);
   assertEquals(await client.nextFew(1), [["message", "the last"]]);
@@ -164,7 +164,7 @@ Deno.test("bytes that came meanwhile come whole", async () => {
   const channel = newChannel();
   await using client = await connectSocket(gong, { namespace: `/${channel}` });
   for (let times = 1; times <= 3; times++) {
-    client.manager.engine.close();
+    await client.drop();
     await publish(gong, [{ channel, data: new Uint8Array([times, 255]), event: "bytes" }]);
     await client.connected(times + 1);
     const { event, args: [bytes] } = await client.next();
@@ -200,7 +200,7 @@ Deno.test("with --recovery 0 nobody comes back, and events end with their own ar
   await using client = await connectSocket(plain, { namespace: "/a", offsets: false });
   await client.ask("said", 1, "text");
   assertEquals(await client.nextFew(1), [["said", 1, "text"]]);
-  client.manager.engine.close();
+  await client.drop();
   await client.connected(2);
   assertEquals(client.connects, [false, false]);
   await client.ask("said", 2);
@@ -212,7 +212,7 @@ Deno.test("socket.io-client 3.1.3, which cannot come back, begins anew and hears
   await using client = await connectSocket(gong, { library: LIBRARY_3, namespace: `/${channel}` });
   await publish(gong, [{ channel, data: 1 }]);
   await client.nextFew(1);
-  client.manager.engine.close();
+  await client.drop();
   await client.connected(2);
   await publish(gong, [{ channel, data: 2 }]);
   assertEquals(await client.nextFew(1), [["message", 2]]);

@@ -123,6 +123,16 @@ export class SocketClient implements AsyncDisposable {
     await until(() => this.transport === transport, () => `it is at ${this.transport}, not ${transport}`);
   }
 
+  /**
+   * Ends the connection, but not in the middle of an upgrade: what comes until that is over the library keeps, and hands
+   * out once more when it is back.
+   */
+  async drop(): Promise<void> {
+    const { engine } = this.manager;
+    await until(() => !engine.upgrading, () => "it upgrades for ever");
+    engine.close();
+  }
+
   /** Sends an event. */
   emit(event: string, ...args: unknown[]): void {
     this.socket.emit(event, ...args);
