@@ -45,13 +45,9 @@ export class Everywhere {
       supersede: (id) => directory.supersede(id),
       signals: (orders) => Promise.all(orders.map((order) => directory.signal(order))),
       answer: (order) => directory.answer(order),
-      disconnect: ({ selector, reason }) => directory.order("disconnect", this.#choose(selector), { reason }),
-      subscribeSessions: ({ selector, channel }) => {
-        return directory.order("subscribeSessions", this.#choose(selector), { channel });
-      },
-      unsubscribeSessions: ({ selector, channel }) => {
-        return directory.order("unsubscribeSessions", this.#choose(selector), { channel });
-      },
+      disconnect: (order) => this.#doHere("disconnect", order),
+      subscribeSessions: (order) => this.#doHere("subscribeSessions", order),
+      unsubscribeSessions: (order) => this.#doHere("unsubscribeSessions", order),
       totals: () => Promise.resolve(this.#totalsHere()),
     };
   }
@@ -128,13 +124,17 @@ export class Everywhere {
   }
 
   /** Does it with the sessions that are chosen; resolves to how many. */
-  async do(deed: Deed, { selector, ...rest }: Order<"disconnect"> | Order<"subscribeSessions">): Promise<number> {
-    const { directory, peers } = this.#options;
-    const here = () => directory.order(deed, this.#choose(selector), rest as never);
-    const order = { selector, ...rest } as never;
-    if (!("session" in selector)) return await this.#add(here(), peers.askAll(deed, order));
+  async do(deed: Deed, order: Order<Deed>): Promise<number> {
+    const { peers } = this.#options;
+    const { selector } = order;
+    if (!("session" in selector)) return await this.#add(this.#doHere(deed, order), peers.askAll(deed, order as never));
     const node = this.#nodeOf(selector.session);
-    return node === peers.node ? await here() : await peers.request(node, deed, order).catch(none) as number;
+    if (node === peers.node) return await this.#doHere(deed, order);
+    return await peers.request(node, deed, order as never).catch(none) as number;
+  }
+
+  #doHere(deed: Deed, { selector, ...rest }: Order<Deed>): Promise<number> {
+    return this.#options.directory.order(deed, this.#choose(selector), rest as never);
   }
 
   /** Connections, sessions and distinct users of all nodes. */

@@ -134,7 +134,6 @@ export class RedisChannels {
     const known = this.#subscribing.get(channel);
     if (known) return known;
     const sequencer = new Sequencer({
-      channel,
       read: (position) => this.#readLater(channel, position),
       announce: this.#options.announce,
       moved: () => this.#options.onMoved([channel]),
@@ -240,7 +239,7 @@ export class RedisChannels {
     if (offsets.length < drafts.length || offsets[0] === 0 && epochs.length === 0) {
       return drafts.map(() => ({ error: CONFLICT }));
     }
-    const epochOf = new Map(channels.map((channel, index) => [channel, String(epochs[index * 2])]));
+    const epochOf = new Map(channels.map((channel, index) => [channel, String(epochs[index])]));
     for (let index = 0; index < queues.length; index += 2) {
       epochOf.set(queueChannel(String(queues[index])), String(queues[index + 1]));
     }
@@ -395,8 +394,8 @@ export class RedisChannels {
       const sequencer = this.#heard.get(channel);
       const own = sequencer?.position;
       if (!sequencer || !own) return;
-      const epoch = String(positions[index * 3]);
-      const offset = Number(positions[index * 3 + 1]);
+      const epoch = String(positions[index * 2]);
+      const offset = Number(positions[index * 2 + 1]);
       if (own.epoch === epoch && own.offset >= offset) return;
       await sequencer.catchUp();
       // What was read may have been asked for before this.

@@ -17,7 +17,6 @@ export interface Later {
 
 /** What a {@linkcode Sequencer} asks and tells. */
 export interface SequencerOptions {
-  readonly channel: string;
   /** Reads what comes after a position, whether it is of the epoch that counts or not. */
   readonly read: (position: Position) => Promise<Later>;
   /** The next ones, in order. */

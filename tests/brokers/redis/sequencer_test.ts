@@ -20,7 +20,6 @@ function open(position?: Position) {
   const announced: Publication[] = [];
   const moved: (Position | undefined)[] = [];
   const sequencer = new Sequencer({
-    channel: "a",
     patience: 0,
     read: () => {
       const read = Promise.withResolvers<Later>();
@@ -161,7 +160,6 @@ async function fuzz(seed: number): Promise<void> {
   let isFailing = false;
   const what = () => `seed ${seed}: ${announced.map(({ data }) => data).join(" ")}`;
   const sequencer = new Sequencer({
-    channel: "a",
     patience: 0,
     read: async (position) => {
       for (let turns = int(3); turns > 0; turns--) await turn();

@@ -147,11 +147,11 @@ end
 -- its id's key (or 0), digest, size, ttl (milliseconds, or empty), payload. For a queue the number is 0, and its name is in
 -- place of the digest.
 -- KEYS: of each channel its hash, its stream and where it is announced; with changes of records their hash; with anything for
--- queues that of their book, and where that is announced; then those of the ids. The records change, and what is settled is, only if all drafts are
--- taken, which atomic has to see to.
--- Answers the time; epochs and first offsets of the channels; of each draft its offset, negative when it is a repeat, 0 when
--- it is a conflict, which with atomic is all that there is, or the refusal of a queue and its name; what all queues hold, and
--- the epochs of those that there are drafts for, by their names.
+-- queues that of their book, and where that is announced; then those of the ids. The records change, and what is settled is,
+-- only if all drafts are taken, which atomic has to see to.
+-- Answers the time; epochs of the channels; of each draft its offset, negative when it is a repeat, 0 when it is a conflict,
+-- which with atomic is all that there is, or the refusal of a queue and its name; what all queues hold, and the epochs of those
+-- that there are drafts for, by their names.
 register('publish', function(keys, args)
   local atomic = args[1] == '1'
   local channels = {}
@@ -251,8 +251,7 @@ register('publish', function(keys, args)
   if recordCount > 0 then record(keys[#channels * 3 + 1], args, 6, recordCount) end
   local epochs = {}
   for index, channel in ipairs(channels) do
-    epochs[index * 2 - 1] = channel.epoch
-    epochs[index * 2] = channel.first
+    epochs[index] = channel.epoch
     if #channel.fresh > 0 then
       trim(channel, function(_, count) return count > channel.limits.count or channel.bytes > channel.limits.bytes end)
       if redis.call('XLEN', channel.stream) > 0 then redis.call('PEXPIRE', channel.stream, channel.age) end
@@ -282,16 +281,15 @@ register('publish', function(keys, args)
 end)
 
 -- KEYS: of each channel its hash and its stream. ARGV: of each its candidate and the epoch and offset that are known.
--- Answers of each its epoch, its offset and the first offset of the epoch.
+-- Answers of each its epoch and its offset.
 register('positions', function(keys, args)
   local id = replication()
   local positions = {}
   for index = 1, #keys / 2 do
     local at = index * 3 - 2
     local channel = open(keys[index * 2 - 1], keys[index * 2], id, args[at], args[at + 1], args[at + 2])
-    positions[at] = channel.epoch
-    positions[at + 1] = channel.offset
-    positions[at + 2] = channel.first
+    positions[index * 2 - 1] = channel.epoch
+    positions[index * 2] = channel.offset
   end
   return positions
 end)
