@@ -271,6 +271,14 @@ Deno.test("resolveConfig() wants certificate and key together, and readable PEM 
   assertStringIncludes(refusal({ args: both, files: { ...FILES, "key.pem": "x" } }), "key.pem is not a PEM file");
 });
 
+Deno.test("resolveConfig() wants to know where other nodes reach one that listens everywhere", () => {
+  for (const host of ["0.0.0.0", "[::]"]) {
+    const args = ["--cluster-listen", `${host}:8999`];
+    assertStringIncludes(refusal({ args }), "--cluster-listen: nobody reaches a node at");
+    assertEquals(load({ args: [...args, "--cluster-address", "http://10.0.0.1:8999"] }).clusterListen, `${host}:8999`);
+  }
+});
+
 Deno.test("resolveConfig() wants the key that belongs to the certificate, which may be a chain", () => {
   const read = (name: string) => Deno.readTextFileSync(new URL(`fixtures/${name}`, import.meta.url));
   const args = ["--cert", "cert.pem", "--key", "key.pem"];

@@ -50,6 +50,10 @@ export function finishConfig(draft: Draft, machine: Machine, where: (key: keyof 
   if (draft.dev && !draft.devRemote && admin !== undefined && !isLoopback(admin)) {
     refuse("adminListen", `--dev opens everything to everybody, so ${admin} needs --dev-remote too`);
   }
+  const own = parseListenAddress(draft.clusterListen).host;
+  if (draft.clusterAddress === "" && (own === "0.0.0.0" || own === "::")) {
+    refuse("clusterListen", `nobody reaches a node at ${own}: --cluster-address has to say where others do`);
+  }
   if (draft.outbox < draft.maxMessage) {
     refuse(
       "outbox",

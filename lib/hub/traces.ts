@@ -118,8 +118,9 @@ export class Traces {
 
   #accept(id: string, channel: string, { epoch, offset }: Position, time: number): void {
     const key = keyOf(channel, { epoch, offset });
-    if (this.#byId.get(id)?.has(key)) return;
-    this.#note(id, key, { channel, time, epoch, offset }, { queued: 0, dropped: {} });
+    const known = this.#byId.get(id)?.get(key);
+    if (known && !known.trace.partial) return;
+    this.#note(id, key, { channel, time, epoch, offset }, known?.counts ?? { queued: 0, dropped: {} });
   }
 
   /** However often it is repeated, the last time is what counts. */

@@ -84,7 +84,7 @@ export const METRICS = Object.freeze({
   gong_relayed_total: metric(
     "counter",
     "max",
-    "What was asked of other nodes for polls of Socket.IO: answered, refused, or failed since none did answer.",
+    "What was asked of other nodes for sessions of Socket.IO: answered, refused, or failed since none did answer.",
     "outcome",
   ),
   gong_broker_away: metric(

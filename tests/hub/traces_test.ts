@@ -173,7 +173,10 @@ Deno.test("joinTraces() adds up what nodes did, also those that had not heard of
 
 Deno.test("joinTraces() says nothing of what is only told in part", () => {
   const { nodes } = threeNodes();
-  assertEquals(joinTraces(nodes[2].get("a")), undefined);
+  const [, , three] = nodes;
+  assertEquals(joinTraces(three.get("a")), undefined);
+  three.settled([draft("a")], [{ epoch: "e", offset: 1 }]);
+  assertEquals<unknown>(joinTraces(three.get("a")), [accepted(1, { time: 5000, queued: 100, dropped: { slow: 2 } })]);
   const { traces } = setUp();
   traces.count([{ id: "a", channel: "news", epoch: "e", offset: 1, queued: 1, slow: 0 }]);
   assertEquals(traces.size, 0, "alone, nobody else has noted it");
