@@ -145,6 +145,7 @@ export class Schedules {
       const gone = this.#book.roomFor(schedule);
       await this.#record([...gone.map((id) => ({ key: PREFIX + id })), recordOf(schedule)]);
       for (const id of gone) this.#delete(id);
+      this.#firing.forget(id);
       this.#set(schedule);
       return { schedule, created: known === undefined };
     });
