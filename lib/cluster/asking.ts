@@ -7,7 +7,8 @@
 import { GongError } from "../errors.ts";
 import { Departure } from "../http/departure.ts";
 import type { Member, Refusal } from "../types.ts";
-import { type Ask, digestOf, Proof } from "./proof.ts";
+import { Counters } from "./counts.ts";
+import { type Ask, digestOf, MOST_RUNS, Proof } from "./proof.ts";
 import { decodeWire, encodeWire } from "./wire.ts";
 
 /** Who asks, as a method sees it. */
@@ -46,7 +47,7 @@ const CODE = "gong-code";
 export class Asking {
   readonly #options: AskingOptions;
   readonly #proof: Proof;
-  #count = 0;
+  readonly #counters = new Counters(MOST_RUNS);
 
   constructor(options: AskingOptions) {
     this.#options = options;
@@ -63,7 +64,7 @@ export class Asking {
     const body = encodeWire(payload);
     const ask: Ask = {
       ...{ from: this.#options.run, to: member.run, method },
-      ...{ count: ++this.#count, digest: digestOf(body) },
+      ...{ count: this.#counters.next(member.run), digest: digestOf(body) },
     };
     const head = [ask.from, ask.to, String(ask.count), ask.digest, this.#proof.ofAsk(ask)].join(" ");
     const { status, code, text } = await post(`${member.address}/${method}`, head, body, signal);

@@ -6,28 +6,30 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { remember, Window } from "./counts.ts";
 
 /** What a request is about, beside its body. */
 export interface Ask {
   /** The runs of who asks and of who is asked: no other process has had them. */
   readonly from: string;
   readonly to: string;
-  /** Counts what `from` asks, from 1. */
+  /** Counts what `from` asks of `to`, from 1 or higher. */
   readonly count: number;
   readonly method: string;
   /** {@linkcode digestOf} the body. */
   readonly digest: string;
 }
 
-/** Counts of one run that may come out of order. */
-const WINDOW = 10_000;
-/** Runs that are remembered; those that asked last. */
-const MOST_RUNS = 10_000;
+/** Runs that are remembered, those that asked last; and those of them whose counts may come out of order. */
+export const MOST_RUNS = 10_000;
+const MOST_WINDOWS = 1000;
 
 /** Makes and checks codes. */
 export class Proof {
   readonly #key: Uint8Array;
-  readonly #seen = new Map<string, { last: number; counts: Set<number> }>();
+  readonly #windows = new Map<string, Window>();
+  /** Of other runs: their last counts. */
+  readonly #last = new Map<string, number>();
 
   /** @param secret that of the cluster */
   constructor(secret: Uint8Array) {
@@ -55,17 +57,10 @@ export class Proof {
   }
 
   #isNew({ from, count }: Ask): boolean {
-    const known = this.#seen.get(from) ?? { last: 0, counts: new Set() };
-    if (count <= known.last - WINDOW || known.counts.has(count)) return false;
-    known.counts.add(count);
-    known.last = Math.max(known.last, count);
-    if (known.counts.size > 2 * WINDOW) {
-      for (const old of known.counts) if (old <= known.last - WINDOW) known.counts.delete(old);
-    }
-    this.#seen.delete(from);
-    this.#seen.set(from, known);
-    const [oldest] = this.#seen.keys();
-    if (this.#seen.size > MOST_RUNS) this.#seen.delete(oldest!);
+    const window = this.#windows.get(from) ?? new Window(this.#last.get(from));
+    if (!window.take(count)) return false;
+    this.#last.delete(from);
+    remember(this.#windows, from, window, MOST_WINDOWS, ({ last }, run) => remember(this.#last, run, last, MOST_RUNS));
     return true;
   }
 
