@@ -149,12 +149,16 @@ redisTest("a node that does not answer is left out, refused to who asks for it, 
 });
 
 /** Two that ask each other, without leases. */
-function twoAsking(methods: Partial<Record<string, (payload: unknown) => unknown>>, secret = SECRET) {
+function twoAsking(
+  methods: Partial<Record<string, (payload: unknown) => unknown>>,
+  { secret = SECRET, ...more }: { secret?: Uint8Array<ArrayBuffer>; budget?: number } = {},
+) {
   const counts: string[] = [];
   const faults: string[] = [];
   const requests: Request[] = [];
   const options = {
     methods,
+    ...more,
     maxBody: 32 << 20,
     onFault: (_error: unknown, method: string) => faults.push(method),
     onAsked: (outcome: string) => counts.push(outcome),
@@ -209,7 +213,7 @@ Deno.test("Asking: what is asked and answered comes through, bytes too, and refu
 Deno.test("Asking: who has not the secret, or repeats or changes what somebody said, is told nothing", async () => {
   let done = 0;
   await using two = twoAsking({ act: () => ++done });
-  await using stranger = twoAsking({ act: () => ++done }, new Uint8Array(32).fill(2));
+  await using stranger = twoAsking({ act: () => ++done }, { secret: new Uint8Array(32).fill(2) });
   assertEquals(await refused(stranger.ask("act", {})), "overloaded");
   await two.ask("act", { a: 1 });
   assertEquals(done, 1);
@@ -274,6 +278,44 @@ Deno.test("Asking: a body that is too large is refused, and nothing of it is kep
   assertEquals(await two.ask("take", { data: "x".repeat(20 << 20) }, 60_000), 20 << 20);
   assertEquals(await refused(two.ask("take", { data: "x".repeat(33 << 20) }, 60_000)), "overloaded");
   assertEquals(two.counts.at(-1), "rejected");
+});
+
+Deno.test("Asking: what many ask together is bounded, and what is small gets through", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const came = Promise.withResolvers<void>();
+  const hold = () => {
+    came.resolve();
+    return promise;
+  };
+  await using two = twoAsking({ hold, echo: (payload) => payload }, { budget: 100_000 });
+  const large = "x".repeat(70_000);
+  const held = two.ask("hold", large);
+  await came.promise;
+  assertEquals(await refused(two.ask("echo", large)), "overloaded");
+  assertEquals(await two.ask("echo", "small"), "small");
+  assertEquals(two.counts, ["refused", "answered"]);
+  resolve();
+  await held;
+  assertEquals(await two.ask("echo", large), large);
+});
+
+Deno.test("Asking: nothing is read of what says nothing of who it is, nor more than a node may answer", async () => {
+  const client = new Asking({
+    ...{ secret: SECRET, run: "client", methods: {}, maxBody: 1 << 20 },
+    ...{ onFault: () => {}, onAsked: () => {} },
+  });
+  for (const headers of [{}, { "gong-code": "x" }]) {
+    const ended = Promise.withResolvers<void>();
+    const endless = () => {
+      const pull = (controller: ReadableStreamDefaultController) => controller.enqueue(new Uint8Array(65_536));
+      return new Response(new ReadableStream({ pull, cancel: () => ended.resolve() }), { headers });
+    };
+    await using other = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, endless);
+    const member = { node: 1, version: "1", run: "server", address: `http://127.0.0.1:${other.addr.port}` };
+    const { signal } = new AbortController();
+    assertEquals(await refused(client.ask(member, "act", {}, signal)), "overloaded");
+    await ended.promise;
+  }
 });
 
 Deno.test("Asking: an answer that does not come in time is a refusal", async () => {
