@@ -6,12 +6,14 @@
 import { byteLength } from "../bytes.ts";
 import { GongError } from "../errors.ts";
 import { EngineFault, refusalOf } from "./answers.ts";
-import type { EngineAnswer, EngineOrder, PostOrder } from "./orders.ts";
+import type { EngineAnswer, EngineOrder, PostingOrder, PostOrder } from "./orders.ts";
 import { type BodyLimits, readPayload } from "./payload.ts";
 import type { EngineSession } from "./session.ts";
 
 /** How long a body may take before the session's owner hears of it, in milliseconds: hardly any takes as long. */
 const SLOW = 50;
+/** Bytes that are read before it has said that there is such a session. */
+const SMALL = 32 * 1024;
 
 /** What {@linkcode Posts} are made of. */
 export interface PostsOptions {
@@ -69,7 +71,7 @@ export class Posts {
   }
 
   async #read(request: Request, sid: string, id: string, where: EngineSession | number): Promise<PostOrder["body"]> {
-    const told = typeof where === "number" ? this.#tellLater(where, sid, id) : undefined;
+    const told = typeof where === "number" ? await this.#tell(request, where, sid, id) : undefined;
     try {
       return await readPayload(request, this.#options.bodies);
     } catch (error) {
@@ -81,12 +83,28 @@ export class Posts {
   }
 
   /**
-   * Tells the owner of one that takes its time: two that overlap end their session. What is called when it is read resolves
-   * when the owner knows, so that what is said comes behind that, by whichever way.
+   * Tells the owner of one that is large, before anything of it is read: whoever makes up a session has nothing read and
+   * relayed. Of one that is small, if it takes its time: two that overlap end their session. What is to be called when it is
+   * read resolves when the owner knows, so that what is said comes behind that, by whichever way.
+   *
+   * @throws {GongError} for a large one: what the owner refuses
    */
-  #tellLater(edge: number, sid: string, id: string): () => Promise<void> {
+  async #tell(request: Request, edge: number, sid: string, id: string): Promise<(() => Promise<void>) | undefined> {
+    const order = { kind: "posting", sid, id } as const;
+    if (isSmall(request)) return this.#tellLater(edge, order);
+    try {
+      await this.#options.ask(edge, order);
+    } catch (error) {
+      // The owner may hear of it yet.
+      if (GongError.from(error).code !== "not_found") this.#fail(edge, sid, GongError.from(error));
+      throw error;
+    }
+    return undefined;
+  }
+
+  #tellLater(edge: number, order: PostingOrder): () => Promise<void> {
     let told: Promise<unknown> | undefined;
-    const tell = () => told = this.#options.ask(edge, { kind: "posting", sid, id }).catch(() => {});
+    const tell = () => told = this.#options.ask(edge, order).catch(() => {});
     const timer = setTimeout(tell, SLOW);
     return async () => {
       clearTimeout(timer);
@@ -115,4 +133,9 @@ export class Posts {
     if (typeof where !== "number") return where.transport === "polling" ? where.fail(error) : undefined;
     this.#options.ask(where, { kind: "fail", sid, refusal: refusalOf(error) }).catch(() => {});
   }
+}
+
+/** As it says itself: one that does not is not. */
+function isSmall({ headers }: Request): boolean {
+  return Number(headers.get("content-length") ?? Infinity) <= SMALL;
 }

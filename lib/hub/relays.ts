@@ -4,10 +4,12 @@
  *
  * @module
  */
-import type { Asker } from "../cluster/asking.ts";
+import { type Asker, MAX_BODY } from "../cluster/asking.ts";
 import type { NodeMethods, Peers } from "../cluster/peers.ts";
+import { wireLength } from "../cluster/wire.ts";
 import type { EndedSession, EngineAnswer, MovedSession } from "../engineio/orders.ts";
 import { GongError } from "../errors.ts";
+import { ByteBudget } from "../http/body.ts";
 import { within } from "../link.ts";
 import { type HubMethods, nodeOf } from "../methods.ts";
 import type { Metrics } from "../metrics.ts";
@@ -31,14 +33,18 @@ export interface RelaysOptions {
   readonly release: (edge: number, id: string) => void;
   /** How long an edge may take to answer, in seconds. Default 2, and 5 for a session to be handed over. */
   readonly patience?: number;
+  /** Bytes that all POSTs together may have on their way to other nodes, as they are sent. Default 144 MiB. */
+  readonly budget?: number;
 }
 
 /** Relays between edges. */
 export class Relays {
   readonly #options: RelaysOptions;
+  readonly #budget: ByteBudget;
 
   constructor(options: RelaysOptions) {
     this.#options = options;
+    this.#budget = new ByteBudget(options.budget ?? MAX_BODY);
   }
 
   /** What this node answers to others. */
@@ -68,6 +74,11 @@ export class Relays {
     const { peers, silence, patience = PATIENCE } = this.#options;
     const isPoll = order.kind === "poll";
     const wait = (isPoll ? silence + patience : patience) * 1000;
+    const size = order.kind === "post" ? wireLength(order.body) : 0;
+    if (!this.#budget.take(size)) {
+      this.#count("failed");
+      throw new GongError("overloaded", "Too many requests are on their way to other nodes.", { retryAfter: 1 });
+    }
     try {
       const answer = await peers.request(nodeOf(edge), "engine", { edge, order }, wait);
       this.#count(answer.refusal ? "refused" : "answered");
@@ -78,6 +89,8 @@ export class Relays {
       // What the poll was answered may be lost, and the next one would not tell.
       this.abandonPoll({ edge, sid: order.sid });
       throw new GongError("not_found", undefined, { cause: error });
+    } finally {
+      this.#budget.give(size);
     }
   }
 

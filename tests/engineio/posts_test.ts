@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { OK } from "../../lib/engineio/answers.ts";
+import { EngineFault, OK } from "../../lib/engineio/answers.ts";
 import type { EngineOrder } from "../../lib/engineio/orders.ts";
 import { Posts } from "../../lib/engineio/posts.ts";
 import { GongError } from "../../lib/errors.ts";
@@ -19,10 +19,30 @@ Deno.test("a POST that takes its time is taken, though its session's edge could 
       throw await Promise.resolve(new GongError("overloaded"));
     },
   });
-  const request = new Request("http://localhost/", { method: "POST", body: body.readable });
+  const headers = { "content-length": "6" };
+  const request = new Request("http://localhost/", { method: "POST", headers, body: body.readable });
   assertEquals(await posts.answer(request, "sid", 2), OK);
   assertEquals(orders, [
     { kind: "posting", sid: "sid", id: "1" },
     { kind: "post", sid: "sid", id: "1", body: "4hello" },
   ]);
+});
+
+Deno.test("nothing is read of a large POST for a session that its edge does not know", async () => {
+  for (const [headers, code] of [[{ "content-length": "40000" }, "not_found"], [{}, "overloaded"]] as const) {
+    const orders: EngineOrder["kind"][] = [];
+    const posts = new Posts({
+      bodies: { limit: 100_000, timeout: 60, budget: undefined },
+      newId: () => "1",
+      ask(_edge, order) {
+        orders.push(order.kind);
+        return Promise.reject(code === "not_found" ? new EngineFault("sid") : new GongError(code));
+      },
+    });
+    const request = new Request("http://localhost/", { method: "POST", headers, body: "4".repeat(40_000) });
+    const error = await posts.answer(request, "sid", 2).then(() => undefined, (error) => error);
+    assertEquals([error.code, request.bodyUsed], [code, false]);
+    // One that may hear of it yet is told that it comes to nothing.
+    assertEquals(orders, code === "not_found" ? ["posting"] : ["posting", "fail"]);
+  }
 });

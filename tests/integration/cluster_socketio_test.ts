@@ -51,6 +51,14 @@ redisTest(
         assertEquals([one.ends, other.ends, one.heard.length, other.heard.length], [[], [], 33, 32]);
       });
     }
+    await t.step("a large POST is taken, and one for a session that there is not is not even read", async () => {
+      const { client, post } = await openFar(cluster.nodes[0]!, cluster.nodes[1]!);
+      assertEquals((await post("40")).text, "ok");
+      assertEquals((await post(`42["x","${"\\n".repeat(25_000)}"]`)).text, "ok");
+      assertEquals((await client.post("1")).text, "ok");
+      const endless = new ReadableStream<Uint8Array<ArrayBuffer>>({ start: (rest) => rest.enqueue(Uint8Array.of(52)) });
+      assertEquals(codeOf(await post(endless)), [400, 1]);
+    });
     const sessions = () => Promise.all(cluster.nodes.map((node) => figure(node, 'gong_sessions{door="socketio"}')));
     await until(async () => (await sessions()).every((count) => count === 0), () => "not all have left");
     for (const node of cluster.nodes) assert(await figure(node, 'gong_relayed_total{outcome="answered"}') > 0);
