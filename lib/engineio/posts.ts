@@ -28,6 +28,8 @@ export class Posts {
   readonly #options: PostsOptions;
   /** Sessions of which one is being read, here or by an edge that has said so, and its id. */
   readonly #reading = new Map<string, string>();
+  /** Of sessions that are here: the id of the last one that another edge has read. */
+  readonly #said = new Map<string, string>();
 
   constructor(options: PostsOptions) {
     this.#options = options;
@@ -36,7 +38,7 @@ export class Posts {
   /** @param where the session, or the edge that owns it. @throws {GongError} refusals */
   async answer(request: Request, sid: string, where: EngineSession | number): Promise<EngineAnswer> {
     const id = this.#options.newId();
-    this.begin(where, sid, id);
+    this.#begin(where, sid, id);
     try {
       const body = await this.#read(request, sid, id, where);
       // It may be elsewhere by now.
@@ -48,22 +50,33 @@ export class Posts {
 
   /** One that another edge has read. @throws {GongError} refusals */
   say(session: EngineSession, { sid, id, body }: PostOrder): EngineAnswer {
-    this.begin(session, sid, id);
+    this.#begin(session, sid, id);
     this.#end(sid, id);
+    this.#said.set(sid, id);
     return session.say(body);
   }
 
-  /** One is being read. @throws {EngineFault} when another one is, which ends the session */
-  begin(where: EngineSession | number, sid: string, id: string): void {
-    if ((this.#reading.get(sid) ?? id) === id) return void this.#reading.set(sid, id);
-    const fault = new EngineFault("request");
-    this.#fail(where, sid, fault);
-    throw fault;
+  /**
+   * One is being read by another edge. Where that was slow to be heard of, what was read may have come before.
+   *
+   * @throws {EngineFault} when another one is, which ends the session
+   */
+  expect(session: EngineSession, { sid, id }: PostingOrder): void {
+    if (this.#said.get(sid) !== id) this.#begin(session, sid, id);
   }
 
   /** The session is over, or on another edge. */
   forget(sid: string): void {
     this.#reading.delete(sid);
+    this.#said.delete(sid);
+  }
+
+  /** One is being read. @throws {EngineFault} when another one is, which ends the session */
+  #begin(where: EngineSession | number, sid: string, id: string): void {
+    if ((this.#reading.get(sid) ?? id) === id) return void this.#reading.set(sid, id);
+    const fault = new EngineFault("request");
+    this.#fail(where, sid, fault);
+    throw fault;
   }
 
   #end(sid: string, id: string): void {

@@ -119,7 +119,7 @@ class Server<W> implements EngineServer, SessionContext {
         case "post":
           return this.#posts.say(session, order);
         case "posting":
-          this.#posts.begin(session, order.sid, order.id);
+          this.#posts.expect(session, order);
           return OK;
         case "probe":
           if (order.off) session.unprobe(order.id);

@@ -3,6 +3,8 @@ import { EngineFault, OK } from "../../lib/engineio/answers.ts";
 import type { EngineOrder } from "../../lib/engineio/orders.ts";
 import { Posts } from "../../lib/engineio/posts.ts";
 import { GongError } from "../../lib/errors.ts";
+import { openStage } from "../support/engine.ts";
+import { Poller } from "../support/engine_client.ts";
 
 Deno.test("a POST that takes its time is taken, though its session's edge could not be told of it beforehand", async () => {
   const orders: EngineOrder[] = [];
@@ -45,4 +47,17 @@ Deno.test("nothing is read of a large POST for a session that its edge does not 
     // One that may hear of it yet is told that it comes to nothing.
     assertEquals(orders, code === "not_found" ? ["posting"] : ["posting", "fail"]);
   }
+});
+
+Deno.test("a POST that its session's edge hears of when it has taken it does not end the session with the next one", async () => {
+  await using stage = openStage({ edges: 1 });
+  const client = await Poller.open(stage.url);
+  const { sid } = client.query as { sid: string };
+  const [server] = stage.servers;
+  assertEquals((await server!.serve({ kind: "post", sid, id: "a", body: "4a" })).status, 200);
+  assertEquals(await server!.serve({ kind: "posting", sid, id: "a" }), OK);
+  assertEquals((await client.post("4b")).text, "ok");
+  assertEquals(await server!.serve({ kind: "posting", sid, id: "b" }), OK);
+  assertEquals((await client.post("4c")).status, 400);
+  assertEquals(stage.host.last.said, ["a", "b"]);
 });
