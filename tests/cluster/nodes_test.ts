@@ -273,6 +273,14 @@ Deno.test("Asking: requests may come out of order, and each counts once", async 
   assertEquals(done, 20);
 });
 
+Deno.test("Asking: what is asked of others does not count", async () => {
+  await using two = twoAsking({ act: () => true });
+  const other = { ...two.member, run: "other" };
+  for (const to of [other, other, two.member]) await refused(two.ask("act", {}, 5000, to));
+  const heads = two.requests.map(({ headers }) => headers.get("gong-node")!.split(" "));
+  assertEquals(heads.map(([, to, count]) => [to, count]), [["other", "1"], ["other", "2"], ["server", "1"]]);
+});
+
 Deno.test("Asking: a body that is too large is refused, and nothing of it is kept", async () => {
   await using two = twoAsking({ take: (payload) => (payload as { data: string }).data.length });
   assertEquals(await two.ask("take", { data: "x".repeat(20 << 20) }, 60_000), 20 << 20);
