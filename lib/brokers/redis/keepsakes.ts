@@ -18,11 +18,16 @@ export class RedisKeepsakes implements Keepsakes {
   }
 
   async keep(keepsakes: readonly Keepsake[]): Promise<void> {
+    const failures: unknown[] = [];
     for (let at = 0; at < keepsakes.length; at += MOST_AT_ONCE) {
-      const some = keepsakes.slice(at, at + MOST_AT_ONCE);
-      const args = some.flatMap(({ value, seconds }) => [value, String(Math.ceil(seconds * 1000))]);
-      await this.#connection.call("keepsake", some.map(({ key }) => this.#keyOf(key)), args);
+      await this.#keepSome(keepsakes.slice(at, at + MOST_AT_ONCE)).catch((error) => failures.push(error));
     }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #keepSome(keepsakes: readonly Keepsake[]): Promise<void> {
+    const args = keepsakes.flatMap(({ value, seconds }) => [value, String(Math.ceil(seconds * 1000))]);
+    await this.#connection.call("keepsake", keepsakes.map(({ key }) => this.#keyOf(key)), args);
   }
 
   async take(key: string): Promise<string | undefined> {
