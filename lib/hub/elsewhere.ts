@@ -137,9 +137,11 @@ export class Elsewhere {
     this.#drop(session);
   }
 
-  /** It may be on another one by now. */
+  /** It may be on another one by now, and that may have been told before what this one has told late. */
   #forgetAway(node: number, id: string): void {
-    if (this.#away.get(id) === node) this.#away.delete(id);
+    if (this.#away.get(id) !== node) return;
+    this.#away.delete(id);
+    for (const [other, { away }] of this.#nodes) if (away.has(id)) this.#away.set(id, other);
   }
 
   /** Takes a session out of everything. */

@@ -425,3 +425,20 @@ Deno.test("Mirror: all nodes know where a session is that is not where its id wa
   assertEquals([two.roster.elsewhere.nodeOf(id), four.roster.elsewhere.nodeOf(id)], [undefined, undefined]);
   net.close();
 });
+
+Deno.test("Mirror: a node that tells late that a session came and went does not hide where it is by then", () => {
+  const net = new Net();
+  const [one, two, three] = [net.add(), net.add(), net.add()];
+  const { elsewhere } = three.roster;
+  const tell = (node: Node, sequence: number, changes: Batch["changes"]) => {
+    const all = sequence === 1 ? { begins: true, ends: true } as const : {};
+    assert(elsewhere.take({ node: node.number, run: `${node.number}`, sequence, changes, ...all }) !== false);
+  };
+  tell(one, 1, []);
+  tell(two, 1, [["here", "9-a"]]);
+  tell(one, 2, [["here", "9-a"], ["gone", "9-a"]]);
+  assertEquals(elsewhere.nodeOf("9-a"), two.number);
+  tell(two, 2, [["gone", "9-a"]]);
+  assertEquals(elsewhere.nodeOf("9-a"), undefined);
+  net.close();
+});
