@@ -143,6 +143,8 @@ export class Recoveries {
     // What a node that ends leaves behind is looked for there, as soon as it is there.
     if (this.#closed) return void await this.#left;
     const found = await this.find(pid);
+    // It may be among that by now.
+    if (this.#closed) return void await this.#left;
     const key = keyOf(pid);
     // Whoever has waited for the same gets nothing.
     if (!found || found.user !== user || !this.#entries.has(key) || this.#options.isThere(found.session)) {

@@ -252,3 +252,12 @@ Deno.test("Recoveries.close() leaves what is kept to others, for the rest of its
   assertEquals(await heir.inherit("one", "42"), undefined);
   assertEquals(await heir.inherit("two", undefined), { session: "1-b", state: "state of two" });
 });
+
+Deno.test("Recoveries.take() gives nothing of what is left to others meanwhile", async () => {
+  await using world = new World();
+  await world.remember("one", "1-a", "state");
+  const taken = world.recoveries.take("one", undefined);
+  await world.recoveries.close();
+  assertEquals(await taken, undefined);
+  assertEquals(world.left.size, 1);
+});
