@@ -57,11 +57,12 @@ export class Returns {
     this.#options = options;
   }
 
-  /** As {@linkcode HubMethods.remember}. @throws {GongError} `not_found` for a session that is not counted */
+  /** As {@linkcode HubMethods.remember}. @throws {GongError} `not_found` for a session that is not counted, or no more has it */
   async remember(edge: number, { pid, session, state }: Order<"remember">): Promise<void> {
-    const { recoveries, guard } = this.#options;
+    const { recoveries, guard, seeking } = this.#options;
     const known = guard.get(edge, session);
-    if (!known) throw new GongError("not_found");
+    // What another node has taken since it was recalled is not to be in two places.
+    if (!known || seeking.heirOf(pid)) throw new GongError("not_found");
     // Its own id, not the text that came with the order, which would stay.
     const { id, user, address } = known;
     await recoveries.remember(pid, { session: id, ...(user === undefined ? {} : { user }), state }, address);
@@ -84,7 +85,11 @@ export class Returns {
     }
   }
 
-  /** As {@linkcode NodeMethods.surrender}. @throws {GongError} `overloaded` when the session that has it cannot be ended */
+  /**
+   * As {@linkcode NodeMethods.surrender}.
+   *
+   * @throws {GongError} `overloaded` when the session that has it cannot be ended, or it is still on its way here
+   */
   async surrender(order: Surrender): ReturnType<NodeMethods["surrender"]> {
     const { recoveries, seeking } = this.#options;
     const { pid, session, user, node, wasGiven } = order;
@@ -97,7 +102,9 @@ export class Returns {
       await this.#supersede(found.session, ended);
     }
     const recovery = await recoveries.take(pid, user) ?? seeking.unreceived(order);
-    if (!recovery) return seeking.heirOf(pid);
+    const heir = seeking.heirOf(pid);
+    if (!recovery && !heir && wasGiven && seeking.isUnderway(pid)) throw new GongError("overloaded");
+    if (!recovery) return heir;
     seeking.gave(pid, node, recovery);
     return { recovery };
   }

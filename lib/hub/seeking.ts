@@ -3,19 +3,25 @@
  *
  * @module
  */
-import type { NodeMethods, Peers } from "../cluster/peers.ts";
+import type { Peers } from "../cluster/peers.ts";
 import { GongError } from "../errors.ts";
 import { Lately } from "../lately.ts";
+import { within } from "../link.ts";
 import { nodeOf } from "../methods.ts";
 import type { Metrics } from "../metrics.ts";
+import { Tally } from "../tally.ts";
+import { startTimer } from "../timer.ts";
 import type { Recovery } from "../types.ts";
 import type { Recoveries } from "./recoveries.ts";
+import { type Order, Search, Silences } from "./search.ts";
 
 /** What {@linkcode Seeking} is made of. */
 export interface SeekingOptions {
   readonly recoveries: Pick<Recoveries, "receive" | "inherit">;
   readonly peers: Pick<Peers, "node" | "others" | "request">;
   readonly metrics: Pick<Metrics, "count">;
+  /** After how long a node that has not heard it is told again what has come, in milliseconds. Default 1000. */
+  readonly wait?: number;
 }
 
 /** What is looked for, and for whom. */
@@ -35,17 +41,22 @@ interface Gift {
   readonly recovery: Recovery | undefined;
 }
 
-type Order = Parameters<NodeMethods["surrender"]>[0];
-
 /** Those that are looked for at once. */
 const MOST = 1000;
-/** How often it is followed from node to node. */
-const MOST_MOVES = 8;
+/** And for one address. */
+const MOST_OF_ADDRESS = 250;
+/** How long it may be on its way here before who asks for it is told so, in seconds. */
+const PATIENCE = 1;
+/** After how long it is said again that it has come, in milliseconds, and how often, so that a node may stand still. */
+const RETRY = 1000;
+const MOST_TRIES = 20;
 
 /** The way to what others keep. */
 export class Seeking {
   readonly #options: SeekingOptions;
   readonly #underway = new Map<string, Promise<Recovery | undefined>>();
+  readonly #byAddress = new Tally<string>();
+  readonly #silences = new Silences();
   /** What was given from here. */
   readonly #given = new Lately<string, Gift>();
 
@@ -76,23 +87,37 @@ export class Seeking {
     return gift && { node: gift.node };
   }
 
-  /** Resolves when it is not looked for from here any more: it may be kept here by then. */
+  isUnderway(pid: string): boolean {
+    return this.#underway.has(pid);
+  }
+
+  /** Resolves when it is not looked for from here any more, or soon: it may be kept here by then. */
   async settled(pid: string): Promise<void> {
-    await this.#underway.get(pid)?.catch(() => {});
+    const found = this.#underway.get(pid);
+    // Those who ask may wait for each other.
+    if (found) await within(PATIENCE, found).catch(() => {});
   }
 
   /**
    * Fetches it: what is found is kept here from then on.
    *
    * @returns what was found and cannot be kept, for want of room: it is gone on with all the same, this once
-   * @throws {GongError} `overloaded` when too much is looked for; `going_away`: it was left to others
+   * @throws {GongError} `overloaded` when too much is looked for, or it may be where nobody answers; `going_away`: it was
+   * left to others
    */
   async seek(sought: Sought): Promise<Recovery | undefined> {
-    const { pid } = sought;
+    const { pid, address } = sought;
+    const underway = this.#underway.get(pid);
     // Who looks for the same finds it here.
-    if (this.#underway.has(pid)) return void await this.settled(pid);
-    if (this.#underway.size >= MOST) throw new GongError("overloaded", undefined, { retryAfter: 1 });
-    const found = this.#fetch(sought).finally(() => this.#underway.delete(pid));
+    if (underway) return void await underway;
+    if (this.#underway.size >= MOST || this.#byAddress.of(address) >= MOST_OF_ADDRESS) {
+      throw new GongError("overloaded", undefined, { retryAfter: 1 });
+    }
+    this.#byAddress.add(address);
+    const found = this.#fetch(sought).finally(() => {
+      this.#underway.delete(pid);
+      this.#byAddress.delete(address);
+    });
     this.#underway.set(pid, found);
     return await found;
   }
@@ -100,7 +125,7 @@ export class Seeking {
   async #fetch(sought: Sought): Promise<Recovery | undefined> {
     const { recoveries, metrics } = this.#options;
     const { pid, address } = sought;
-    const recovery = await this.#ask(sought);
+    const recovery = await this.#search(sought);
     if (!recovery) return undefined;
     this.#given.delete(pid);
     metrics.count("gong_recoveries_taken_total");
@@ -113,48 +138,29 @@ export class Seeking {
     }
   }
 
-  /** Mostly it is where it was made. Where it is on its way somewhere, there it is waited for. */
-  async #ask({ pid, session, user, maker }: Sought): Promise<Recovery | undefined> {
-    const { peers } = this.#options;
+  async #search({ pid, session, user, maker }: Sought): Promise<Recovery | undefined> {
+    const { peers, recoveries } = this.#options;
     const order = { pid, session, node: peers.node, ...user === undefined ? {} : { user } };
-    const found = await this.#follow(nodeOf(maker), order) ?? await this.#inherit(order);
-    if (found) return found;
-    const answers = await Promise.all(peers.others.map((node) => this.#request(node, order)));
-    for (const answer of answers) if (answer && "recovery" in answer) return answer.recovery;
-    const [heir] = answers.flatMap((answer) => answer && "node" in answer ? answer.node : []);
-    if (heir === undefined) return undefined;
-    return await this.#follow(heir, { ...order, wasGiven: true }) ?? await this.#inherit(order);
+    const search = new Search(order, {
+      ...{ peers, silences: this.#silences },
+      heirOf: (pid) => this.heirOf(pid),
+      inherit: (pid, user) => recoveries.inherit(pid, user),
+      onFound: (node) => void this.#thank(node, pid),
+    });
+    return await search.run(nodeOf(maker));
   }
 
-  /** Where it has been it is known where it has gone. */
-  async #follow(start: number, order: Order): Promise<Recovery | undefined> {
-    const { peers } = this.#options;
-    let node: number | undefined = start;
-    for (let moves = 0; node !== undefined && moves < MOST_MOVES; moves++) {
-      const isHere: boolean = node === peers.node;
-      if (!isHere && !peers.others.includes(node)) return undefined;
-      const answer: Awaited<ReturnType<NodeMethods["surrender"]>> = isHere
-        ? this.heirOf(order.pid)
-        : await this.#request(node, moves > 0 ? { ...order, wasGiven: true } : order);
-      if (answer && "recovery" in answer) return answer.recovery;
-      node = answer?.node;
+  /** As long as that is not known there, it may be given from there again, though it has gone on from here. */
+  async #thank(node: number, pid: string): Promise<void> {
+    const { peers, wait = RETRY } = this.#options;
+    for (let tries = 0; tries < MOST_TRIES && peers.others.includes(node); tries++) {
+      // Given away from here, it may be on its way from there anew.
+      if (tries > 0 && this.#given.has(pid)) return;
+      try {
+        return await peers.request(node, "received", pid);
+      } catch {
+        await new Promise<void>((resolve) => startTimer(wait, resolve));
+      }
     }
-    return undefined;
-  }
-
-  #inherit({ pid, user }: Order): Promise<Recovery | undefined> {
-    return this.#options.recoveries.inherit(pid, user).catch(nothing);
-  }
-
-  async #request(node: number, order: Order): ReturnType<NodeMethods["surrender"]> {
-    const { peers } = this.#options;
-    const ask = () => peers.request(node, "surrender", order);
-    // One that was too slow to answer may have given it all the same.
-    const answer = await ask().catch(ask).catch(nothing);
-    if (answer && "recovery" in answer) peers.request(node, "received", order.pid).catch(nothing);
-    return answer;
   }
 }
-
-/** Of a node that does not answer. */
-function nothing(): undefined {}

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createMemoryBroker } from "../../lib/brokers/memory.ts";
 import { type NodeMethods, type Peers } from "../../lib/cluster/peers.ts";
 import { GongError } from "../../lib/errors.ts";
@@ -12,6 +12,7 @@ import { Metrics } from "../../lib/metrics.ts";
 import { Turn } from "../../lib/turn.ts";
 import type { Keepsake, Recovery } from "../../lib/types.ts";
 import { NotedLog } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 type Surrender = Parameters<NodeMethods["surrender"]>[0];
 
@@ -23,6 +24,12 @@ class Net implements AsyncDisposable {
   readonly asked: string[] = [];
   /** What an answer waits for. */
   delay: (from: number, to: number) => Promise<void> | undefined = () => undefined;
+  /** What a request waits for. */
+  onItsWay: () => Promise<void> | undefined = () => undefined;
+  /** Words that something has come which do not come themselves. */
+  lostThanks = 0;
+  /** Whether what was left cannot be had. */
+  isBrokerAway = false;
 
   add(): Node {
     const node = new Node(this, this.nodes.size + 1);
@@ -31,8 +38,12 @@ class Net implements AsyncDisposable {
   }
 
   async carry(from: number, to: number, order: Surrender | string): Promise<unknown> {
-    if (typeof order === "string") return this.nodes.get(to)?.seeking.received(order);
+    if (typeof order === "string") {
+      if (this.lostThanks-- > 0) throw new GongError("overloaded");
+      return this.nodes.get(to)?.seeking.received(order);
+    }
     this.asked.push(`${from} ${to}`);
+    await this.onItsWay();
     const answer = await this.nodes.get(to)?.returns.surrender(order);
     await this.delay(from, to);
     if (!this.nodes.has(to)) throw new GongError("not_found");
@@ -71,6 +82,7 @@ class Node {
       keepsakes: {
         keep: (all: readonly Keepsake[]) => Promise.resolve(all.forEach(({ key, value }) => net.left.set(key, value))),
         take: (key) => {
+          if (net.isBrokerAway) return Promise.reject(new GongError("overloaded"));
           const value = net.left.get(key);
           net.left.delete(key);
           return Promise.resolve(value);
@@ -78,7 +90,12 @@ class Node {
       },
       isThere: (session) => guard.get(places.edgeOf(session), session) !== undefined,
     });
-    const seeking = this.seeking = new Seeking({ recoveries, peers, metrics: new Metrics({ isolate: "hub" }) });
+    const seeking = this.seeking = new Seeking({
+      recoveries,
+      peers,
+      metrics: new Metrics({ isolate: "hub" }),
+      wait: 1,
+    });
     this.returns = new Returns({
       ...{ recoveries, guard, places, seeking },
       rename: (edge, session, id) => guard.rename(edge, session, id),
@@ -117,6 +134,11 @@ class Node {
   }
 }
 
+/** With what it is refused. */
+async function codeOf(recall: Promise<unknown>): Promise<string> {
+  return (await assertRejects(() => recall, GongError)).code;
+}
+
 Deno.test("Seeking follows what was given from node to node, and asks no others where that is known", async () => {
   await using net = new Net();
   const [one, two, three] = [net.add(), net.add(), net.add()];
@@ -127,7 +149,7 @@ Deno.test("Seeking follows what was given from node to node, and asks no others 
     assertEquals(await node.recall("pid", one), { state: "state", session: first });
     assert(node.guard.get(node.edge, first), "it is there by that id");
   }
-  assertEquals(net.asked, ["2 1", "3 1", "3 2", "2 1", "2 3", "1 2"]);
+  assertEquals(net.asked, ["2 1", "3 1", "3 2", "2 3", "1 2"]);
   // The last one has it, and nobody else.
   assertEquals([one, two, three].map(({ recoveries: { size } }) => size), [1, 0, 0]);
   assertEquals(two.guard.get(two.edge, first), undefined);
@@ -192,7 +214,7 @@ Deno.test("Seeking gets again what did not come, and nobody else does; what has 
   await one.remember("other", second, "state");
   one.end(second);
   losses = Infinity;
-  assertEquals(await two.recall("other", one), undefined);
+  assertEquals(await codeOf(two.recall("other", one)), "overloaded");
   losses = 0;
   assertEquals(await three.recall("other", one), undefined);
   assertEquals(await two.recall("other", one), { state: "state", session: second });
@@ -210,4 +232,113 @@ Deno.test("Seeking looks once for what two ask at one node, and the later one ha
   assertEquals([...two.guard.sessions()].length, 1, "the other one was ended");
   const unknown: Recovery[] = await Promise.all([two.recall("other", one), two.recall("other", two)]) as never;
   assertEquals(unknown, [undefined, undefined] as never);
+});
+
+Deno.test("Seeking does not wait for a node that stands still where another one has it", async () => {
+  await using net = new Net();
+  const [one, two, three, four] = [net.add(), net.add(), net.add(), net.add()];
+  const first = three.admit();
+  await three.remember("pid", first, "state");
+  const never = Promise.withResolvers<void>();
+  net.delay = (_from, to) => to === four.number ? never.promise : undefined;
+  assertEquals(await two.recall("pid", one), { state: "state", session: first });
+  never.resolve();
+});
+
+Deno.test("Seeking has a client come again while the maker or the broker says nothing, and asks nobody anew", async () => {
+  await using net = new Net();
+  const [one, two] = [net.add(), net.add(), net.add()];
+  const first = one.admit();
+  await one.remember("pid", first, "state");
+  const aborted = new GongError("overloaded", undefined, { cause: new DOMException("", "AbortError") });
+  net.delay = (_from, to) => to === 1 ? Promise.reject(aborted) : undefined;
+  assertEquals(await codeOf(two.recall("pid", one)), "overloaded");
+  assertEquals(net.asked, ["2 1", "2 1", "2 3"]);
+  net.delay = () => undefined;
+  assertEquals(await two.recall("pid", one), { state: "state", session: first });
+  net.isBrokerAway = true;
+  assertEquals(await codeOf(two.recall("unknown", one)), "overloaded");
+  net.isBrokerAway = false;
+  assertEquals(await two.recall("unknown", one), undefined);
+  // Where nothing listens any more nothing is to be had.
+  const refused = new GongError("overloaded", undefined, { cause: new TypeError("Connection refused") });
+  net.delay = (_from, to) => to === 1 ? Promise.reject(refused) : undefined;
+  assertEquals(await two.recall("unknown", one), undefined);
+});
+
+Deno.test("Seeking leaves room for the clients of other addresses", async () => {
+  await using net = new Net();
+  const [one, two] = [net.add(), net.add()];
+  const late = Promise.withResolvers<void>();
+  net.delay = () => late.promise;
+  const seek = (pid: number, address: string) => {
+    return two.seeking.seek({ pid: String(pid), session: "s", address, maker: one.edge });
+  };
+  const searches = Array.from({ length: 250 }, (_, n) => seek(n, "::a"));
+  assertEquals(await codeOf(seek(250, "::a")), "overloaded");
+  searches.push(seek(250, "::b"));
+  late.resolve();
+  await Promise.all(searches);
+  assertEquals(await seek(251, "::a"), undefined);
+});
+
+Deno.test("Seeking says that something has come until that is heard, and never gets it from where it was before", async () => {
+  await using net = new Net();
+  const [one, two, three] = [net.add(), net.add(), net.add()];
+  const first = one.admit();
+  await one.remember("pid", first, "old");
+  net.lostThanks = 3;
+  await two.recall("pid", one);
+  const order = { pid: "pid", session: "s", node: 2 };
+  assert(one.seeking.unreceived(order));
+  await until(() => one.seeking.unreceived(order) === undefined);
+  // It goes on before that is heard.
+  const second = one.admit();
+  await one.remember("other", second, "old");
+  net.lostThanks = Infinity;
+  await two.recall("other", one);
+  await three.recall("other", one);
+  await three.remember("other", second, "new");
+  assertEquals(await two.recall("other", one), { state: "new", session: second });
+});
+
+Deno.test("Seeking ends where two nodes look for the same at each other, and one of them has it", async () => {
+  await using net = new Net();
+  const [one, two, three] = [net.add(), net.add(), net.add()];
+  const first = one.admit();
+  two.seeking.gave("pid", 3, { session: first, state: "old" });
+  two.seeking.received("pid");
+  three.seeking.gave("pid", 2, { session: first, state: "state" });
+  net.onItsWay = () => until(() => net.asked.length >= 2);
+  const found = await Promise.all([two.recall("pid", one), three.recall("pid", one)]);
+  assert(found.some((recovery) => recovery?.state === "state"), JSON.stringify(found));
+  assertEquals([two, three].reduce((sum, { recoveries: { size } }) => sum + size, 0), 1);
+});
+
+Deno.test("Seeking has a client come again while that is still on its way which another node was given", async () => {
+  await using net = new Net();
+  const [one, two, three] = [net.add(), net.add(), net.add()];
+  const first = one.admit();
+  await one.remember("pid", first, "state");
+  const late = Promise.withResolvers<void>();
+  net.delay = (from) => from === 2 ? late.promise : undefined;
+  const before = two.recall("pid", one);
+  await until(() => net.asked.includes("2 1"));
+  assertEquals(await codeOf(three.recall("pid", one)), "overloaded");
+  late.resolve();
+  assertEquals(await before, { state: "state", session: first });
+  assertEquals(await three.recall("pid", one), { state: "state", session: first });
+});
+
+Deno.test("Returns.remember() is refused where another node has taken it since it was recalled", async () => {
+  await using net = new Net();
+  const [one, two] = [net.add(), net.add()];
+  const first = one.admit();
+  await one.remember("pid", first, "state");
+  const busy = one.admit();
+  const order = { pid: "pid", session: busy, adopt: false, maker: one.edge };
+  assertEquals(await one.returns.recall(one.edge, order), { state: "state", session: busy });
+  assertEquals(await two.recall("pid", one), { state: "state", session: first });
+  assertEquals(await codeOf(one.remember("pid", busy, "stale")), "not_found");
+  assertEquals([one.recoveries.size, two.recoveries.size], [0, 1]);
 });
