@@ -140,6 +140,8 @@ redisTest("what is remembered is gone on with once: who comes later with the sam
   const [one, two, three] = cluster.nodes as [Gong, Gong, Gong];
   const options = { transports: ["websocket"], namespace: "/news", auth: { user: "ann" } };
   await using first = await connectSocket(one, options);
+  // Who is ended does not end the next one in turn.
+  first.socket.io.reconnection(false);
   const { _pid: pid } = first.socket as unknown as { _pid: string };
   // Of somebody else it is not, and stays.
   const thief = await connectSocket(two, { ...options, auth: { user: "eve", pid } });
@@ -147,6 +149,7 @@ redisTest("what is remembered is gone on with once: who comes later with the sam
   await thief[Symbol.asyncDispose]();
   assertEquals(first.ends, []);
   const second = await connectSocket(two, { ...options, auth: { user: "ann", pid } });
+  second.socket.io.reconnection(false);
   await until(() => first.ends.length > 0, () => "the first one goes on");
   assertEquals(second.ids, [first.ids[0]]);
   const third = await connectSocket(three, { ...options, auth: { user: "ann", pid } });

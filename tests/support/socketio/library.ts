@@ -13,6 +13,8 @@ type Any = any;
 
 /** What is used of a connection, in all versions. */
 export interface LibraryManager {
+  /** Whether it connects again by itself. */
+  reconnection(comesBack: boolean): unknown;
   readonly engine: LibraryEngine;
   socket(namespace: string, options?: object): LibrarySocket;
   on(event: string, listener: (...args: Any[]) => void): void;
