@@ -30,6 +30,8 @@ interface Source {
 /** How often it is asked where slots are, without any reason and while something is away, in milliseconds. */
 const LOOK = 10_000;
 const LOOK_AGAIN = 1000;
+/** For how long what was said holds, whatever servers refuse after it, in milliseconds. */
+const JUST_NOW = 100;
 /** How often a call is sent that was answered with where it belongs, or that a slot is on its way. */
 const MOST_TRIES = 4;
 /** Before the first time it is sent again while its slot is on its way, in milliseconds; doubled from then on. */
@@ -50,6 +52,8 @@ export class RedisCluster implements RedisWay {
   /** Slots that were on their way for long; until when they count as that, by `performance.now()`. */
   readonly #slow = new Map<number, number>();
   #looking: Promise<void> | undefined;
+  /** When it was last asked where slots are, by `performance.now()`. */
+  #looked = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #state: "new" | "begun" | "closed" = "new";
 
@@ -133,7 +137,7 @@ export class RedisCluster implements RedisWay {
         return await ask(server);
       } catch (error) {
         const [, what] = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/.exec((error as Error).message) ?? [];
-        if (what === "CLUSTERDOWN") this.#lookNow();
+        if (what === "CLUSTERDOWN") this.#lookSoon(server);
         if (what === undefined || what === "CLUSTERDOWN" || tries === MOST_TRIES) throw error;
         if (what === "MOVED") await this.#follow(slot, server);
         else await this.#waitFor(slot, tries, error);
@@ -162,21 +166,28 @@ export class RedisCluster implements RedisWay {
     await this.#owners[slot]?.ready();
   }
 
-  #lookNow(): void {
+  #lookNow(first?: RedisServer): void {
     // It is done again after a while.
-    this.#look().catch(() => {});
+    this.#look(first).catch(() => {});
   }
 
-  #lookLater(): void {
+  /** It is not as it was said to be: perhaps they know better in a while, if that was only just said. */
+  #lookSoon(refused: RedisServer): void {
+    if (performance.now() - this.#looked < JUST_NOW) this.#lookLater(LOOK_AGAIN);
+    else this.#lookNow(refused);
+  }
+
+  #lookLater(after = this.reason === undefined ? LOOK : LOOK_AGAIN): void {
     clearTimeout(this.#timer);
     if (this.#state !== "begun") return;
-    this.#timer = setTimeout(() => this.#lookNow(), this.reason === undefined ? LOOK : LOOK_AGAIN);
+    this.#timer = setTimeout(() => this.#lookNow(), after);
   }
 
   /** Asks where slots are, and goes by that. @throws {Error} when nobody says */
   #look(first?: RedisServer): Promise<void> {
     return this.#looking ??= this.#lookOnce(first).finally(() => {
       this.#looking = undefined;
+      this.#looked = performance.now();
       this.#lookLater();
     });
   }
@@ -246,7 +257,7 @@ export class RedisCluster implements RedisWay {
         if (server.reason !== undefined && this.#servers.get(name) === server) this.#lookNow();
         onAway();
       },
-      onMisplaced: () => this.#lookNow(),
+      onMisplaced: () => this.#lookSoon(server),
     });
     this.#servers.set(name, server);
     if (this.#state === "begun") server.begin();

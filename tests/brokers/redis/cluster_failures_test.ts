@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { setTimeout as delay } from "node:timers/promises";
 import { slotOf } from "../../../lib/brokers/redis/slot.ts";
 import { ChannelKeys } from "../../../lib/brokers/redis/keys.ts";
 import type { Position, PublishResult, QueuedMessage } from "../../../lib/types.ts";
@@ -249,5 +250,28 @@ redisTest(
     // A queue and its messages are of one slot: that can be one step.
     const results = await other.broker.publish([to("q0", "4"), to("q0", "5")], { atomic: true });
     assert(results.every((result) => "offset" in result));
+  },
+);
+
+redisTest(
+  "a slot of what is heard that is nobody's: where it is is asked now and then, until it is heard again",
+  async () => {
+    await using redis = await startRedisCluster();
+    await using one = await openNode(redis.url);
+    await one.broker.subscribe("a");
+    const slot = String(slotOf(keyOf("a")));
+    const asked = async () => {
+      const infos = await Promise.all(redis.primaries.map(({ command }) => command("INFO", "commandstats")));
+      return infos.reduce<number>((sum, info) => sum + Number(/\|slots:calls=(\d+)/.exec(String(info))?.[1] ?? 0), 0);
+    };
+    await redis.primaryOf(keyOf("a")).command("CLUSTER", "DELSLOTS", slot);
+    const before = await asked();
+    await delay(2000);
+    const count = await asked() - before;
+    assert(count < 30, `${count}`);
+    await redis.primaryOf(keyOf("a")).command("CLUSTER", "ADDSLOTS", slot);
+    await publishSurely(one.broker, { ...text("a", "1"), id: "1" });
+    await heard(one, "a", 1);
+    assertEquals(one.faults, []);
   },
 );
