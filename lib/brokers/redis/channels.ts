@@ -325,9 +325,11 @@ export class RedisChannels {
     // Where it stands before anything that is published here from now on.
     const asked = this.#read(channel, undefined, { isRaw: true });
     const listening = connection.subscribe(keys.announced, (message) => this.#receive(channel, sequencer, message));
+    const isLeft = () => this.#heard.get(channel) !== sequencer;
+    // It may have been left before it was listened to, if only as the other failed first.
+    listening.then(() => isLeft() && this.#leave(channel), () => {});
     const [{ top }] = await Promise.all([asked, listening]);
-    // It may have been left before it was listened to.
-    if (this.#heard.get(channel) !== sequencer) return this.#leave(channel);
+    if (isLeft()) return;
     sequencer.open(top);
     // What came before it was listened to was announced to nobody.
     await this.#ask([channel]);

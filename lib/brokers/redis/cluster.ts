@@ -108,6 +108,8 @@ export class RedisCluster implements RedisWay {
       await this.#redirected(heard.slot, async (server) => {
         heard.server = server;
         await server.subscribe(channel, listener);
+        // It may have been left before it was heard, or be heard elsewhere by now.
+        if (this.#heard.get(channel)?.server !== server) await server.unsubscribe(channel);
       });
     } catch (error) {
       if (this.#heard.get(channel) === heard) void this.unsubscribe(channel);

@@ -223,6 +223,30 @@ redisTest(
 );
 
 redisTest(
+  "a channel that was asked for while its primary stood still, and refused, is listened to by nobody",
+  async () => {
+    await using redis = await startRedisCluster();
+    await using node = await openNode(redis.url, { brokerWait: 2 });
+    const paused = redis.primaryOf(keyOf("a"));
+    paused.pause();
+    try {
+      await until(() => node.away.at(-1) !== undefined);
+      assertEquals(await node.broker.subscribe("a").then(() => "heard", ({ code }) => code), "overloaded");
+    } finally {
+      paused.resume();
+    }
+    await until(() => node.away.at(-1) === undefined);
+    const same = another(redis, "a", true);
+    await node.broker.subscribe(same);
+    let channels: unknown;
+    await until(
+      async () => String(channels = await paused.command("PUBSUB", "SHARDCHANNELS")) === keyOf(same),
+      () => String(channels),
+    );
+  },
+);
+
+redisTest(
   "queues of all primaries: each message goes to one, and a node that ends gives back what it has",
   async () => {
     await using redis = await startRedisCluster();

@@ -232,6 +232,24 @@ redisTest("FLUSHALL while nodes listen: what follows is heard in a new epoch", a
   assertEquals((await heard(one, "a", 2)).map(({ data }) => data), ["1", "2"]);
 });
 
+redisTest("a channel that was asked for while Redis was away, and refused, is listened to by nobody", async () => {
+  await using redis = await startRedis();
+  await using proxy = new TcpProxy(redis);
+  await using node = await openNode(proxy.url.replace("http:", "redis:"), { brokerWait: 5 });
+  proxy.hold();
+  proxy.cut();
+  await until(() => node.away.at(-1) !== undefined);
+  assertEquals(await node.broker.subscribe("a").then(() => "heard", ({ code }) => code), "overloaded");
+  proxy.release();
+  await until(() => node.away.at(-1) === undefined);
+  await node.broker.subscribe("b");
+  let channels: unknown;
+  await until(
+    async () => String(channels = await redis.command("PUBSUB", "SHARDCHANNELS")) === "gong:{b}",
+    () => String(channels),
+  );
+});
+
 redisTest("Redis stands still: what is published is refused soon, and goes on when it does", async () => {
   await using redis = await startRedis();
   await using one = await openNode(redis.url, { brokerWait: 0.3 });
