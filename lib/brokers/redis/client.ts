@@ -37,6 +37,15 @@ const MISPLACED = /^(MOVED|CLUSTERDOWN|ASK|TRYAGAIN)\b/;
 
 type Client = ReturnType<typeof createBare>;
 
+function tryToCreate(url: string, options: ClientOptions): Client {
+  try {
+    return createBare(url, options);
+  } catch {
+    // The library shows the URL, and a password with it.
+    throw new TypeError("its address is none that can be connected to");
+  }
+}
+
 function createBare(url: string, { ca, wait }: ClientOptions) {
   return createClient({
     url,
@@ -80,7 +89,7 @@ export class RedisClient {
   #create(url: string): Client {
     this.#isPrepared = false;
     const { wait, onReady } = this.#options;
-    const client = createBare(url, this.#options);
+    const client = tryToCreate(url, this.#options);
     client.on("error", (error: Error) => {
       if (client !== this.#client) return;
       this.#lastError = explain(error);

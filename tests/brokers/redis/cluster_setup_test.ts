@@ -1,5 +1,8 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { createRedisBroker } from "../../../lib/brokers/redis.ts";
+import { RedisClient } from "../../../lib/brokers/redis/client.ts";
+import { readShards } from "../../../lib/brokers/redis/shards.ts";
 import { slotOf } from "../../../lib/brokers/redis/slot.ts";
 import { BrokerSetupError } from "../../../lib/brokers/setup_error.ts";
 import { redisTest, startRedis } from "../../support/redis.ts";
@@ -30,6 +33,20 @@ redisTest("slotOf() is what Redis says", async () => {
     "x".repeat(300),
   ];
   for (const key of keys) assertEquals(await server!.command("CLUSTER", "KEYSLOT", key), slotOf(key), key);
+});
+
+Deno.test("readShards() refuses a server that does not say its host, and takes one that means its own", () => {
+  assertEquals(readShards([[0, 5, [null, 1]]], "h"), [{ from: 0, to: 5, host: "h", port: 1 }]);
+  assertEquals(readShards([[0, 5, [Buffer.from("::1"), 1]]], "h"), [{ from: 0, to: 5, host: "::1", port: 1 }]);
+  for (const host of ["?", "a b", "u@h"]) {
+    assertThrows(() => readShards([[0, 5, [Buffer.from(host), 1]]], "h"), TypeError, "cluster-announce-hostname");
+  }
+});
+
+Deno.test("RedisClient shows no password of an address that is none", () => {
+  const options = { url: "redis://u:hunter2@?:1/0", wait: 1, onAway: () => {}, onReady: () => {} };
+  const { message, cause } = assertThrows(() => new RedisClient(options), TypeError);
+  assert(!`${message}${cause}`.includes("hunter2"), message);
 });
 
 redisTest("a Redis Cluster is used by a user with the rights of the README, on each of its primaries", async () => {
