@@ -31,7 +31,10 @@ const SENTINEL_PORT = 26_379;
  */
 export function parseAddress(text: string): RedisAddress {
   const [, tls, credentials, host, database] = REDIS.exec(text) ?? [];
-  if (host !== undefined) return toAddress({ tls, credentials, database, hosts: [parseHost(host, REDIS_PORT)] });
+  if (host !== undefined) {
+    checkAt(host);
+    return toAddress({ tls, credentials, database, hosts: [parseHost(host, REDIS_PORT)] });
+  }
   const sentinel = SENTINEL.exec(text);
   const [, tlsToo, user, hosts, name, number] = sentinel ?? CLUSTER.exec(text) ?? [];
   if (hosts === undefined) {
@@ -41,6 +44,7 @@ export function parseAddress(text: string): RedisAddress {
     );
   }
   const port = sentinel ? SENTINEL_PORT : REDIS_PORT;
+  checkAt(hosts);
   const all = hosts.split(",").map((host) => parseHost(host, port));
   return toAddress({ tls: tlsToo, credentials: user, database: number, name, isCluster: !sentinel, hosts: all });
 }
@@ -56,12 +60,15 @@ export function hostsOf({ hosts }: RedisAddress): string {
   return hosts.map(({ host, port }) => `${host}:${port}`).join();
 }
 
+function checkAt(hosts: string): void {
+  if (hosts.includes("@")) throw new SyntaxError("expected one @: in a password it is written %40");
+}
+
 function parseHost(text: string, port: number): { host: string; port: number } {
-  // What stands before it is a part of the password, and is not to be shown.
-  if (text.includes("@")) throw new SyntaxError("expected one @: in a password it is written %40");
   const url = URL.parse(`http://${text}`);
   if (!url?.hostname || url.username || url.pathname !== "/" || /[?#]/.test(text)) {
-    throw new SyntaxError(`${text} is no host`);
+    // It may be a part of a password, and is not to be shown.
+    throw new SyntaxError("expected HOST[:PORT] where hosts stand, after any USER:PASSWORD@");
   }
   // Of the port that HTTP has by itself a URL says nothing.
   const own = url.port || /:(\d+)$/.exec(text)?.[1];

@@ -51,6 +51,15 @@ Deno.test("parseAddress() refuses what is none, and says what would be", () => {
     const { message } = assertThrows(() => parseAddress(`redis://u:${password}@h`), SyntaxError);
     assert(!/hun|ter2/.test(message), `no part of the password is shown: ${message}`);
   }
+  for (const kind of ["redis", "redis+sentinel", "redis+cluster"]) {
+    for (const rest of ["u:hunter2", "u:p@hun#ter2,x@h", "u:hun,ter2#@h"]) {
+      const { message } = assertThrows(
+        () => parseAddress(`${kind}://${rest}${kind === "redis+sentinel" ? "/main" : ""}`),
+        SyntaxError,
+      );
+      assert(!/hun|ter2/.test(message), `no part of the password is shown: ${message}`);
+    }
+  }
   for (const text of texts) {
     assertThrows(() => parseAddress(text), SyntaxError);
     assertThrows(() => toBroker(text), SyntaxError);
