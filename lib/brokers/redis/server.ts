@@ -4,7 +4,7 @@
  * @module
  */
 import type { Buffer } from "node:buffer";
-import { type ClientOptions, RedisClient } from "./client.ts";
+import { type ClientOptions, isReply, RedisClient } from "./client.ts";
 import { LIBRARY } from "./library.ts";
 
 /** What Redis answers: a text or bytes, a whole number, nothing, or a list of those. */
@@ -101,6 +101,8 @@ export class RedisServer {
     } catch (error) {
       const { message } = error as Error;
       if (message.startsWith("CLUSTERDOWN The cluster")) this.#setDown(message);
+      // It would have said so before anything else.
+      else if (isReply(error as Error) && !message.startsWith("CLUSTERDOWN")) this.#setDown(undefined);
       throw error;
     }
   }
