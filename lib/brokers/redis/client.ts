@@ -32,6 +32,8 @@ const PROBE = 1000;
 const ASK_AGAIN = 200;
 /** How many times `wait` it may stand still until it is made anew. */
 const GIVE_UP = 5;
+/** How often it is made anew, at most, as channels are moved away, in milliseconds: of many slots each is told. */
+const REPLACE = 1000;
 /** What a server of a cluster says of a channel that is not its own, or nobody's for now. */
 const MISPLACED = /^(MOVED|CLUSTERDOWN|ASK|TRYAGAIN)\b/;
 
@@ -71,6 +73,9 @@ export class RedisClient {
   #client;
   #reason: string | undefined = "it is not connected yet";
   #probe: ReturnType<typeof setTimeout> | undefined;
+  #replacing: ReturnType<typeof setTimeout> | undefined;
+  /** When it was last made anew, by `performance.now()`. */
+  #replaced = -Infinity;
   /** It is to stay there by itself. */
   #isBegun = false;
   #isClosed = false;
@@ -100,7 +105,7 @@ export class RedisClient {
     // It may have taken this for an answer to something else.
     client.on("sharded-channel-moved", () => {
       if (client !== this.#client) return;
-      this.#replace();
+      this.#replaceSoon();
       this.#options.onMisplaced?.();
     });
     // The library waits for the first words of a server without end.
@@ -125,6 +130,8 @@ export class RedisClient {
       this.#isPrepared = true;
       this.#away(undefined);
       onReady([...this.channels]);
+      // What came while it was prepared.
+      void this.adopt([]);
     });
     return client;
   }
@@ -190,6 +197,7 @@ export class RedisClient {
 
   /** It comes as soon as it can, and stays by itself. */
   begin(): void {
+    if (this.#isBegun) return;
     this.#keep();
     this.#client.connect().catch(() => {});
   }
@@ -256,10 +264,13 @@ export class RedisClient {
 
   async unsubscribe(channel: string): Promise<void> {
     this.#listeners.delete(channel);
+    const client = this.#client;
     try {
-      await this.#client.sUnsubscribe(channel);
+      await client.sUnsubscribe(channel);
     } catch (error) {
-      this.#strays.add(channel);
+      // Redis has ended that itself, which the library may have missed.
+      if ((error as Error).message.startsWith("MOVED ")) client.getPubSubListeners("SHARDED").delete(channel);
+      else this.#strays.add(channel);
       throw error;
     }
   }
@@ -272,7 +283,16 @@ export class RedisClient {
     this.#replace();
   }
 
+  #replaceSoon(): void {
+    if (this.#isClosed) return;
+    const after = Math.max(0, this.#replaced + REPLACE - performance.now());
+    this.#replacing ??= setTimeout(() => this.#replace(), after);
+  }
+
   #replace(): void {
+    clearTimeout(this.#replacing);
+    this.#replacing = undefined;
+    this.#replaced = performance.now();
     const before = this.#client;
     this.#client = this.#create(this.#url);
     if (before.isOpen) before.destroy();
@@ -282,6 +302,7 @@ export class RedisClient {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#probe);
+    clearTimeout(this.#replacing);
     if (this.#client.isOpen) this.#client.destroy();
   }
 
@@ -350,7 +371,11 @@ export class RedisClient {
   }
 
   #back(): void {
-    if (this.#client.isReady && this.#isPrepared) this.#away(undefined);
+    if (!this.#client.isReady || !this.#isPrepared) return;
+    const wasAway = this.#reason !== undefined;
+    this.#away(undefined);
+    // What came meanwhile.
+    if (wasAway) void this.adopt([]);
   }
 
   #away(reason: string | undefined): void {
@@ -367,7 +392,7 @@ export class AwayError extends Error {
 }
 
 /** Whether Redis itself has said it. */
-function isReply(error: Error): boolean {
+export function isReply(error: Error): boolean {
   return /^[A-Z]+ /.test(error.message);
 }
 

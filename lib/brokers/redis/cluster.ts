@@ -86,11 +86,15 @@ export class RedisCluster implements RedisWay {
 
   begin(): void {
     this.#state = "begun";
+    // One may have come since they were opened.
+    for (const server of this.#servers.values()) server.begin();
     this.#lookLater();
   }
 
   *primaries(prefix: string): ReturnType<RedisWay["primaries"]> & Generator {
     for (const server of this.#servers.values()) {
+      // It would be looked for without end.
+      if (!this.#owners.includes(server)) continue;
       let key: string;
       for (let n = 0; this.#owners[slotOf(key = `${prefix}{$setup${n}}`)] !== server; n++);
       yield { server, key };
@@ -195,7 +199,7 @@ export class RedisCluster implements RedisWay {
   }
 
   async #lookOnce(first: RedisServer | undefined): Promise<void> {
-    let last: unknown;
+    let last: unknown = new AwayError("it is closed");
     for (const { host, ask } of this.#sources(first)) {
       try {
         const shards = readShards(await ask(), host);
@@ -216,7 +220,10 @@ export class RedisCluster implements RedisWay {
     for (const [name, server] of known) {
       yield { host: name.slice(0, name.lastIndexOf(":")), ask: () => server.send(["CLUSTER", "SLOTS"]) };
     }
-    for (const { host, port } of this.#address.hosts) yield { host, ask: () => this.#askOnce(host, port) };
+    for (const { host, port } of this.#address.hosts) {
+      if (this.#state === "closed") return;
+      yield { host, ask: () => this.#askOnce(host, port) };
+    }
   }
 
   async #askOnce(host: string, port: number): Promise<Reply> {
