@@ -115,10 +115,8 @@ export class RedisChannels {
   /** Changes records and settles messages of queues in one step. @throws {GongError} `overloaded`; `conflict`; `bad_request` */
   async change(options: Required<Pick<PublishOptions, "records" | "settled">>): Promise<void> {
     this.#checkOneStep([], options);
-    const book = this.#bookOf([], options.settled);
-    const [, , offsets, totals] = await this.#callPublish([], [], { ...options, atomic: true }) as PublishReply;
-    if (totals) book?.told(totals);
-    else if (offsets.length > 0) throw new GongError("conflict", "A record is not as it was.");
+    const [, , offsets, totals] = await this.#callPublish([], [], { ...options, atomic: true });
+    if (!totals && offsets.length > 0) throw new GongError("conflict", "A record is not as it was.");
   }
 
   /** As {@linkcode Broker.read}. */
@@ -219,17 +217,15 @@ export class RedisChannels {
   }
 
   async #publishPart({ drafts }: Part, options: Required<PartOptions>): Promise<PublishResult[]> {
-    let reply: readonly Reply[];
-    const book = this.#bookOf(drafts, options.settled);
+    let reply: PublishReply;
     const channels = [...new Set(drafts.map(({ channel }) => channel).filter((name) => queueOf(name) === undefined))];
     try {
-      reply = await this.#callPublish(channels, drafts, options) as readonly Reply[];
+      reply = await this.#callPublish(channels, drafts, options);
     } catch (error) {
       const refusal = GongError.from(error).toRefusal();
       return drafts.map(() => ({ error: refusal }));
     }
-    const [time, epochs, offsets, totals, queues = []] = reply as PublishReply;
-    if (totals) book?.told(totals);
+    const [time, epochs, offsets, , queues = []] = reply;
     // Of a call that is all or none, it is all that is said.
     if (offsets.length < drafts.length && typeof offsets[0] === "object") {
       const refusal = refusalOf(offsets[0]);
@@ -264,11 +260,11 @@ export class RedisChannels {
     return results;
   }
 
-  #callPublish(
+  async #callPublish(
     channels: readonly string[],
     drafts: readonly Draft[],
     { atomic, records, settled }: Required<PartOptions>,
-  ): Promise<Reply> {
+  ): Promise<PublishReply> {
     const { connection, limitsOf, recordsKey } = this.#options;
     const book = this.#bookOf(drafts, settled);
     const forQueues = book?.toArguments(settled) ?? { count: 0, args: [] };
@@ -310,7 +306,10 @@ export class RedisChannels {
     }
     if (records.length > 0) keys.push(recordsKey);
     if (book) keys.push(...book.keys);
-    return connection.call("publish", [...keys, ...idKeys.keys()], args);
+    const reply = await connection.call("publish", [...keys, ...idKeys.keys()], args) as PublishReply;
+    const [, , , totals] = reply;
+    if (totals) book?.told(totals);
+    return reply;
   }
 
   /** The epoch that the channel gets if it needs one, and where it stands as far as is known here. */
