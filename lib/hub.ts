@@ -10,7 +10,6 @@ import { createMemoryBroker } from "./brokers/memory.ts";
 import { Budget } from "./budget.ts";
 import { BusSender, bytesPerTurn } from "./bus.ts";
 import { Channels } from "./hub/channels.ts";
-import type { NodeMethods } from "./cluster/peers.ts";
 import { Clustering } from "./hub/clustering.ts";
 import { compilePresence } from "./channel_rules.ts";
 import type { Config } from "./config.ts";
@@ -163,11 +162,6 @@ export class Hub {
     this.#clustering = new Clustering({
       ...{ config, membership, directory, roster: this.#roster, log: options.log, metrics: options.metrics },
       revoked: () => this.#revoked,
-      methods: {
-        revoke: (login) => Promise.resolve(this.#revoke(login)),
-        scheduled: (id) => this.#schedules.refresh(id),
-        traces: (id) => Promise.resolve(this.#traces.get(id)),
-      },
     });
     const { places } = directory;
     const { guard } = this.#roster;
@@ -193,9 +187,14 @@ export class Hub {
       move: (from, to, id) => this.#move(from, to, id),
       release: (edge, id) => this.#release(edge, id),
     });
-    const surrender: NodeMethods["surrender"] = (order) => this.#returns.surrender(order);
-    const received: NodeMethods["received"] = (pid) => Promise.resolve(seeking.received(pid));
-    this.#clustering.offer({ ...this.#relays.methods(), surrender, received });
+    this.#clustering.offer({
+      ...this.#relays.methods(),
+      revoke: (login) => Promise.resolve(this.#revoke(login)),
+      scheduled: (id) => this.#schedules.refresh(id),
+      traces: (id) => Promise.resolve(this.#traces.get(id)),
+      surrender: (order) => this.#returns.surrender(order),
+      received: (pid) => Promise.resolve(seeking.received(pid)),
+    });
   }
 
   /**

@@ -29,8 +29,6 @@ export interface ClusteringOptions {
   readonly roster: Roster;
   /** Admin logins that have ended: who comes has to know them. */
   readonly revoked: () => Iterable<string>;
-  /** What others say that concerns the hub. */
-  readonly methods: Pick<NodeMethods, "revoke" | "scheduled" | "traces">;
 }
 
 /** How long others may take at the end to hear what has become of this node's sessions, in milliseconds. */
@@ -63,7 +61,7 @@ export class Clustering implements SharedSchedules {
     // Of a node that is not known yet nothing would ever be forgotten.
     const take = (batch: Batch) => Promise.resolve(peers.others.includes(batch.node) && roster.elsewhere.take(batch));
     const left = (node: number) => Promise.resolve(this.#nodes!.left(node));
-    this.offer({ ...this.everywhere.methods(), ...options.methods, roster: take, left });
+    this.offer({ ...this.everywhere.methods(), roster: take, left });
   }
 
   /** Answers others by these too; called before the start. */

@@ -1,7 +1,7 @@
 /**
  * The sessions of other nodes, as far as anybody asks for them: those of users, those that are present somewhere, and those
- * that are not on the node that has made their ids. They
- * stand beside the own ones, so that what is asked of all is answered by one node and also while the broker is away.
+ * that are not on the node that has made their ids. They stand beside the own ones, so that what is asked of all is answered
+ * by one node and also while the broker is away.
  *
  * @module
  */
