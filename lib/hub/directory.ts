@@ -282,6 +282,6 @@ export class Directory {
 /** Has one edge do something with sessions; resolves to how many it has done it with. */
 type Tell = (link: Link<EdgeMethods>, sessions: Chosen) => Promise<number>;
 
-function sum(counts: readonly number[]): number {
+export function sum(counts: readonly number[]): number {
   return counts.reduce((total, count) => total + count, 0);
 }

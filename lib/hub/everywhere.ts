@@ -7,7 +7,7 @@ import type { NodeMethods, Peers } from "../cluster/peers.ts";
 import { GongError } from "../errors.ts";
 import { type Chosen, compareIds, edgeOf, type HubMethods, nodeOf } from "../methods.ts";
 import type { Selector, SessionInfo, SessionPage, Totals } from "../types.ts";
-import type { Directory } from "./directory.ts";
+import { type Directory, sum } from "./directory.ts";
 import type { Roster } from "./roster.ts";
 import { SignalWay } from "./signal_way.ts";
 
@@ -193,8 +193,4 @@ export class Everywhere {
 /** Of a node that does not answer nothing is known to be done. */
 function none(): number {
   return 0;
-}
-
-function sum(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total + count, 0);
 }
