@@ -164,9 +164,9 @@ Deno.test("Seeking waits for what is on its way to another node, which then give
   const late = Promise.withResolvers<void>();
   net.delay = (from, to) => from === 2 && to === 1 ? late.promise : undefined;
   const before = two.recall("pid", one);
-  while (net.asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  await until(() => net.asked.length > 0);
   const after = three.recall("pid", one);
-  while (!net.asked.includes("3 2")) await new Promise((resolve) => setTimeout(resolve, 1));
+  await until(() => net.asked.includes("3 2"));
   late.resolve();
   const found = [await before, await after];
   assertEquals(found[1], { state: "state", session: first });

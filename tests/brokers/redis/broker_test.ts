@@ -1,43 +1,4 @@
-import { createRedisBroker, type RedisBrokerOptions } from "../../../lib/brokers/redis.ts";
-import type { Announce, Broker } from "../../../lib/types.ts";
-import { testBroker } from "../../conformance/broker.ts";
-import { type BrokerBounds } from "../../conformance/broker/support.ts";
-import { redisTest, sharedRedis } from "../../support/redis.ts";
+import { sharedRedis } from "../../support/redis.ts";
+import { testRedisBroker } from "./conformance.ts";
 
-/** Under which prefix a broker keeps what it has. */
-const prefixes = new WeakMap<Broker, string>();
-
-async function open(
-  announce: Announce,
-  bounds: BrokerBounds & Partial<RedisBrokerOptions>,
-  prefix = `${crypto.randomUUID()}:`,
-): Promise<Broker> {
-  const { url } = await sharedRedis();
-  const broker = createRedisBroker(announce, { ...bounds, broker: url, brokerPrefix: prefix, lease: 3600 });
-  prefixes.set(broker, prefix);
-  await broker.start!();
-  return broker;
-}
-
-/** As when nothing was heard of any node for long. */
-async function endLeases(prefix: string): Promise<void> {
-  const { command } = await sharedRedis();
-  const key = `${prefix}{$queues}:o`;
-  for (const owner of await command("ZRANGE", key, "0", "-1") as string[]) await command("ZADD", key, "0", owner);
-}
-
-testBroker("redis", open, {
-  atomic: true,
-  queues: true,
-  remembers: true,
-  clock: false,
-  bytes: false,
-  forgets: false,
-  counts: false,
-  register: redisTest,
-  async reopen(broker, how, announce, bounds) {
-    const prefix = prefixes.get(broker)!;
-    if (how === "killed") await endLeases(prefix);
-    return await open(announce, bounds, prefix);
-  },
-});
+testRedisBroker("redis", { start: sharedRedis, books: ["$queues"], atomic: true });
